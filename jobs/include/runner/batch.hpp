@@ -1,0 +1,34 @@
+// batch.hpp - the jobs of one run, expanded one at a time.
+//
+// Called from  config makes it, the master's loop thread pulls from it.
+// Owns         whatever the expansion needs; memory does not depend on how many jobs there are.
+// Call order   next* ; not after it said that there are no more.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runner/job_spec.hpp"
+#include "runner/result.hpp"
+
+namespace runner {
+
+class JobSource {
+ public:
+  virtual ~JobSource() = default;
+  // Fills `job` (whose old content is of no interest, its memory is reused) and answers true, or answers false when there
+  // are no more. Ids count up from 0. Error (bad_batch): the sequence cannot go on, e.g. a list file vanished.
+  [[nodiscard]] virtual Result<bool> next(JobSpec& job) = 0;
+};
+
+struct Batch {
+  std::string name;                    // the file's `name:`, else the file's stem
+  std::optional<std::uint64_t> size;   // how many jobs, where that is known before the end
+  std::vector<std::string> plugins;    // as loaded, absolute: workers load the same
+  std::unique_ptr<JobSource> jobs;
+};
+
+}  // namespace runner

@@ -1,0 +1,33 @@
+// job_context.hpp - what a running job may ask of whoever runs it.
+//
+// Called from  the thread that runs the job; the stop token may be read from any thread the job starts.
+// Owns         nothing that outlives the call of the job.
+#pragma once
+
+#include <stop_token>
+#include <utility>
+
+#include "runner/ids.hpp"
+
+namespace runner {
+
+class JobContext {
+ public:
+  JobContext() = default;
+  JobContext(JobId job, Attempt attempt, std::stop_token stop) : stop_(std::move(stop)), job_(job), attempt_(attempt) {}
+
+  [[nodiscard]] JobId job() const { return job_; }
+  [[nodiscard]] Attempt attempt() const { return attempt_; }
+
+  // True once the job's deadline has passed or the run is being ended. In-process engines cannot end a typed job: one that
+  // runs long should look at this now and then and return. In a worker process nobody has to look: the process is ended.
+  [[nodiscard]] bool stop_requested() const { return stop_.stop_requested(); }
+  [[nodiscard]] const std::stop_token& stop_token() const { return stop_; }
+
+ private:
+  std::stop_token stop_;
+  JobId job_{};
+  Attempt attempt_{1};
+};
+
+}  // namespace runner

@@ -1,0 +1,49 @@
+// job_spec.hpp - one job, fully expanded: what to run and under which rules.
+//
+// Called from  config builds it, master schedules it, worker runs its `work`. A plain value.
+#pragma once
+
+#include <map>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "runner/ids.hpp"
+#include "runner/units.hpp"
+
+namespace runner {
+
+// A registered kind with its arguments, already checked and in wire form (wire.hpp).
+struct TypedWork {
+  std::string kind;
+  std::string args;
+};
+
+// A program. List form: argv[0] is looked up in PATH, no shell. Shell form: argv is {"/bin/sh", "-c", script}.
+struct CommandWork {
+  std::vector<std::string> argv;
+  std::string stdin_path;                  // empty: /dev/null
+  std::string cwd;                         // empty: that of the master
+  std::map<std::string, std::string> env;  // added to the inherited environment
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(argv, stdin_path, cwd, env);
+  }
+};
+
+using Work = std::variant<TypedWork, CommandWork>;
+
+struct JobSpec {
+  JobId id{};
+  std::string name;  // unique in the batch
+  Work work;
+  Duration timeout{};         // of one attempt; zero: none
+  std::uint32_t retries = 0;  // further attempts after one that failed, crashed or timed out
+  bool allow_failure = false; // its failure does not make the run fail
+};
+
+// What results call the kind of a job: the kind's name, or "command".
+[[nodiscard]] std::string_view kind_of(const JobSpec& job);
+
+}  // namespace runner

@@ -1,0 +1,183 @@
+// wire.hpp - the compact binary form in which arguments and results cross between processes.
+//
+// cereal archives over a span: no streams, no growth, and a reader that can be fed anything. Little endian; numbers as they
+// lie in memory; container sizes as LEB128, checked against what is left before anything is allocated (an element takes at
+// least one byte, so a lying size cannot ask for more elements than there are bytes).
+//
+// Called from  any thread; archives are values on the caller's stack.
+// Fails with   WireError from a reader, at the first byte that cannot be right. A writer never fails: it counts on.
+// Never        reads or writes outside its span.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cereal/cereal.hpp>
+#include <cereal/types/array.hpp>
+#include <cereal/types/chrono.hpp>
+#include <cereal/types/map.hpp>
+#include <cereal/types/optional.hpp>
+#include <cereal/types/string.hpp>
+#include <cereal/types/utility.hpp>
+#include <cereal/types/variant.hpp>
+#include <cereal/types/vector.hpp>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include "runner/units.hpp"
+
+static_assert(std::endian::native == std::endian::little, "the wire form is written as the numbers lie in memory");
+
+namespace runner {
+
+struct WireError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+template <class Archive>
+void serialize(Archive& archive, Bytes& bytes) {
+  archive(bytes.count);
+}
+
+// Writes into the span it was given as long as all fits. size() is what the value needs in any case, so that a caller can
+// try a small buffer first and come back with the right one.
+class WireWriter : public cereal::OutputArchive<WireWriter, cereal::AllowEmptyClassElision> {
+ public:
+  explicit WireWriter(std::span<std::byte> out) : OutputArchive(this), out_(out) {}
+
+  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] bool fits() const { return size_ <= out_.size(); }
+
+  void put(const void* data, std::size_t bytes) {
+    if (size_ + bytes <= out_.size() && bytes != 0) std::memcpy(out_.data() + size_, data, bytes);
+    size_ += bytes;
+  }
+  void put_size(std::uint64_t value) {
+    do {
+      const auto low = static_cast<std::uint8_t>(value & 0x7f);
+      value >>= 7;
+      const auto byte = static_cast<std::uint8_t>(value != 0 ? low | 0x80U : low);
+      put(&byte, 1);
+    } while (value != 0);
+  }
+
+ private:
+  std::span<std::byte> out_;
+  std::size_t size_ = 0;
+};
+
+class WireReader : public cereal::InputArchive<WireReader, cereal::AllowEmptyClassElision> {
+ public:
+  explicit WireReader(std::span<const std::byte> in) : InputArchive(this), in_(in) {}
+
+  [[nodiscard]] std::size_t left() const { return in_.size(); }
+
+  void get(void* data, std::size_t bytes) {
+    if (bytes > in_.size()) throw WireError("a value ends after the last byte of its message");
+    if (bytes != 0) std::memcpy(data, in_.data(), bytes);
+    in_ = in_.subspan(bytes);
+  }
+  // The next bytes where they lie, for who can do without a copy.
+  [[nodiscard]] std::span<const std::byte> view(std::size_t bytes) {
+    if (bytes > in_.size()) throw WireError("a value ends after the last byte of its message");
+    const std::span<const std::byte> seen = in_.first(bytes);
+    in_ = in_.subspan(bytes);
+    return seen;
+  }
+  [[nodiscard]] std::uint64_t get_size() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      std::uint8_t byte = 0;
+      get(&byte, 1);
+      const std::uint64_t bits = byte & 0x7fU;
+      if (shift == 63 && bits > 1) break;
+      value |= bits << shift;
+      if ((byte & 0x80U) == 0) {
+        if (value > in_.size()) throw WireError("a size is larger than its message");
+        return value;
+      }
+    }
+    throw WireError("a size has too many digits");
+  }
+
+ private:
+  std::span<const std::byte> in_;
+};
+
+template <class T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_SAVE_FUNCTION_NAME(WireWriter& archive, const T& value) {
+  archive.put(&value, sizeof value);
+}
+template <class T>
+  requires std::is_arithmetic_v<T>
+void CEREAL_LOAD_FUNCTION_NAME(WireReader& archive, T& value) {
+  if constexpr (std::is_same_v<T, bool>) {
+    std::uint8_t byte = 0;
+    archive.get(&byte, 1);
+    if (byte > 1) throw WireError("a truth value is neither 0 nor 1");
+    value = byte == 1;
+  } else {
+    archive.get(&value, sizeof value);
+  }
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(WireWriter& archive, const cereal::NameValuePair<T>& pair) {
+  archive(pair.value);
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(WireReader& archive, cereal::NameValuePair<T>& pair) {
+  archive(pair.value);
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(WireWriter& archive, const cereal::SizeTag<T>& tag) {
+  archive.put_size(static_cast<std::uint64_t>(tag.size));
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(WireReader& archive, cereal::SizeTag<T>& tag) {
+  tag.size = static_cast<std::remove_reference_t<T>>(archive.get_size());
+}
+template <class T>
+void CEREAL_SAVE_FUNCTION_NAME(WireWriter& archive, const cereal::BinaryData<T>& data) {
+  archive.put(data.data, static_cast<std::size_t>(data.size));
+}
+template <class T>
+void CEREAL_LOAD_FUNCTION_NAME(WireReader& archive, cereal::BinaryData<T>& data) {
+  archive.get(data.data, static_cast<std::size_t>(data.size));
+}
+
+template <class T>
+[[nodiscard]] std::string to_wire(const T& value) {
+  std::array<std::byte, 256> first;
+  WireWriter small(first);
+  small(value);
+  if (small.fits()) return {reinterpret_cast<const char*>(first.data()), small.size()};
+  std::string wire(small.size(), '\0');
+  WireWriter large(std::as_writable_bytes(std::span(wire)));
+  large(value);
+  return wire;
+}
+
+// Throws WireError when the bytes are not exactly one T.
+template <class T>
+[[nodiscard]] T from_wire(std::span<const std::byte> wire) {
+  T value{};
+  WireReader reader(wire);
+  reader(value);
+  if (reader.left() != 0) throw WireError("bytes are left over after the last value of a message");
+  return value;
+}
+
+[[nodiscard]] inline std::span<const std::byte> as_bytes(const std::string& wire) {
+  return std::as_bytes(std::span(wire));
+}
+
+}  // namespace runner
+
+CEREAL_REGISTER_ARCHIVE(runner::WireWriter)
+CEREAL_REGISTER_ARCHIVE(runner::WireReader)
+CEREAL_SETUP_ARCHIVE_TRAITS(runner::WireReader, runner::WireWriter)

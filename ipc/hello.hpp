@@ -1,0 +1,64 @@
+// hello.hpp - the first words between a master and a new worker, before any job.
+//
+// The master sends a Hello with the descriptors of the channel; the worker answers Ready, or Refused with the reason. Both
+// start with a version and the layout hash, so that programs of different builds part with a clear message instead of reading
+// each other's memory wrong.
+//
+// Called from  the master's loop thread and the worker's only thread.
+// Fails with   protocol: another version, another layout, or bytes that are no hello.
+#pragma once
+
+#include <cereal/types/string.hpp>
+#include <cereal/types/vector.hpp>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ipc/control.hpp"
+#include <runner/result.hpp>
+
+namespace runner::ipc {
+
+enum class Transport : std::uint8_t { shm = 0, pipe = 1 };
+
+// Descriptors beside a Hello, in this order. shm: channel, in, out, doorbell. pipe: requests, replies.
+struct Hello {
+  std::string version;
+  std::uint64_t layout = 0;
+  Transport transport{};
+  std::uint32_t worker = 0;
+  std::uint64_t incarnation = 0;
+  std::int32_t master_pid = 0;
+  std::uint32_t depth = 0;
+  std::uint64_t in_bytes = 0, out_bytes = 0;
+  std::uint64_t spin_ns = 0;  // how long to look for a next job before sleeping; 0: sleep at once
+  std::vector<std::string> plugins;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, spin_ns, plugins);
+  }
+};
+
+// What the worker answers: an empty `refusal` means that it is ready.
+struct Ready {
+  std::string version;
+  std::uint64_t layout = 0;
+  std::string refusal;
+
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(version, layout, refusal);
+  }
+};
+
+[[nodiscard]] Result<void> send_hello(int socket, const Hello& hello, std::span<const int> files);
+[[nodiscard]] Result<Hello> read_hello(const ControlMessage& message);
+[[nodiscard]] Result<void> send_ready(int socket, const Ready& ready);
+[[nodiscard]] Result<Ready> read_ready(const ControlMessage& message);
+
+// Nothing when `version` and `layout` are this build's; else the sentence that says what differs and what to do.
+[[nodiscard]] std::string mismatch(std::string_view who, std::string_view version, std::uint64_t layout);
+
+}  // namespace runner::ipc

@@ -1,0 +1,54 @@
+// message.hpp - what crosses between master and worker for one attempt: a request, and its reply.
+//
+// Called from  both sides, on the thread that owns the connection.
+// Fails with   ErrorCode::protocol from the readers: every byte of a peer is input, our own worker's too.
+// Never        trusts a length, an index or an enum before checking it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include <runner/ids.hpp>
+#include <runner/job_spec.hpp>
+#include <runner/outcome.hpp>
+#include <runner/result.hpp>
+#include <runner/wire.hpp>
+
+namespace runner::ipc {
+
+void write_request(WireWriter& out, JobId job, Attempt attempt, const Work& work);
+
+// Views into the request's bytes, which stay where they are until the reply is published.
+struct TypedView {
+  std::string_view kind;
+  std::span<const std::byte> args;
+};
+struct JobRequest {
+  JobId job{};
+  Attempt attempt{};
+  std::variant<TypedView, CommandWork> work;
+};
+[[nodiscard]] Result<JobRequest> read_request(std::span<const std::byte> bytes);
+
+// Which captured streams of the outcome are spilled to files; their descriptors travel beside the reply, in this order.
+inline constexpr std::uint32_t kOutSpilled = 1, kErrSpilled = 2;
+[[nodiscard]] std::uint32_t spilled_files(const Outcome& outcome);
+[[nodiscard]] std::size_t file_count(std::uint32_t files);
+// Gives the descriptors to the streams they belong to; `arrived` has file_count(files) of them.
+void attach_files(Outcome& outcome, std::uint32_t files, std::span<UniqueFd> arrived);
+
+struct JobReply {
+  JobId job{};
+  Attempt attempt{};
+  Outcome outcome;
+  bool terminated = false;  // the worker ended it because the master asked
+};
+
+void write_reply(WireWriter& out, const JobReply& reply);
+// `files` is what spilled_files() was on the other side; the descriptors themselves are attached by the caller.
+[[nodiscard]] Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t files);
+
+}  // namespace runner::ipc

@@ -1,0 +1,43 @@
+#include "ipc/note.hpp"
+
+#include <runner/wire.hpp>
+#include <string>
+#include <utility>
+
+namespace runner::ipc {
+
+Result<void> send_note(int socket, Note note, std::span<const int> files) {
+  std::byte bytes[9];
+  WireWriter out(bytes);
+  out(static_cast<std::uint8_t>(note.tag), note.ticket);
+  return send_control(socket, bytes, files);
+}
+
+Result<Note> read_note(const ControlMessage& message) try {
+  WireReader in(as_bytes(message.bytes));
+  std::uint8_t tag = 0;
+  Note note;
+  in(tag, note.ticket);
+  note.tag = static_cast<NoteTag>(tag);
+  if (in.left() != 0 || (note.tag != NoteTag::files && note.tag != NoteTag::terminate)) {
+    throw WireError("unknown tag or length");
+  }
+  return note;
+} catch (const WireError& error) {
+  return fail(ErrorCode::protocol, std::string("a control message cannot be read: ") + error.what());
+}
+
+Result<std::vector<UniqueFd>> receive_files(int socket, std::uint64_t ticket, std::size_t wanted) {
+  if (wanted == 0) return {};
+  ControlMessage message;
+  const Result<Received> got = receive_control(socket, message, false);
+  if (!got) return tl::unexpected(got.error());
+  if (*got != Received::message) return fail(ErrorCode::protocol, "the files of a reply did not come");
+  const Result<Note> note = read_note(message);
+  if (!note || note->tag != NoteTag::files || note->ticket != ticket || message.files.size() != wanted) {
+    return fail(ErrorCode::protocol, "the files that came do not belong to this reply");
+  }
+  return std::move(message.files);
+}
+
+}  // namespace runner::ipc

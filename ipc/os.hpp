@@ -1,0 +1,65 @@
+// os.hpp - the one seam through which system calls pass, so that a test can make the Nth of them fail.
+//
+//   const int fd = os::call("open", ::open, path, O_RDONLY | O_CLOEXEC);      // -1 and errno, as the call itself
+//   os::faults::arm({.nth = 3, .error = ENOSPC});                             // in a test: the third call from now fails
+//
+// Called from  any thread and any process of ours; a forked process inherits an armed plan and counts for itself.
+// Owns         one process-wide fault plan, empty outside of tests.
+// Fails with   what the system call fails with; describe() makes a sentence of errno.
+#pragma once
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "runner/result.hpp"
+
+namespace runner::os {
+
+namespace faults {
+
+struct Plan {
+  std::uint64_t nth = 0;      // 1: the next call that matches; 0: none
+  int error = 0;              // errno it fails with
+  std::string_view only = {}; // a call's name (a literal); empty: any call
+};
+
+void arm(const Plan& plan);
+void disarm();
+// How many matching calls passed since arm(). At least `nth` means that the fault was delivered.
+[[nodiscard]] std::uint64_t seen();
+
+extern std::atomic<bool> armed;
+// Counts the call; true when it is the one that fails. Sets errno then.
+[[nodiscard]] bool strikes(const char* name);
+
+}  // namespace faults
+
+// Calls function(arguments...) unless the fault plan says that it fails: then -1 (as the type it returns) with errno set.
+template <class Function, class... Arguments>
+auto call(const char* name, Function&& function, Arguments&&... arguments) {
+  using Returned = decltype(function(std::forward<Arguments>(arguments)...));
+  if (faults::armed.load(std::memory_order_relaxed)) [[unlikely]] {
+    if (faults::strikes(name)) return (Returned)(-1);  // MAP_FAILED is (void*)-1 too
+  }
+  return function(std::forward<Arguments>(arguments)...);
+}
+
+// The same, again while it is interrupted by a signal.
+template <class Function, class... Arguments>
+auto retry(const char* name, Function&& function, Arguments... arguments) {
+  for (;;) {
+    auto returned = call(name, function, arguments...);
+    if (returned != static_cast<decltype(returned)>(-1) || errno != EINTR) return returned;
+  }
+}
+
+// "cannot <doing>: <name of the call>: <what errno says>", with advice for the limits people run into (EMFILE, ENFILE,
+// ENOMEM, ENOSPC, EAGAIN).
+[[nodiscard]] std::string describe(std::string_view doing, std::string_view call, int error);
+[[nodiscard]] tl::unexpected<Error> failure(std::string_view doing, std::string_view call, int error = errno);
+
+}  // namespace runner::os

@@ -1,0 +1,123 @@
+#include "ipc/region.hpp"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <boost/interprocess/exceptions.hpp>
+#include <cstring>
+#include <string>
+#include <utility>
+
+#include "ipc/os.hpp"
+
+namespace runner::ipc {
+
+namespace bip = boost::interprocess;
+
+namespace {
+
+// What mapped_region asks of a memory object.
+struct Mappable {
+  int fd;
+  [[nodiscard]] bip::mapping_handle_t get_mapping_handle() const {
+    bip::mapping_handle_t handle{};
+    handle.handle = fd;
+    handle.is_xsi = false;
+    return handle;
+  }
+};
+
+Result<bip::mapped_region> map(int fd, std::size_t bytes, Access access) {
+  // The library maps by itself; the seam is asked first so that a test can refuse it.
+  if (os::call("mmap", [] { return 0; }) != 0) return os::failure("map shared memory", "mmap");
+  try {
+    bip::mapped_region mapping(Mappable{fd}, access == Access::read_only ? bip::read_only : bip::read_write, 0, bytes);
+    return mapping;
+  } catch (const bip::interprocess_exception& error) {
+    return os::failure("map shared memory", "mmap", error.get_native_error());
+  }
+}
+
+Result<UniqueFd> memfd(const char* name, std::size_t bytes) {
+  UniqueFd fd(os::call("memfd_create", ::memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!fd) return os::failure("make shared memory", "memfd_create");
+  if (os::retry("ftruncate", ::ftruncate, fd.get(), static_cast<off_t>(bytes)) != 0) {
+    return os::failure("size shared memory", "ftruncate");
+  }
+  // fallocate, not a sparse file: missing memory is an error now, not a SIGBUS in the middle of a job.
+  if (bytes != 0 && os::retry("fallocate", ::fallocate, fd.get(), 0, off_t{0}, static_cast<off_t>(bytes)) != 0) {
+    return os::failure("allocate " + std::to_string(bytes) + " bytes of shared memory", "fallocate");
+  }
+  return fd;
+}
+
+}  // namespace
+
+Result<SharedRegion> SharedRegion::create(const char* name, std::size_t bytes, Access others) {
+  Result<UniqueFd> fd = memfd(name, bytes);
+  if (!fd) return tl::unexpected(fd.error());
+  Result<bip::mapped_region> mapping = map(fd->get(), bytes, Access::read_write);
+  if (!mapping) return tl::unexpected(mapping.error());
+  const int seals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL | (others == Access::read_only ? F_SEAL_FUTURE_WRITE : 0);
+  if (os::call("fcntl", ::fcntl, fd->get(), F_ADD_SEALS, seals) != 0) return os::failure("seal shared memory", "fcntl");
+  if (os::call("madvise", ::madvise, mapping->get_address(), bytes, MADV_DONTFORK) != 0) {
+    return os::failure("keep shared memory from children", "madvise");
+  }
+  SharedRegion region;
+  region.fd_ = std::move(*fd);
+  region.mapping_ = std::move(*mapping);
+  return region;
+}
+
+Result<SharedRegion> SharedRegion::open(UniqueFd fd, std::size_t bytes, Access access) {
+  struct stat info {};
+  if (os::call("fstat", ::fstat, fd.get(), &info) != 0) return os::failure("look at shared memory", "fstat");
+  if (static_cast<std::size_t>(info.st_size) != bytes) {
+    return fail(ErrorCode::protocol, "a shared region has " + std::to_string(info.st_size) + " bytes where " +
+                                         std::to_string(bytes) + " were announced");
+  }
+  const int seals = os::call("fcntl", ::fcntl, fd.get(), F_GET_SEALS);
+  if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
+    return fail(ErrorCode::protocol, "a shared region is not sealed against shrinking");
+  }
+  Result<bip::mapped_region> mapping = map(fd.get(), bytes, access);
+  if (!mapping) return tl::unexpected(mapping.error());
+  if (os::call("madvise", ::madvise, mapping->get_address(), bytes, MADV_DONTFORK) != 0) {
+    return os::failure("keep shared memory from children", "madvise");
+  }
+  SharedRegion region;
+  region.fd_ = std::move(fd);
+  region.mapping_ = std::move(*mapping);
+  return region;
+}
+
+namespace {
+constexpr int kImmutable = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+}
+
+Result<UniqueFd> seal_payload(std::span<const std::byte> bytes) {
+  Result<UniqueFd> fd = memfd("runner-payload", bytes.size());
+  if (!fd) return fd;
+  std::size_t written = 0;
+  while (written < bytes.size()) {
+    const ssize_t n = os::retry("write", ::write, fd->get(), bytes.data() + written, bytes.size() - written);
+    if (n < 0) return os::failure("fill shared memory", "write");
+    written += static_cast<std::size_t>(n);
+  }
+  if (os::call("fcntl", ::fcntl, fd->get(), F_ADD_SEALS, kImmutable | F_SEAL_SEAL) != 0) {
+    return os::failure("seal shared memory", "fcntl");
+  }
+  return fd;
+}
+
+Result<SharedRegion> open_payload(UniqueFd fd, std::size_t bytes) {
+  const int seals = os::call("fcntl", ::fcntl, fd.get(), F_GET_SEALS);
+  if (seals < 0 || (seals & kImmutable) != kImmutable) {
+    return fail(ErrorCode::protocol, "a payload is not a memfd sealed against shrinking, growing and writing");
+  }
+  return SharedRegion::open(std::move(fd), bytes, Access::read_only);
+}
+
+}  // namespace runner::ipc

@@ -1,0 +1,49 @@
+// region.hpp - one piece of memory that two processes map: a memfd without a name, its size sealed.
+//
+// Nothing leaks when everybody dies, and the small /dev/shm of a container does not matter. All pages are allocated when the
+// region is made, so that running out of memory is an error here and never a SIGBUS later.
+//
+// Called from  create: the process that owns the region. open: the other one, with the descriptor it was sent.
+// Owns         the descriptor and the mapping (boost::interprocess::mapped_region). Not inherited by fork: a child of a job
+//              must not keep a channel alive.
+// Fails with   system: no memfd, no memory. protocol: a descriptor whose size or seals are not as announced.
+#pragma once
+
+#include <boost/interprocess/mapped_region.hpp>
+#include <cstddef>
+#include <span>
+
+#include "runner/result.hpp"
+#include "runner/unique_fd.hpp"
+
+namespace runner::ipc {
+
+enum class Access { read_only, read_write };
+
+class SharedRegion {
+ public:
+  SharedRegion() = default;
+
+  // `writers`: read_write lets every process that gets the descriptor map it for writing; read_only seals it so that only
+  // this mapping can write.
+  [[nodiscard]] static Result<SharedRegion> create(const char* name, std::size_t bytes, Access others);
+  [[nodiscard]] static Result<SharedRegion> open(UniqueFd fd, std::size_t bytes, Access access);
+
+  [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(mapping_.get_address()); }
+  [[nodiscard]] std::size_t size() const { return mapping_.get_size(); }
+  [[nodiscard]] std::span<std::byte> bytes() const { return {data(), size()}; }
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+ private:
+  UniqueFd fd_;
+  boost::interprocess::mapped_region mapping_;
+};
+
+// A payload too large for an arena travels as a memfd of its own, sealed by whoever wrote it, mapped by the other side
+// without a copy.
+// seal_payload makes one from bytes; open_payload accepts a descriptor only if it is a memfd of exactly `bytes`, sealed
+// against every change: anything else is a protocol error.
+[[nodiscard]] Result<UniqueFd> seal_payload(std::span<const std::byte> bytes);
+[[nodiscard]] Result<SharedRegion> open_payload(UniqueFd fd, std::size_t bytes);
+
+}  // namespace runner::ipc

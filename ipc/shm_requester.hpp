@@ -1,0 +1,82 @@
+// shm_requester.hpp - the master's end of a slot channel in shared memory (requester.hpp has the contract).
+//
+// Never        blocks, and never uses a length or an offset from the worker before checking it against what it made itself.
+// Layout       docs/shm-layout.md
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "ipc/inbound.hpp"
+#include "ipc/region.hpp"
+#include "ipc/requester.hpp"
+#include "ipc/slot.hpp"
+#include <runner/unique_fd.hpp>
+
+namespace runner::ipc {
+
+struct ShmGeometry {
+  std::uint32_t depth = 256;                     // slots; a power of two
+  std::size_t out_bytes = std::size_t{256} << 10;  // the worker's arena for replies
+  std::size_t memfd_from = std::size_t{64} << 10;  // larger requests travel in a memfd of their own
+};
+
+class ShmRequester final : public Requester {
+ public:
+  // `control` is borrowed: descriptors of payloads go over it.
+  [[nodiscard]] static Result<std::unique_ptr<ShmRequester>> create(Inbound& inbound, std::uint32_t worker,
+                                                                    std::uint64_t incarnation, int control,
+                                                                    const ShmGeometry& geometry);
+  ~ShmRequester() override;
+
+  // Descriptors for the hello: channel, in, out, doorbell.
+  [[nodiscard]] std::vector<int> files() const;
+  [[nodiscard]] const ShmGeometry& geometry() const { return geometry_; }
+
+  [[nodiscard]] bool full() const override;
+  [[nodiscard]] Result<Ticket> send(JobId job, Attempt attempt, const Work& work) override;
+  Result<void> kick() override;
+  [[nodiscard]] Result<bool> collect(Completion& completion) override;
+  [[nodiscard]] bool take_back(Ticket ticket) override;
+  [[nodiscard]] std::optional<TimePoint> entered(Ticket ticket) const override;
+  [[nodiscard]] Fate fate(Ticket ticket) const override;
+  void arm(Ticket from) override;
+  [[nodiscard]] bool done(Ticket from) const override;
+  [[nodiscard]] int doorbell() const override { return doorbell_.get(); }
+  void hush() override;
+  void close() override;
+
+ private:
+  // What the master itself put into a slot: the only thing it believes.
+  struct Issued {
+    JobId job{};
+    Attempt attempt{};
+    std::optional<std::uint64_t> payload;  // offset in the inbound arena
+    bool memfd = false;
+    bool taken_back = false;
+  };
+
+  ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion out, UniqueFd doorbell, std::uint32_t worker,
+               int control, const ShmGeometry& geometry);
+  [[nodiscard]] Slot& slot(std::uint64_t seq) const { return slot_of(channel_.data(), geometry_.depth, seq); }
+  [[nodiscard]] Issued& issued(std::uint64_t seq) { return issued_[seq & (geometry_.depth - 1)]; }
+  [[nodiscard]] const Issued& issued(std::uint64_t seq) const { return issued_[seq & (geometry_.depth - 1)]; }
+  [[nodiscard]] Result<void> place(Slot& slot, Issued& issue, std::uint64_t seq, const Work& work);
+  [[nodiscard]] Result<JobReply> read(const Slot& slot, std::uint64_t seq);
+  void release(Issued& issue);
+
+  Inbound& inbound_;
+  SharedRegion channel_, out_;
+  UniqueFd doorbell_;
+  std::uint32_t worker_;
+  int control_;
+  ShmGeometry geometry_;
+  std::vector<Issued> issued_;
+  std::uint64_t head_ = 0;  // oldest not yet collected
+  std::uint64_t tail_ = 0;  // next to be sent
+  std::uint32_t memfds_ = 0;
+};
+
+}  // namespace runner::ipc

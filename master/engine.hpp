@@ -1,0 +1,105 @@
+// engine.hpp - one way to run jobs: start a job, give back completions, say what you can hold.
+//
+// Four of them (master/engines/): serial, threads, async, processes. The scheduler, the sinks and the command line do not
+// know which one runs. Nothing above this header may assume that a worker is a child process, shares memory with the
+// master, or dies alone: a cluster is later one more engine.
+//
+// Called from  the run loop's thread only.
+// Owns         its workers; destroying an engine ends them.
+// Call order   open (start | stop | wait | view)* close
+// Fails with   open: system or usage errors before any job ran. wait: the engine can run nothing any more.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "runner/ids.hpp"
+#include "runner/job_spec.hpp"
+#include "runner/outcome.hpp"
+#include "runner/result.hpp"
+
+namespace runner::master {
+
+// A worker entered the job's code. Told late, or never, for jobs so short that they end before anybody could have asked.
+struct JobStarted {
+  JobId job{};
+  Attempt attempt{};
+  WorkerId worker{};
+  TimePoint at{};
+};
+struct JobEnded {
+  JobId job{};
+  Attempt attempt{};
+  WorkerId worker{};
+  Outcome outcome;
+};
+// Given to a worker and taken back before its code was entered: nothing happened, nothing is charged.
+struct JobReturned {
+  JobId job{};
+  Attempt attempt{};
+};
+struct WorkerLost {
+  WorkerId worker{};
+  std::string how;  // "died of SIGKILL", "sent a reply with an unknown ending"
+};
+using EngineEvent = std::variant<JobStarted, JobEnded, JobReturned, WorkerLost>;
+
+enum class StopReason : std::uint8_t { deadline, interrupt };
+
+// What one worker is at, for a person.
+struct WorkerView {
+  WorkerId worker{};
+  std::optional<JobId> job;  // none: idle
+  TimePoint since{};         // of that job, or of idleness
+};
+
+// Sums over the run that only the engine can know. Spans are summed over workers.
+struct EngineCosts {
+  Duration start{};       // first worker asked for -> all ready (wall)
+  Duration execute{};     // in the jobs' code (wall)
+  Duration execute_cpu{}; // processor time of the same
+  Duration ipc{};         // a job was offered to an idle worker -> its code entered, and answer -> collected
+  Duration tail{};        // workers idle because nothing was left, from the last hand-out to the last completion
+  std::uint64_t workers_lost = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+
+  [[nodiscard]] virtual Result<void> open() = 0;
+
+  [[nodiscard]] virtual std::string_view mode() const = 0;     // "processes", "threads", "async", "serial"
+  [[nodiscard]] virtual std::string description() const = 0;   // "2 worker processes (shm, spawn, bound to cores)"
+  [[nodiscard]] virtual std::uint32_t procs() const = 0;       // jobs that run at a time
+
+  // How many more jobs start() would take now without one of them waiting behind a long one.
+  [[nodiscard]] virtual std::uint32_t room() const = 0;
+
+  // `job` stays where it is, unchanged, until its JobEnded or JobReturned was given back.
+  virtual void start(const JobSpec& job, Attempt attempt) = 0;
+
+  // Ends a started attempt as soon as this engine can; its JobEnded follows from a later wait(): TimedOut{job.timeout}
+  // for a deadline, Cancelled for an interrupt. An attempt that ended meanwhile keeps the ending it had.
+  virtual void stop(JobId job, Attempt attempt, StopReason reason) = 0;
+
+  // Takes back what is not yet started (JobReturned). For an interrupt or a halt.
+  virtual void take_back() = 0;
+
+  // Whether stop() is sure to end a typed job. Where it is not, the run must give up on one that does not return.
+  [[nodiscard]] virtual bool can_end_jobs() const = 0;
+
+  // Appends what happened; blocks until something did, until `until`, or until `wake_fd` is readable.
+  [[nodiscard]] virtual Result<void> wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) = 0;
+
+  [[nodiscard]] virtual std::vector<WorkerView> view() const = 0;
+
+  // Ends the workers and answers what the run cost. Jobs still running are abandoned.
+  [[nodiscard]] virtual EngineCosts close() = 0;
+};
+
+}  // namespace runner::master

@@ -1,0 +1,93 @@
+// sink.hpp - whoever is told what became of the jobs: printers, files, progress, (later) the store.
+//
+// Called from  the run loop's thread; salvage() also from a dying program (see there).
+// Owns         its own buffers and files. What it is handed lives only during the call.
+// Fails with   unwritable: the run then stops cleanly, says what is safe, and exits 1.
+// Call order   started (ended | retried | tick)* finished ; flush() at any time
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "master/engine.hpp"
+#include "runner/ids.hpp"
+#include "runner/job_spec.hpp"
+#include "runner/outcome.hpp"
+#include "runner/result.hpp"
+
+namespace runner::master {
+
+struct RunInfo {
+  std::string batch;                  // its name
+  std::optional<std::uint64_t> size;  // jobs, where known
+  std::string_view mode;
+  std::string engine;                 // Engine::description()
+  std::uint32_t procs = 0;
+  TimePoint started{};
+};
+
+// A job that is over: its last attempt. JobId numbers follow the expansion order, with no gap once all ended.
+struct JobRecord {
+  const JobSpec& job;
+  const Outcome& outcome;
+  Attempt attempts{1};             // how many there were
+  std::optional<WorkerId> worker;  // none: it never ran
+};
+
+// An attempt that ended badly and is tried again.
+struct RetryRecord {
+  const JobSpec& job;
+  const Outcome& outcome;
+  Attempt attempt{1};
+};
+
+struct Counts {
+  std::uint64_t ok = 0, failed = 0, crashed = 0, timed_out = 0, cancelled = 0, out_of_memory = 0;
+  std::uint64_t allowed = 0;  // of the not-ok ones: allowed to fail
+  [[nodiscard]] std::uint64_t done() const { return ok + failed + crashed + timed_out + cancelled + out_of_memory; }
+};
+
+// The run at one moment, for progress.
+struct Snapshot {
+  TimePoint now{};
+  Counts counts;
+  std::uint64_t running = 0;          // started and not ended (queued at a worker included)
+  std::optional<std::uint64_t> size;
+  std::span<const WorkerView> workers;
+  // Name of a job in flight, empty if unknown.
+  std::string (*name_of)(const void* run, JobId) = nullptr;
+  const void* run = nullptr;
+};
+
+struct RunTotals {
+  Counts counts;
+  Duration wall{};
+  Duration compute{};      // sum of the jobs' wall time, all attempts
+  Duration compute_cpu{};
+  EngineCosts costs;
+  std::uint64_t retries = 0;
+  bool interrupted = false;
+};
+
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  [[nodiscard]] virtual Result<void> started(const RunInfo&) { return {}; }
+  [[nodiscard]] virtual Result<void> ended(const JobRecord&) = 0;
+  [[nodiscard]] virtual Result<void> retried(const RetryRecord&) { return {}; }
+  [[nodiscard]] virtual Result<void> worker_lost(const WorkerLost&) { return {}; }
+  // Called a few times a second, and never while a job is being reported.
+  [[nodiscard]] virtual Result<void> tick(const Snapshot&) { return {}; }
+  // Everything accepted so far reaches its file descriptor.
+  [[nodiscard]] virtual Result<void> flush() { return {}; }
+  [[nodiscard]] virtual Result<void> finished(const RunTotals&) { return {}; }
+  // The program is dying of a signal in a job's code on this very thread (so no other member is active): write what is
+  // buffered with write(2) and nothing else; must be async-signal-safe.
+  virtual void salvage() noexcept {}
+};
+
+}  // namespace runner::master

@@ -43,7 +43,7 @@ template <class Function, class... Arguments>
 auto call(const char* name, Function&& function, Arguments&&... arguments) {
   using Returned = decltype(function(std::forward<Arguments>(arguments)...));
   if (faults::armed.load(std::memory_order_relaxed)) [[unlikely]] {
-    if (faults::strikes(name)) return (Returned)(-1);  // MAP_FAILED is (void*)-1 too
+    if (faults::strikes(name)) return static_cast<Returned>(-1);
   }
   return function(std::forward<Arguments>(arguments)...);
 }

@@ -1,0 +1,47 @@
+#include "runner/outcome.hpp"
+
+#include <signal.h>
+#include <string.h>
+
+namespace runner {
+
+namespace {
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
+
+}  // namespace
+
+bool succeeded(const Outcome& outcome) { return std::holds_alternative<Succeeded>(outcome.ending); }
+
+std::string_view status_word(const Ending& ending) {
+  return std::visit(Overloaded{[](const Succeeded&) { return "ok"; }, [](const Failed&) { return "failed"; },
+                               [](const Crashed&) { return "crashed"; }, [](const TimedOut&) { return "timed_out"; },
+                               [](const Cancelled&) { return "cancelled"; },
+                               [](const OutOfMemory&) { return "out_of_memory"; }},
+                    ending);
+}
+
+std::string describe(const Outcome& outcome) {
+  return std::visit(Overloaded{[](const Succeeded&) { return std::string("ok"); },
+                               [](const Failed& failed) { return failed.reason; },
+                               [](const Crashed& crashed) {
+                                 if (crashed.signal == 0) return "crashed: " + crashed.reason;
+                                 std::string text = "crashed: " + signal_name(crashed.signal);
+                                 if (!crashed.reason.empty()) text += " (" + crashed.reason + ")";
+                                 return text;
+                               },
+                               [](const TimedOut& late) { return "timed out after " + format_duration(late.limit); },
+                               [](const Cancelled& cancelled) { return "cancelled: " + cancelled.reason; },
+                               [](const OutOfMemory& memory) { return "out of memory: " + memory.reason; }},
+                    outcome.ending);
+}
+
+std::string signal_name(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
+}
+
+}  // namespace runner

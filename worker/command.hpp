@@ -1,12 +1,66 @@
 // command.hpp - one running program with its output captured: start, feed events, outcome.
 //
-// The program gets a process group of its own, PDEATHSIG, default signal dispositions, an empty signal mask, its stdin from a
-// file or /dev/null, its cwd and env. Output is read without ever blocking on it: when the program has exited (pidfd), what
-// its pipes still hold is drained and they are closed, so a background grandchild cannot hold the job; the rest of its
-// process group is then ended. Up to 1 MiB of a stream stays in memory, beyond that it goes to an unlinked file.
+// Output is read without ever waiting for its end: once the program has exited (pidfd), the rest of its process group is ended,
+// what its pipes hold is drained, and they are closed, so a background grandchild cannot hold the job.
 //
-// Called from  the thread that started it (PDEATHSIG follows that thread).
-// Owns         the child, its pidfd, both pipes, the spill files.
-// Fails with   start: the program does not exist, cannot be executed, cwd or stdin cannot be opened (a text for the Outcome
-//              of the job: Failed). A spill file that cannot be written makes the job Failed and says so.
-// Call order   start (wait_fds ready)* [terminate]... finished -> outcome
+// Called from  the thread that started it, which must outlive it. Several may be watched by one thread.
+// Owns         the program (ended with the object), its pidfd, pipes, captured output.
+// Fails with   start: the text for the outcome of the job. Output that cannot be kept ends the program, and the outcome says so.
+// Call order   start (read_out | read_err | terminate | kill)* exited -> outcome
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "worker/capture.hpp"
+#include "worker/spawn.hpp"
+#include <runner/outcome.hpp>
+
+namespace runner::worker {
+
+class Command {
+ public:
+  // Between TERM and KILL.
+  static constexpr Duration kGrace = std::chrono::seconds(2);
+
+  [[nodiscard]] static Result<std::unique_ptr<Command>> start(const CommandWork& work);
+  ~Command();
+  Command(const Command&) = delete;
+  Command& operator=(const Command&) = delete;
+
+  // Descriptors to watch for reading; -1: no more to come there.
+  [[nodiscard]] int exit_fd() const { return spawned_.pidfd.get(); }
+  [[nodiscard]] int out_fd() const { return spawned_.out.get(); }
+  [[nodiscard]] int err_fd() const { return spawned_.err.get(); }
+  // When the descriptor is readable.
+  void read_out() { drain(spawned_.out, out_, kBlocksAtOnce); }
+  void read_err() { drain(spawned_.err, err_, kBlocksAtOnce); }
+
+  // To the whole process group: TERM; KILL.
+  void terminate();
+  void kill();
+  [[nodiscard]] bool terminated() const { return terminated_; }
+
+  // After exit_fd() became readable: ends what is left of the group, and tells how it went.
+  [[nodiscard]] Outcome outcome();
+
+ private:
+  explicit Command(Spawned spawned);
+  // Bounded, so that one busy writer cannot keep us from the other stream, or from the clock.
+  static constexpr int kBlocksAtOnce = 16;
+  void drain(UniqueFd& pipe, Capture& into, int blocks);
+
+  Spawned spawned_;
+  Capture out_, err_;
+  TimePoint started_;
+  std::string unkept_;  // why output could not be kept
+  bool terminated_ = false;
+  bool reaped_ = false;
+};
+
+// Runs a command to its end on this thread. When `watch_fd` (-1: none) is readable, `terminate_asked` is called; once it answers
+// true the command is terminated, and killed 2 s later if need be.
+[[nodiscard]] Outcome run_command(const CommandWork& work, int watch_fd, const std::function<bool()>& terminate_asked);
+
+}  // namespace runner::worker

@@ -1,0 +1,126 @@
+#include "worker/serve.hpp"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <memory>
+#include <optional>
+#include <runner/version.hpp>
+#include <string>
+#include <utility>
+#include <variant>
+
+#include "ipc/control.hpp"
+#include "ipc/hello.hpp"
+#include "ipc/layout.hpp"
+#include "ipc/os.hpp"
+#include "ipc/pipe_responder.hpp"
+#include "ipc/shm_responder.hpp"
+#include "worker/command.hpp"
+#include "worker/executor.hpp"
+
+namespace runner::worker {
+
+namespace {
+
+// Exit statuses of a worker that leaves by itself, for the master's message.
+constexpr int kDone = 0, kNoHello = 70, kBrokenConnection = 71;
+
+// Things a worker must get right before it runs anybody's code:
+//  1. It dies with its master. PDEATHSIG counts from now, so whether the master died a moment ago is looked at afterwards.
+//  2. A terminal's Ctrl-C is the master's to decide on. Crash signals kill: the status is the evidence.
+//  3. Its standard input is nobody's; what a job prints goes to stderr, so that stdout carries results only.
+Result<void> take_over_process(const ipc::Hello& hello) {
+  ::prctl(PR_SET_NAME, ("runner-w" + std::to_string(hello.worker)).c_str());
+  if (os::call("prctl", ::prctl, PR_SET_PDEATHSIG, SIGKILL) != 0) return os::failure("follow the master", "prctl");
+  if (::getppid() != hello.master_pid) return fail(ErrorCode::system, "the master is gone");
+
+  ::signal(SIGINT, SIG_IGN);
+  for (const int fatal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGPIPE}) ::signal(fatal, SIG_DFL);
+
+  const UniqueFd null(os::retry("open", ::open, "/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!null) return os::failure("open /dev/null", "open");
+  if (os::call("dup2", ::dup2, null.get(), STDIN_FILENO) < 0 ||
+      os::call("dup2", ::dup2, STDERR_FILENO, STDOUT_FILENO) < 0) {
+    return os::failure("set up standard input and output", "dup2");
+  }
+  return {};
+}
+
+Result<std::unique_ptr<ipc::Responder>> connect(const ipc::Hello& hello, std::vector<UniqueFd> files, int control) {
+  switch (hello.transport) {
+    case ipc::Transport::shm: {
+      auto responder = ipc::ShmResponder::open(hello, std::move(files), control);
+      if (!responder) return tl::unexpected(responder.error());
+      return std::unique_ptr<ipc::Responder>(std::move(*responder));
+    }
+    case ipc::Transport::pipe: {
+      auto responder = ipc::PipeResponder::open(std::move(files), control);
+      if (!responder) return tl::unexpected(responder.error());
+      return std::unique_ptr<ipc::Responder>(std::move(*responder));
+    }
+  }
+  return fail(ErrorCode::protocol, "the hello names an unknown transport");
+}
+
+Result<std::unique_ptr<ipc::Responder>> greet(const ipc::Hello& hello, std::vector<UniqueFd> files, int control,
+                                              Registry& registry) {
+  if (std::string differs = ipc::mismatch("master", hello.version, hello.layout); !differs.empty()) {
+    return fail(ErrorCode::protocol, std::move(differs));
+  }
+  if (Result<void> ours = take_over_process(hello); !ours) return tl::unexpected(ours.error());
+  for (const std::string& plugin : hello.plugins) {
+    if (Result<std::string> loaded = registry.load_plugin(plugin); !loaded) return tl::unexpected(loaded.error());
+  }
+  return connect(hello, std::move(files), control);
+}
+
+// One request from "entered" to "answered".
+Result<void> run_one(ipc::Responder& responder, const ipc::JobRequest& request, int control, const Registry& registry) {
+  ipc::JobReply reply{.job = request.job, .attempt = request.attempt, .outcome = {}, .terminated = false};
+  if (Result<void> entered = responder.entering(); !entered) return entered;
+  if (const auto* typed = std::get_if<ipc::TypedView>(&request.work)) {
+    const Kind* kind = registry.find(typed->kind);
+    if (kind == nullptr) {
+      reply.outcome.ending = Failed{"this worker knows no kind `" + std::string(typed->kind) + "`"};
+    } else {
+      JobContext context(request.job, request.attempt, {});
+      reply.outcome = execute(*kind, typed->args, context);
+    }
+  } else {
+    Result<void> broken;
+    reply.outcome = run_command(std::get<CommandWork>(request.work), control, [&] {
+      const Result<bool> asked = responder.terminate_asked();
+      if (!asked) broken = tl::unexpected(asked.error());
+      reply.terminated = reply.terminated || !asked || *asked;
+      return reply.terminated;
+    });
+    if (!broken) return broken;
+  }
+  return responder.answer(std::move(reply));
+}
+
+}  // namespace
+
+int serve(UniqueFd control, Registry& registry) {
+  ipc::ControlMessage message;
+  const Result<ipc::Received> got = ipc::receive_control(control.get(), message, true);
+  if (!got || *got != ipc::Received::message) return kNoHello;
+  const Result<ipc::Hello> hello = ipc::read_hello(message);
+
+  Result<std::unique_ptr<ipc::Responder>> responder =
+      hello ? greet(*hello, std::move(message.files), control.get(), registry) : tl::unexpected(hello.error());
+  const ipc::Ready ready{RUNNER_VERSION_STRING, ipc::layout_hash(), responder ? std::string() : responder.error().text};
+  if (!ipc::send_ready(control.get(), ready) || !responder) return kNoHello;
+
+  for (;;) {
+    const Result<std::optional<ipc::JobRequest>> request = (*responder)->next();
+    if (!request) return kBrokenConnection;
+    if (!*request) return kDone;
+    if (!run_one(**responder, **request, control.get(), registry)) return kBrokenConnection;
+  }
+}
+
+}  // namespace runner::worker

@@ -1,0 +1,192 @@
+#include "worker/spawn.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "ipc/os.hpp"
+
+namespace runner::worker {
+
+namespace {
+
+enum class Step : int { none, orphaned, streams, folder, exec };
+
+// What the child needs and what it answers; it lives in the parent's memory while the parent stands still.
+struct Plan {
+  const char* program = nullptr;
+  char* const* argv = nullptr;
+  char* const* envp = nullptr;
+  const char* cwd = nullptr;
+  int in = -1, out = -1, err = -1;
+  pid_t parent = -1;
+  Step failed = Step::none;
+  int error = 0;
+};
+
+// Runs on a stack of its own in our memory: system calls only, nothing that allocates or locks.
+int become_program(void* argument) {
+  Plan& plan = *static_cast<Plan*>(argument);
+  const auto give_up = [&plan](Step step) {
+    plan.error = errno;
+    plan.failed = step;
+    ::_exit(127);
+  };
+  ::setpgid(0, 0);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != plan.parent) give_up(Step::orphaned);
+  // exec resets handlers but keeps what is ignored, and we ignore some.
+  for (const int ignored : {SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGHUP, SIGCHLD}) ::signal(ignored, SIG_DFL);
+  if (::dup2(plan.in, STDIN_FILENO) < 0 || ::dup2(plan.out, STDOUT_FILENO) < 0 || ::dup2(plan.err, STDERR_FILENO) < 0) {
+    give_up(Step::streams);
+  }
+  if (plan.cwd != nullptr && ::chdir(plan.cwd) != 0) give_up(Step::folder);
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  ::execve(plan.program, plan.argv, plan.envp);
+  give_up(Step::exec);
+  return 127;
+}
+
+bool is_program(const std::string& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
+}
+
+// As execvp looks: a name with a slash is a path, any other is looked up. Empty: not found.
+std::string resolve(const std::string& name, std::string_view path) {
+  if (name.find('/') != std::string::npos) return name;
+  while (!name.empty()) {
+    const std::size_t colon = path.find(':');
+    const std::string_view folder = path.substr(0, colon);
+    std::string candidate = (folder.empty() ? std::string(".") : std::string(folder)) + "/" + name;
+    if (is_program(candidate)) return candidate;
+    if (colon == std::string_view::npos) break;
+    path.remove_prefix(colon + 1);
+  }
+  return {};
+}
+
+std::vector<std::string> merged_environment(const CommandWork& work) {
+  std::vector<std::string> merged;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    if (!work.env.contains(std::string(text.substr(0, text.find('='))))) merged.emplace_back(text);
+  }
+  for (const auto& [name, value] : work.env) merged.push_back(name + "=" + value);
+  return merged;
+}
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<char*> list;
+  list.reserve(texts.size() + 1);
+  for (const std::string& text : texts) list.push_back(const_cast<char*>(text.c_str()));
+  list.push_back(nullptr);
+  return list;
+}
+
+std::string why_not(const CommandWork& work, const std::string& program, const Plan& plan) {
+  switch (plan.failed) {
+    case Step::none: break;
+    case Step::orphaned: return "its worker is going away";
+    case Step::streams: return std::string("its streams cannot be set up: ") + std::strerror(plan.error);
+    case Step::folder: return "the folder `" + work.cwd + "` cannot be entered: " + std::strerror(plan.error);
+    case Step::exec: {
+      const std::string at = work.cwd.empty() || program.starts_with('/') ? program : work.cwd + "/" + program;
+      struct stat info {};
+      if (plan.error == ENOENT && ::stat(at.c_str(), &info) == 0) {
+        return "`" + program + "` cannot be run: the interpreter named in its first line does not exist";
+      }
+      if (plan.error == ENOENT) return "the command `" + program + "` does not exist";
+      if (plan.error == EACCES && ::stat(at.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) {
+        return "`" + program + "` is a folder, not a program";
+      }
+      if (plan.error == EACCES) return "`" + program + "` is not executable (chmod +x?)";
+      if (plan.error == ENOEXEC) return "`" + program + "` is not a program (a script needs a #! line)";
+      if (plan.error == E2BIG) return "the arguments and environment of `" + program + "` are longer than the system allows";
+      return "`" + program + "` cannot be run: " + std::strerror(plan.error);
+    }
+  }
+  return {};
+}
+
+struct Pipe {
+  UniqueFd read, write;
+};
+Result<Pipe> make_pipe() {
+  int ends[2];
+  // O_NONBLOCK on our end only: a program that finds its stdout non-blocking may misbehave.
+  if (os::call("pipe2", ::pipe2, ends, O_CLOEXEC) != 0) return os::failure("capture the output of a command", "pipe2");
+  Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
+  if (os::call("fcntl", ::fcntl, ends[0], F_SETFL, O_NONBLOCK) != 0) return os::failure("capture the output of a command", "fcntl");
+  return pipe;
+}
+
+}  // namespace
+
+Result<Spawned> spawn(const CommandWork& work) {
+  if (work.argv.empty()) return fail(ErrorCode::bad_batch, "the command is empty");
+  const auto own_path = work.env.find("PATH");
+  const char* inherited = std::getenv("PATH");
+  const std::string_view path = own_path != work.env.end() ? std::string_view(own_path->second)
+                                                           : std::string_view(inherited != nullptr ? inherited : "/usr/bin:/bin");
+  const std::string program = resolve(work.argv.front(), path);
+  if (program.empty()) {
+    return fail(ErrorCode::bad_batch, "the command `" + work.argv.front() + "` was not found in PATH");
+  }
+  const char* input = work.stdin_path.empty() ? "/dev/null" : work.stdin_path.c_str();
+  const UniqueFd in(os::retry("open", ::open, input, O_RDONLY | O_CLOEXEC));
+  if (!in) {
+    return fail(ErrorCode::bad_batch, std::string("its stdin `") + input + "` cannot be opened: " + std::strerror(errno));
+  }
+  Result<Pipe> out = make_pipe();
+  if (!out) return tl::unexpected(out.error());
+  Result<Pipe> err = make_pipe();
+  if (!err) return tl::unexpected(err.error());
+
+  const std::vector<char*> argv = pointers(work.argv);
+  const std::vector<std::string> environment = work.env.empty() ? std::vector<std::string>() : merged_environment(work);
+  const std::vector<char*> envp = pointers(environment);
+  Plan plan{.program = program.c_str(),
+            .argv = argv.data(),
+            .envp = work.env.empty() ? environ : envp.data(),
+            .cwd = work.cwd.empty() ? nullptr : work.cwd.c_str(),
+            .in = in.get(),
+            .out = out->write.get(),
+            .err = err->write.get(),
+            .parent = ::getpid()};
+
+  // No handler of ours may run in the child while it shares our memory.
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  alignas(16) std::array<char, 64 * 1024> stack;
+  int pidfd = -1;
+  const pid_t pid = os::call("clone", [&] {
+    return ::clone(become_program, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
+  });
+  const int error = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return os::failure("start `" + program + "`", "clone", error);
+  Spawned spawned{pid, UniqueFd(pidfd), std::move(out->read), std::move(err->read)};
+  if (plan.failed != Step::none) {
+    static_cast<void>(os::retry("waitpid", ::waitpid, pid, static_cast<int*>(nullptr), 0));
+    return fail(ErrorCode::bad_batch, why_not(work, program, plan));
+  }
+  return spawned;
+}
+
+}  // namespace runner::worker

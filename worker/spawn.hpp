@@ -1,0 +1,27 @@
+// spawn.hpp - a program started in a process group of its own, its streams on pipes, at the cost of a vfork.
+//
+// The child shares our memory until it has become the program, so nothing of ours is copied however much there is. It gets:
+// a new process group, SIGKILL when the thread that started it ends, default signals, an empty mask, stdin from a file.
+//
+// Called from  any thread; that thread must outlive the program.
+// Owns         the pidfd and the read ends of both pipes; ending and reaping the program is the caller's (command.hpp).
+// Fails with   bad_batch, with the text for the job's outcome: not found, not executable, no such folder, ...; system.
+#pragma once
+
+#include <sys/types.h>
+
+#include <runner/job_spec.hpp>
+#include <runner/result.hpp>
+#include <runner/unique_fd.hpp>
+
+namespace runner::worker {
+
+struct Spawned {
+  pid_t pid = -1;
+  UniqueFd pidfd;     // readable once the program has exited
+  UniqueFd out, err;  // read ends, non-blocking
+};
+
+[[nodiscard]] Result<Spawned> spawn(const CommandWork& work);
+
+}  // namespace runner::worker

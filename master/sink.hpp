@@ -55,12 +55,11 @@ struct Counts {
 struct Snapshot {
   TimePoint now{};
   Counts counts;
-  std::uint64_t running = 0;          // started and not ended (queued at a worker included)
-  std::optional<std::uint64_t> size;
+  std::uint64_t in_flight = 0;        // handed to the engine and not ended, queued at a worker included
+  std::optional<std::uint64_t> size;  // jobs in all, where known
+  bool stopping = false;              // interrupted: no further job is started
   std::span<const WorkerView> workers;
-  // Name of a job in flight, empty if unknown.
-  std::string (*name_of)(const void* run, JobId) = nullptr;
-  const void* run = nullptr;
+  std::span<const std::string_view> job_names;  // of workers[i].job; empty where it has none
 };
 
 struct RunTotals {
@@ -69,8 +68,12 @@ struct RunTotals {
   Duration compute{};      // sum of the jobs' wall time, all attempts
   Duration compute_cpu{};
   EngineCosts costs;
+  std::uint32_t procs = 0;
+  std::string_view mode;
+  std::string engine;              // Engine::description()
+  std::optional<std::uint64_t> size;
   std::uint64_t retries = 0;
-  bool interrupted = false;
+  bool interrupted = false;        // some jobs may never have been started
 };
 
 class Sink {
@@ -80,7 +83,8 @@ class Sink {
   [[nodiscard]] virtual Result<void> ended(const JobRecord&) = 0;
   [[nodiscard]] virtual Result<void> retried(const RetryRecord&) { return {}; }
   [[nodiscard]] virtual Result<void> worker_lost(const WorkerLost&) { return {}; }
-  // Called a few times a second, and never while a job is being reported.
+  // How often it wants to hear tick(); nothing: never.
+  [[nodiscard]] virtual std::optional<Duration> tick_interval() const { return std::nullopt; }
   [[nodiscard]] virtual Result<void> tick(const Snapshot&) { return {}; }
   // Everything accepted so far reaches its file descriptor.
   [[nodiscard]] virtual Result<void> flush() { return {}; }

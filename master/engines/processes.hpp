@@ -1,0 +1,41 @@
+// processes.hpp - the engine that runs jobs on isolated worker processes: the reason for this program.
+//
+// One worker process per slot of `procs`, each with a connection of its own. A worker that dies is replaced under its number;
+// the job whose code it was in has crashed, the jobs behind that one are handed out again and are not charged.
+//
+// Called from  the run loop's thread, which must be the main thread when `start` is fork, and must outlive the engine
+//              (workers get a parent-death signal from it).
+// Owns         the workers; destroying the engine ends them.
+// Fails with   open: usage or system errors, before any job. wait: when workers can no longer be started.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ipc/hello.hpp"
+#include "ipc/shm_requester.hpp"
+#include "master/engine.hpp"
+#include <runner/registry.hpp>
+
+namespace runner::master {
+
+using ipc::Transport;
+enum class StartMethod : std::uint8_t { spawn, fork };
+enum class Bind : std::uint8_t { core, none };
+
+struct ProcessOptions {
+  std::uint32_t procs = 1;
+  Transport transport = Transport::shm;
+  StartMethod start = StartMethod::spawn;
+  Bind bind = Bind::core;
+  std::uint32_t usable_cpus = 1;  // spinning is only for spare ones
+  std::string worker_program;     // spawn; empty: `runner-worker` beside this program
+  ipc::ShmGeometry geometry;
+};
+
+// `registry` has its plug-ins loaded; workers load the same ones. Lives as long as the engine.
+[[nodiscard]] std::unique_ptr<Engine> make_process_engine(const ProcessOptions& options, Registry& registry);
+
+}  // namespace runner::master

@@ -1,0 +1,144 @@
+#include "master/engines/worker_process.hpp"
+
+#include <signal.h>
+#include <sys/pidfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <runner/version.hpp>
+#include <utility>
+
+#include "ipc/layout.hpp"
+#include "ipc/note.hpp"
+#include "ipc/os.hpp"
+#include "ipc/pipe_requester.hpp"
+
+namespace runner::master {
+
+Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::uint64_t incarnation, Launcher& launcher,
+                                                            ipc::Inbound* inbound, const WorkerSettings& settings) {
+  Result<std::pair<UniqueFd, UniqueFd>> control = ipc::control_pair();
+  if (!control) return tl::unexpected(control.error());
+  ipc::Hello hello{.version = RUNNER_VERSION_STRING,
+                   .layout = ipc::layout_hash(),
+                   .transport = settings.transport,
+                   .worker = number(id),
+                   .incarnation = incarnation,
+                   .master_pid = ::getpid(),
+                   .depth = settings.geometry.depth,
+                   .in_bytes = 0,
+                   .out_bytes = settings.geometry.out_bytes,
+                   .spin_ns = static_cast<std::uint64_t>(settings.spin.count()),
+                   .plugins = settings.plugins};
+  std::unique_ptr<ipc::Requester> requester;
+  std::vector<int> files;
+  UniqueFd requests, replies;  // the worker's ends of pipes, closed here once they are sent
+  if (settings.transport == ipc::Transport::shm) {
+    auto made = ipc::ShmRequester::create(*inbound, number(id), incarnation, control->first.get(), settings.geometry);
+    if (!made) return tl::unexpected(made.error());
+    hello.in_bytes = inbound->region().size();
+    files = (*made)->files();
+    requester = std::move(*made);
+  } else {
+    auto made = ipc::PipeRequester::create(control->first.get());
+    if (!made) return tl::unexpected(made.error());
+    requests = std::move(made->requests);
+    replies = std::move(made->replies);
+    files = {requests.get(), replies.get()};
+    requester = std::move(made->requester);
+  }
+  // Said before the process exists: it finds its hello waiting.
+  if (Result<void> sent = ipc::send_hello(control->first.get(), hello, files); !sent) return tl::unexpected(sent.error());
+  std::unique_ptr<WorkerProcess> worker(new WorkerProcess(id, std::move(control->first), std::move(requester)));
+  Result<Launched> launched = launcher.launch(control->second.get());
+  if (!launched) return tl::unexpected(launched.error());
+  worker->launched_ = std::move(*launched);
+  return worker;
+}
+
+WorkerProcess::~WorkerProcess() {
+  if (launched_.pid < 0 || reaped_) return;
+  kill();
+  static_cast<void>(reap());
+}
+
+Result<bool> WorkerProcess::greet() {
+  ipc::ControlMessage message;
+  const Result<ipc::Received> got = ipc::receive_control(control_.get(), message, false);
+  if (!got) return tl::unexpected(got.error());
+  if (*got != ipc::Received::message) return false;  // an end of file is its death, which the pidfd tells
+  const Result<ipc::Ready> ready = ipc::read_ready(message);
+  if (!ready) return tl::unexpected(ready.error());
+  if (!ready->refusal.empty()) return fail(ErrorCode::system, "a worker refused to start: " + ready->refusal);
+  if (std::string differs = ipc::mismatch("worker", ready->version, ready->layout); !differs.empty()) {
+    return fail(ErrorCode::system, std::move(differs));
+  }
+  greeted_ = true;
+  return true;
+}
+
+Result<void> WorkerProcess::give(const JobSpec& job, Attempt attempt, Duration expected) {
+  const Result<ipc::Ticket> ticket = requester_->send(job.id, attempt, job.work);
+  if (!ticket) return tl::unexpected(ticket.error());
+  hand_.push_back({&job, attempt, *ticket, expected, false, false, {}});
+  ++held_;
+  queued_ += expected;
+  return {};
+}
+
+Result<bool> WorkerProcess::collect(ipc::Completion& completion, InHand& job) {
+  const Result<bool> got = requester_->collect(completion);
+  if (!got || !*got) return got;
+  while (hand_.front().taken_back) hand_.pop_front();
+  if (hand_.front().ticket != completion.ticket) {
+    return fail(ErrorCode::protocol, "a completion is for another request than the oldest");
+  }
+  job = hand_.front();
+  hand_.pop_front();
+  --held_;
+  queued_ -= job.expected;
+  return true;
+}
+
+std::optional<InHand> WorkerProcess::take_back_newest() {
+  for (auto job = hand_.rbegin(); job != hand_.rend(); ++job) {
+    if (job->taken_back) continue;
+    // The worker goes in order: once it has begun one, all older ones are begun too.
+    if (!requester_->take_back(job->ticket)) return std::nullopt;
+    forget(*job);
+    return *job;
+  }
+  return std::nullopt;
+}
+
+void WorkerProcess::forget(InHand& job) {
+  job.taken_back = true;
+  --held_;
+  queued_ -= job.expected;
+}
+
+InHand* WorkerProcess::head() {
+  while (!hand_.empty() && hand_.front().taken_back) hand_.pop_front();
+  return hand_.empty() ? nullptr : &hand_.front();
+}
+
+Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {
+  return ipc::send_note(control_.get(), {ipc::NoteTag::terminate, number(ticket)}, {});
+}
+
+void WorkerProcess::kill() {
+  // ESRCH means that it is dead already, which is what was wanted.
+  static_cast<void>(os::call("pidfd_send_signal", ::pidfd_send_signal, launched_.pidfd.get(), SIGKILL, nullptr, 0U));
+}
+
+WorkerProcess::Death WorkerProcess::reap() {
+  siginfo_t info{};
+  const int waited = os::retry("waitid", ::waitid, static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(launched_.pidfd.get()),
+                               &info, WEXITED | __WALL);
+  reaped_ = waited == 0;
+  if (!reaped_) return {0, os::describe("learn how a worker died", "waitid", errno)};
+  if (info.si_code == CLD_EXITED) return {0, "left with exit status " + std::to_string(info.si_status)};
+  return {info.si_status, "died of " + signal_name(info.si_status)};
+}
+
+}  // namespace runner::master

@@ -1,0 +1,138 @@
+// The zygote: a process forked from the master while that is still small and has one thread. It clones workers on request,
+// as children of the master (CLONE_PARENT), so that wait status, pidfd and PDEATHSIG are the master's.
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/prctl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "ipc/control.hpp"
+#include "ipc/os.hpp"
+#include "master/engines/launcher.hpp"
+#include "worker/serve.hpp"
+
+namespace runner::master {
+
+namespace {
+
+// glibc remembers its thread id and robust list in memory that the clone copies. A raw clone must renew both, or locks and
+// raise() in the worker would speak of the zygote.
+struct ThreadState {
+  int* tid_address = nullptr;
+  void* robust_list = nullptr;
+  std::size_t robust_bytes = 0;
+};
+
+bool read_thread_state(ThreadState& state) {
+  return ::prctl(PR_GET_TID_ADDRESS, &state.tid_address) == 0 &&
+         ::syscall(SYS_get_robust_list, 0, &state.robust_list, &state.robust_bytes) == 0;
+}
+
+// As fork(), but the child's parent is this process's parent. Single-threaded callers only.
+pid_t clone_sibling(const ThreadState& state, int& pidfd) {
+  constexpr unsigned long flags = CLONE_PARENT | CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+#if defined(__x86_64__)
+  const long pid = ::syscall(SYS_clone, flags, nullptr, &pidfd, state.tid_address, nullptr);
+#else  // the order of the last two differs on most others, aarch64 among them
+  const long pid = ::syscall(SYS_clone, flags, nullptr, &pidfd, nullptr, state.tid_address);
+#endif
+  if (pid == 0) ::syscall(SYS_set_robust_list, state.robust_list, state.robust_bytes);
+  return static_cast<pid_t>(pid);
+}
+
+void answer(int socket, int number, int pidfd) {
+  static_cast<void>(ipc::send_control(socket, std::as_bytes(std::span(&number, 1)),
+                                      pidfd >= 0 ? std::span<const int>(&pidfd, 1) : std::span<const int>()));
+}
+
+[[noreturn]] void live_as_zygote(UniqueFd socket, pid_t master, Registry& registry) {
+  ::prctl(PR_SET_NAME, "runner-zygote");
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != master) ::_exit(0);
+  ::signal(SIGINT, SIG_IGN);
+  ThreadState state;
+  const bool mendable = read_thread_state(state);
+  ipc::ControlMessage message;
+  for (;;) {
+    const Result<ipc::Received> got = ipc::receive_control(socket.get(), message, true);
+    if (!got || *got != ipc::Received::message) ::_exit(0);  // the master is gone, or closed us
+    if (message.files.size() != 1 || !mendable) {
+      answer(socket.get(), mendable ? -EPROTO : -ENOSYS, -1);
+      continue;
+    }
+    int pidfd = -1;
+    const pid_t pid = clone_sibling(state, pidfd);
+    if (pid == 0) {
+      socket.reset();
+      // The worker's own life; it never comes back into this loop.
+      ::_exit(worker::serve(std::move(message.files.front()), registry));
+    }
+    answer(socket.get(), pid < 0 ? -errno : pid, pidfd);
+    if (pidfd >= 0) ::close(pidfd);
+    message.files.clear();
+  }
+}
+
+class ForkLauncher final : public Launcher {
+ public:
+  ForkLauncher(UniqueFd socket, pid_t zygote) : socket_(std::move(socket)), zygote_(zygote) {}
+  ~ForkLauncher() override {
+    socket_.reset();  // its end of file ends the zygote
+    static_cast<void>(os::retry("waitpid", ::waitpid, zygote_, static_cast<int*>(nullptr), 0));
+  }
+  ForkLauncher(const ForkLauncher&) = delete;
+  ForkLauncher& operator=(const ForkLauncher&) = delete;
+
+  Result<Launched> launch(int control) override {
+    const std::byte one{1};
+    if (Result<void> sent = ipc::send_control(socket_.get(), std::span(&one, 1), std::span(&control, 1)); !sent) {
+      return fail(ErrorCode::system, "cannot fork a worker, the zygote is gone: " + sent.error().text);
+    }
+    ipc::ControlMessage message;
+    const Result<ipc::Received> got = ipc::receive_control(socket_.get(), message, true);
+    int number = 0;
+    if (!got || *got != ipc::Received::message || message.bytes.size() != sizeof number) {
+      return fail(ErrorCode::system, "cannot fork a worker: the zygote is gone");
+    }
+    std::memcpy(&number, message.bytes.data(), sizeof number);
+    if (number == -ENOSYS) {
+      return fail(ErrorCode::system, "cannot fork workers: the kernel does not tell PR_GET_TID_ADDRESS (use --start spawn)");
+    }
+    if (number < 0) return os::failure("fork a worker", "clone", -number);
+    if (message.files.size() != 1) return fail(ErrorCode::protocol, "the zygote sent no pidfd");
+    return Launched{number, std::move(message.files.front())};
+  }
+
+ private:
+  UniqueFd socket_;
+  pid_t zygote_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry) {
+  Result<std::pair<UniqueFd, UniqueFd>> pair = ipc::control_pair();
+  if (!pair) return tl::unexpected(pair.error());
+  const pid_t master = ::getpid();
+  std::fflush(nullptr);  // or each worker would print what is buffered here again
+  const pid_t zygote = os::call("fork", ::fork);
+  if (zygote < 0) return os::failure("fork the zygote", "fork");
+  if (zygote == 0) {
+    pair->first.reset();
+    live_as_zygote(std::move(pair->second), master, registry);
+  }
+  return std::unique_ptr<Launcher>(std::make_unique<ForkLauncher>(std::move(pair->first), zygote));
+}
+
+}  // namespace runner::master

@@ -1,0 +1,61 @@
+#include "master/interrupts.hpp"
+
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+
+#include "ipc/os.hpp"
+
+namespace runner::master {
+
+namespace {
+
+std::atomic<unsigned> signals{0};
+std::atomic<int> wake{-1};
+
+void on_signal(int signal) {
+  const int saved = errno;
+  unsigned now = signals.load(std::memory_order_relaxed);
+  while (!signals.compare_exchange_weak(now, signal == SIGTERM ? std::max(now + 1, 2U) : now + 1)) {
+  }
+  const std::uint64_t one = 1;
+  // A counter that is full is readable already.
+  if (::write(wake.load(std::memory_order_relaxed), &one, sizeof one) < 0) errno = saved;
+  errno = saved;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Interrupts>> Interrupts::install() {
+  UniqueFd fd(os::call("eventfd", ::eventfd, 0U, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!fd) return os::failure("watch for Ctrl-C", "eventfd");
+  signals = 0;
+  wake = fd.get();
+  struct sigaction action {};
+  action.sa_handler = on_signal;  // without SA_RESTART: a blocking wait returns
+  sigemptyset(&action.sa_mask);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    if (os::call("sigaction", ::sigaction, signal, &action, nullptr) != 0) return os::failure("watch for Ctrl-C", "sigaction");
+  }
+  return std::unique_ptr<Interrupts>(new Interrupts(std::move(fd)));
+}
+
+Interrupts::~Interrupts() {
+  ::signal(SIGINT, SIG_DFL);
+  ::signal(SIGTERM, SIG_DFL);
+  wake = -1;
+}
+
+unsigned Interrupts::count() {
+  std::uint64_t rings = 0;
+  // Nothing to read only means that nothing rang since the last time.
+  static_cast<void>(os::retry("read", ::read, fd_.get(), static_cast<void*>(&rings), sizeof rings));
+  return signals.load(std::memory_order_relaxed);
+}
+
+}  // namespace runner::master

@@ -1,0 +1,32 @@
+// interrupts.hpp - Ctrl-C and SIGTERM, as something the run loop can wait for.
+//
+// Called from  the main thread installs it; the handler runs anywhere and only counts.
+// Owns         the process's SIGINT and SIGTERM dispositions while it lives; at most one exists.
+// Fails with   system, when it is installed.
+#pragma once
+
+#include <memory>
+
+#include <runner/result.hpp>
+#include <runner/unique_fd.hpp>
+
+namespace runner::master {
+
+class Interrupts {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Interrupts>> install();
+  ~Interrupts();
+  Interrupts(const Interrupts&) = delete;
+  Interrupts& operator=(const Interrupts&) = delete;
+
+  // Readable after a signal, until count() was asked.
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  // How urgent it is: each SIGINT counts one; SIGTERM counts as the second at least.
+  [[nodiscard]] unsigned count();
+
+ private:
+  explicit Interrupts(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
+};
+
+}  // namespace runner::master

@@ -1,0 +1,241 @@
+#include "master/run.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "master/scheduler.hpp"
+
+namespace runner::master {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+// Results reach their files at the latest this long after they were known, and always before the loop sleeps.
+constexpr Duration kFlushInterval = milliseconds(20);
+
+class Loop {
+ public:
+  Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up)
+      : batch_(batch),
+        engine_(engine),
+        sinks_(sinks),
+        interrupts_(interrupts),
+        give_up_(give_up),
+        scheduler_(engine.can_end_jobs()) {}
+
+  Result<RunAnswer> run() {
+    if (Result<void> opened = engine_.open(); !opened) return tl::unexpected(opened.error());
+    began_ = last_flush_ = steady_clock::now();
+    answer_.totals.size = batch_.size;
+    answer_.totals.procs = engine_.procs();
+    answer_.totals.mode = engine_.mode();
+    answer_.totals.engine = engine_.description();
+    const RunInfo info{batch_.name, batch_.size, engine_.mode(), answer_.totals.engine, engine_.procs(), began_};
+    tell([&](Sink& sink) { return sink.started(info); });
+    plan_ticks();
+    while (!scheduler_.done() && !closed_) turn();
+    finish();
+    return std::move(answer_);
+  }
+
+ private:
+  // One turn: hand out what fits, carry out decisions, wait for news.
+  void turn() {
+    fill();
+    carry_out();
+    if (scheduler_.done() || closed_) return;
+    events_.clear();
+    // First without waiting: only a loop with nothing to do may spend time on flushing.
+    Result<void> waited = engine_.wait(events_, TimePoint::min(), -1);
+    if (waited && events_.empty() && actions_.empty()) {
+      flush();
+      waited = engine_.wait(events_, wake_at(), interrupts_ != nullptr ? interrupts_->fd() : -1);
+    }
+    now_ = steady_clock::now();
+    if (!waited) return collapse(waited.error());
+    for (EngineEvent& event : events_) take(event);
+    scheduler_.tick(now_, actions_);
+    listen();
+    if (now_ >= next_tick_) show();
+    if (now_ - last_flush_ >= kFlushInterval) flush();
+    carry_out();
+  }
+
+  void fill() {
+    for (std::uint32_t room = engine_.room(); room > 0;) {
+      const std::size_t before = actions_.size();
+      if (scheduler_.start_waiting(room, actions_) == 0) {
+        for (; room > 0 && scheduler_.wants_jobs(); --room) {
+          const Result<bool> more = batch_.jobs->next(scheduler_.vacancy());
+          if (!more) {
+            trouble(more.error());
+          } else if (*more) {
+            scheduler_.offer(actions_);
+          } else {
+            scheduler_.source_ended();
+          }
+        }
+      }
+      if (actions_.size() == before) return;
+      carry_out();
+      room = engine_.room();
+    }
+  }
+
+  void take(EngineEvent& event) {
+    if (auto* started = std::get_if<JobStarted>(&event)) {
+      scheduler_.on(*started, now_, actions_);
+    } else if (auto* ended = std::get_if<JobEnded>(&event)) {
+      answer_.totals.compute += ended->outcome.wall;
+      answer_.totals.compute_cpu += ended->outcome.cpu;
+      scheduler_.on(*ended, now_, actions_);
+    } else if (auto* returned = std::get_if<JobReturned>(&event)) {
+      scheduler_.on(*returned, now_, actions_);
+    } else if (const auto* lost = std::get_if<WorkerLost>(&event)) {
+      tell([&](Sink& sink) { return sink.worker_lost(*lost); });
+    }
+  }
+
+  void carry_out() {
+    // Telling a sink can add actions (a halt), so the list may grow while it is walked.
+    for (std::size_t i = 0; i < actions_.size(); ++i) {
+      Action action = std::move(actions_[i]);
+      if (auto* start = std::get_if<StartJob>(&action)) {
+        engine_.start(*start->job, start->attempt);
+      } else if (auto* report = std::get_if<ReportJob>(&action)) {
+        count(*report);
+        const JobRecord record{*report->job, report->outcome, report->attempts, report->worker};
+        tell([&](Sink& sink) { return sink.ended(record); });
+      } else if (auto* retry = std::get_if<ReportRetry>(&action)) {
+        ++answer_.totals.retries;
+        const RetryRecord record{*retry->job, retry->outcome, retry->attempt};
+        tell([&](Sink& sink) { return sink.retried(record); });
+      } else if (auto* stop = std::get_if<StopJob>(&action)) {
+        engine_.stop(stop->job, stop->attempt, stop->reason);
+      } else if (std::holds_alternative<TakeBackUnstarted>(action)) {
+        engine_.take_back();
+      } else if (auto* stuck = std::get_if<GiveUp>(&action)) {
+        flush();
+        give_up_(*stuck->job, answer_.totals.counts.done());
+        closed_ = true;
+      } else if (std::holds_alternative<CloseAtOnce>(action)) {
+        closed_ = true;
+      }
+    }
+    actions_.clear();
+    scheduler_.recycle();
+  }
+
+  void count(const ReportJob& report) {
+    Counts& counts = answer_.totals.counts;
+    const Ending& ending = report.outcome.ending;
+    if (std::holds_alternative<Succeeded>(ending)) {
+      ++counts.ok;
+      return;
+    }
+    if (std::holds_alternative<Failed>(ending)) ++counts.failed;
+    if (std::holds_alternative<Crashed>(ending)) ++counts.crashed;
+    if (std::holds_alternative<TimedOut>(ending)) ++counts.timed_out;
+    if (std::holds_alternative<Cancelled>(ending)) ++counts.cancelled;
+    if (std::holds_alternative<OutOfMemory>(ending)) ++counts.out_of_memory;
+    if (report.job->allow_failure) ++counts.allowed;
+  }
+
+  void listen() {
+    if (interrupts_ == nullptr) return;
+    for (const unsigned count = interrupts_->count(); heard_ < count; ++heard_) {
+      answer_.totals.interrupted = true;
+      scheduler_.interrupt(now_, actions_);
+      next_tick_ = now_;  // a person who pressed a key wants to see that it was heard
+    }
+  }
+
+  template <class Tell>
+  void tell(Tell&& told) {
+    for (Sink* sink : sinks_) {
+      if (std::find(broken_.begin(), broken_.end(), sink) != broken_.end()) continue;
+      if (Result<void> well = told(*sink); !well) {
+        broken_.push_back(sink);  // the others still get everything
+        trouble(well.error());
+      }
+    }
+  }
+
+  void trouble(const Error& error) {
+    if (!answer_.trouble) answer_.trouble = error;
+    scheduler_.halt(actions_);
+  }
+
+  void collapse(const Error& error) {
+    if (!answer_.trouble) answer_.trouble = error;
+    closed_ = true;
+  }
+
+  void flush() {
+    last_flush_ = now_;
+    tell([](Sink& sink) { return sink.flush(); });
+  }
+
+  void plan_ticks() {
+    for (const Sink* sink : sinks_) {
+      if (const std::optional<Duration> interval = sink->tick_interval()) {
+        tick_interval_ = std::min(tick_interval_.value_or(*interval), *interval);
+      }
+    }
+    if (tick_interval_) next_tick_ = began_ + *tick_interval_;
+  }
+
+  void show() {
+    next_tick_ = tick_interval_ ? now_ + *tick_interval_ : TimePoint::max();
+    const std::vector<WorkerView> workers = engine_.view();
+    std::vector<std::string_view> names;
+    for (const WorkerView& worker : workers) {
+      const JobSpec* job = worker.job ? scheduler_.find(*worker.job) : nullptr;
+      names.push_back(job != nullptr ? std::string_view(job->name) : std::string_view());
+    }
+    const Snapshot snapshot{now_,    answer_.totals.counts, scheduler_.in_flight(), batch_.size, scheduler_.stopping(),
+                            workers, names};
+    tell([&](Sink& sink) { return sink.tick(snapshot); });
+  }
+
+  TimePoint wake_at() { return std::min(scheduler_.next_deadline().value_or(TimePoint::max()), next_tick_); }
+
+  void finish() {
+    now_ = steady_clock::now();
+    answer_.totals.wall = now_ - began_;
+    answer_.totals.costs = engine_.close();
+    answer_.totals.wall += answer_.totals.costs.start;
+    flush();
+    tell([&](Sink& sink) { return sink.finished(answer_.totals); });
+  }
+
+  Batch& batch_;
+  Engine& engine_;
+  std::span<Sink* const> sinks_;
+  Interrupts* interrupts_;
+  const GiveUpHandler& give_up_;
+  Scheduler scheduler_;
+  RunAnswer answer_;
+  Actions actions_;
+  std::vector<EngineEvent> events_;
+  std::vector<Sink*> broken_;
+  std::optional<Duration> tick_interval_;
+  TimePoint began_{}, now_{}, last_flush_{};
+  TimePoint next_tick_ = TimePoint::max();
+  unsigned heard_ = 0;
+  bool closed_ = false;
+};
+
+}  // namespace
+
+Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
+                      const GiveUpHandler& give_up) {
+  return Loop(batch, engine, sinks, interrupts, give_up).run();
+}
+
+}  // namespace runner::master

@@ -1,0 +1,39 @@
+// run.hpp - the loop that drives one batch through one engine and tells the sinks.
+//
+//   source -> scheduler -> engine -> scheduler -> sinks
+//
+// Called from  the main thread.
+// Owns         nothing beyond the call; engine and sinks are the caller's.
+// Fails with   usage or system when the engine cannot open (nothing has run); afterwards every trouble is part of the answer:
+//              what was accepted by the sinks is safe.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+
+#include "master/engine.hpp"
+#include "master/interrupts.hpp"
+#include "master/sink.hpp"
+#include <runner/batch.hpp>
+#include <runner/result.hpp>
+
+namespace runner::master {
+
+struct RunAnswer {
+  RunTotals totals;
+  std::optional<Error> trouble;  // why the run stopped early: a sink, the source, or the engine gave up
+  bool all_well() const {
+    const Counts& counts = totals.counts;
+    return !trouble && !totals.interrupted && counts.done() - counts.ok == counts.allowed;
+  }
+};
+
+// A typed job in this process did not return after it was told to. `job` names it; `safe` outcomes are with the sinks, which
+// were flushed. Must not return: the job's thread cannot be ended in any other way than with the program.
+using GiveUpHandler = std::function<void(const JobSpec& job, std::uint64_t safe)>;
+
+[[nodiscard]] Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
+                                    const GiveUpHandler& give_up);
+
+}  // namespace runner::master

@@ -1,0 +1,227 @@
+#include "config/yaml.hpp"
+
+#include <fmt/format.h>
+#include <yaml-cpp/eventhandler.h>
+#include <yaml-cpp/exceptions.h>
+#include <yaml-cpp/parser.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <istream>
+#include <streambuf>
+#include <string>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "config/bad_batch.hpp"
+
+namespace runner::config {
+
+namespace {
+
+Position position(const YAML::Mark& mark) {
+  // Marks count from 0.
+  return {static_cast<std::size_t>(mark.line) + 1, static_cast<std::size_t>(mark.column) + 1};
+}
+
+// Reads from memory without a copy.
+class ViewBuffer : public std::streambuf {
+ public:
+  explicit ViewBuffer(std::string_view text) {
+    char* begin = const_cast<char*>(text.data());  // only ever read: there is no put area
+    setg(begin, begin, begin + text.size());
+  }
+};
+
+// How many bytes the UTF-8 character at the front takes; 0: it is none. RFC 3629.
+std::size_t utf8_length(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  const auto tail = [&](std::size_t i) { return (byte(i) & 0xC0U) == 0x80U; };
+  const unsigned first = byte(0);
+  if (first < 0x80) return 1;
+  if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    if (!tail(1) || !tail(2)) return 0;
+    if (first == 0xE0 && byte(1) < 0xA0) return 0;
+    if (first == 0xED && byte(1) > 0x9F) return 0;
+    return 3;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    if (!tail(1) || !tail(2) || !tail(3)) return 0;
+    if (first == 0xF0 && byte(1) < 0x90) return 0;
+    if (first == 0xF4 && byte(1) > 0x8F) return 0;
+    return 4;
+  }
+  return 0;
+}
+
+void check_characters(std::string_view text) {
+  Position at{1, 1};
+  for (std::size_t i = 0; i < text.size();) {
+    const auto c = static_cast<unsigned char>(text[i]);
+    if (c == '\n') {
+      ++at.line;
+      at.column = 1;
+      ++i;
+      continue;
+    }
+    if ((c < ' ' && c != '\t' && c != '\r') || c == 0x7f) {
+      bad(at, fmt::format("a control character (0x{:02x}) cannot stand in a batch file", c));
+    }
+    const std::size_t length = utf8_length(text.substr(i));
+    if (length == 0) bad(at, fmt::format("the byte 0x{:02x} is not UTF-8; save the file as UTF-8", c));
+    i += length;
+    ++at.column;
+  }
+}
+
+class TreeBuilder : public YAML::EventHandler {
+ public:
+  explicit TreeBuilder(std::string_view text) : text_(text) {}
+
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    if (seen_) bad(position(mark), "a batch file is one YAML document; this begins a second one, or stands after the end");
+    seen_ = true;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
+    refuse(mark, "?", anchor);
+    add({Scalar{"", true}, position(mark)});
+  }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t) override {
+    bad(position(mark), "aliases (`*name`) are not supported; write the value again, or use `defaults:` or `matrix:`");
+  }
+  void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, const std::string& value) override {
+    refuse(mark, tag, anchor);
+    const bool plain = tag == "?";
+    if (!plain) check_closed(mark);
+    if (value.find('\0') != std::string::npos) bad(position(mark), "a NUL character cannot stand in a batch file");
+    add({Scalar{value, plain}, position(mark)});
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    refuse(mark, tag, anchor);
+    open({Sequence{}, position(mark)});
+  }
+  void OnSequenceEnd() override { close(); }
+  void OnMapStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+    refuse(mark, tag, anchor);
+    open({Mapping{}, position(mark)});
+  }
+  void OnMapEnd() override { close(); }
+
+  [[nodiscard]] bool seen() const { return seen_; }
+  [[nodiscard]] Value take() { return std::move(root_); }
+
+ private:
+  struct Open {
+    Value value;
+    std::string key;
+    Position key_at;
+    bool has_key = false;
+    bool key_plain = true;
+    std::unordered_set<std::string> keys;
+  };
+
+  static void refuse(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
+    if (anchor != 0) bad(position(mark), "anchors (`&name`) are not supported; write the value again, or use `defaults:` or `matrix:`");
+    if (!tag.empty() && tag != "?" && tag != "!") bad(position(mark), fmt::format("the tag `{}` is not supported; leave it out", tag));
+  }
+
+  // A quote that is open at the end of the file is silently closed by the parser.
+  void check_closed(const YAML::Mark& mark) const {
+    const auto start = static_cast<std::size_t>(mark.pos);
+    if (start >= text_.size()) return;
+    const char quote = text_[start];
+    if (quote != '"' && quote != '\'') return;
+    for (std::size_t i = start + 1; i < text_.size(); ++i) {
+      if (quote == '"' && text_[i] == '\\') {
+        ++i;
+      } else if (text_[i] == quote) {
+        return;
+      }
+    }
+    bad(position(mark), fmt::format("the quote {} opened here is never closed", quote));
+  }
+
+  void add(Value value) {
+    if (open_.empty()) {
+      root_ = std::move(value);
+      return;
+    }
+    Open& parent = open_.back();
+    if (auto* sequence = std::get_if<Sequence>(&parent.value.data)) {
+      sequence->push_back(std::move(value));
+      return;
+    }
+    if (!parent.has_key) {
+      const Scalar* key = value.scalar();
+      if (key == nullptr) bad(value.at, fmt::format("a key must be a word, found {}", found(value)));
+      if (!parent.keys.insert(key->text).second) bad(value.at, fmt::format("the key `{}` stands here twice", key->text));
+      parent.key = key->text;
+      parent.key_plain = key->plain;
+      parent.key_at = value.at;
+      parent.has_key = true;
+      return;
+    }
+    std::get<Mapping>(parent.value.data).emplace_back(Scalar{std::move(parent.key), parent.key_plain}, std::move(value));
+    parent.has_key = false;
+  }
+  void open(Value value) {
+    if (open_.size() >= kDeepestNesting) {
+      bad(value.at, fmt::format("lists and mappings are nested more than {} deep", kDeepestNesting));
+    }
+    if (!open_.empty() && std::holds_alternative<Mapping>(open_.back().value.data) && !open_.back().has_key) {
+      bad(value.at, fmt::format("a key must be a word, found {}{}", found(value),
+                                std::holds_alternative<Mapping>(value.data) ? " (is `${{ x }}` meant? it needs quotes here)" : ""));
+    }
+    open_.push_back({std::move(value), {}, {}, false, true, {}});
+  }
+  void close() {
+    Value done = std::move(open_.back().value);
+    open_.pop_back();
+    add(std::move(done));
+  }
+
+  std::string_view text_;
+  std::vector<Open> open_;
+  Value root_;
+  bool seen_ = false;
+};
+
+// What the parser says of a tab is hard to read.
+std::string explain(const YAML::ParserException& error, std::string_view text) {
+  std::size_t line = 0, begin = 0;
+  while (line < static_cast<std::size_t>(std::max(0, error.mark.line)) && (begin = text.find('\n', begin)) != std::string_view::npos) {
+    ++begin;
+    ++line;
+  }
+  if (begin != std::string_view::npos) {
+    const std::string_view rest = text.substr(std::min(begin, text.size()));
+    const std::size_t blank = rest.find_first_not_of(' ');
+    if (blank != std::string_view::npos && rest[blank] == '\t') return "a tab cannot indent YAML; use spaces";
+  }
+  return "this is not valid YAML: " + error.msg;
+}
+
+}  // namespace
+
+Value parse_yaml(std::string_view text) {
+  constexpr std::string_view byte_order_mark = "\xEF\xBB\xBF";
+  if (text.starts_with(byte_order_mark)) text.remove_prefix(byte_order_mark.size());
+  check_characters(text);
+  ViewBuffer buffer(text);
+  std::istream stream(&buffer);
+  TreeBuilder builder(text);
+  try {
+    YAML::Parser parser(stream);
+    while (parser.HandleNextDocument(builder)) {
+    }
+  } catch (const YAML::ParserException& error) {
+    bad(position(error.mark), explain(error, text));
+  }
+  if (!builder.seen()) bad({}, "the file is empty; a batch file needs at least `version: 1` and `jobs:`");
+  return builder.take();
+}
+
+}  // namespace runner::config

@@ -1,0 +1,148 @@
+#include "config/names.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <functional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "config/bad_batch.hpp"
+
+namespace runner::config {
+
+namespace {
+
+using Entries = std::vector<std::unique_ptr<Entry>>;
+
+void settle_written(Entries& entries) {
+  std::unordered_map<std::string, const Entry*> written;
+  for (const auto& entry : entries) {
+    if (!entry->named()) continue;
+    const auto [other, fresh] = written.emplace(entry->name(), entry.get());
+    if (!fresh) {
+      bad(entry->name_at(), fmt::format("the name `{}` is taken by the job in line {}; every job needs a name of its own", entry->name(),
+                                        other->second->name_at().line));
+    }
+  }
+  std::unordered_map<std::string, std::uint64_t> last;  // number given to a default
+  for (const auto& entry : entries) {
+    if (entry->named()) continue;
+    const std::string base = entry->name();
+    std::uint64_t& n = last[base];
+    std::string name = base;
+    if (n == 0) n = 1;
+    while (!written.emplace(name, entry.get()).second) name = fmt::format("{}#{}", base, ++n);
+    entry->rename(std::move(name));
+  }
+}
+
+// One job of the batch, by its name's hash.
+struct Hashed {
+  std::uint64_t hash;
+  std::uint32_t entry;
+  std::uint32_t index;  // below kMostChecked
+  bool operator<(const Hashed& other) const { return hash < other.hash; }
+};
+
+[[noreturn]] void same_twice(const Entries& entries, const Hashed& a, const Hashed& b, const std::string& name) {
+  const Entry& second = *entries[std::max(a.entry, b.entry)];
+  if (a.entry != b.entry) {
+    bad(second.name_at(), fmt::format("the name `{}` is given by this job and by the one in line {}; every job needs a name of its own",
+                                      name, entries[std::min(a.entry, b.entry)]->name_at().line));
+  }
+  bad(second.name_at(), fmt::format("two jobs of this matrix (number {} and {}) would both be called `{}`; use every key in the name, or one "
+                                    "without ${{{{ }}}}",
+                                    std::min(a.index, b.index) + 1, std::max(a.index, b.index) + 1, name));
+}
+
+void compare_all(Entries& entries) {
+  std::vector<Hashed> all;
+  std::string name, other;
+  for (std::uint32_t e = 0; e < entries.size(); ++e) {
+    for (std::uint32_t i = 0; i < entries[e]->size(); ++i) {
+      entries[e]->name_of(i, name);
+      all.push_back({std::hash<std::string>{}(name), e, i});
+    }
+  }
+  std::sort(all.begin(), all.end());
+  // Names of one hash stand beside each other; all pairs of such a group are compared (a group of two is a rarity already).
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (std::size_t j = i + 1; j < all.size() && all[j].hash == all[i].hash; ++j) {
+      entries[all[i].entry]->name_of(all[i].index, name);
+      entries[all[j].entry]->name_of(all[j].index, other);
+      if (name == other) same_twice(entries, all[i], all[j], name);
+    }
+  }
+}
+
+// Whether the template gives every job of its matrix another name, by its form alone: each key stands in it whole, has no value
+// twice, and ends at a character that its values do not hold (so the name can be taken apart again).
+bool different_by_form(const Entry& entry) {
+  const TextTemplate& text = entry.name_template();
+  if (text.constant()) return true;  // NAME-1, NAME-2, ...
+  std::set<std::size_t> used;
+  const std::vector<TextTemplate::Part>& parts = text.parts();
+  for (std::size_t p = 0; p < parts.size(); ++p) {
+    const TextTemplate::Part& part = parts[p];
+    if (part.form != TextTemplate::Part::Form::whole) continue;
+    const std::string& behind = p + 1 < parts.size() ? parts[p + 1].before : text.tail();
+    const bool last = p + 1 == parts.size();
+    const bool ends = !behind.empty() && !entry.lists()[part.variable].bytes().test(static_cast<unsigned char>(behind.front()));
+    if (last || ends) used.insert(part.variable);
+    if (!last && !ends) return false;  // what follows could begin anywhere
+  }
+  for (std::size_t k = 0; k < entry.lists().size(); ++k) {
+    if (entry.lists()[k].size() > 1 && (!used.contains(k) || !entry.lists()[k].distinct())) return false;
+  }
+  return true;
+}
+
+// What all names of the entry begin with.
+std::string beginning(const Entry& entry) {
+  if (!entry.name_template().constant()) return entry.name_template().parts().front().before;
+  return entry.size() > 1 ? entry.name() + "-" : entry.name();
+}
+
+bool may_meet(const Entry& a, const Entry& b) {
+  // NAME-i and OTHER-j: the last dash splits both alike.
+  if (a.name_template().constant() && b.name_template().constant() && a.size() > 1 && b.size() > 1) return a.name() == b.name();
+  const std::string one = beginning(a), two = beginning(b);
+  return one.starts_with(two) || two.starts_with(one);
+}
+
+void compare_forms(const Entries& entries) {
+  for (const auto& entry : entries) {
+    if (different_by_form(*entry)) continue;
+    bad(entry->name_at(), fmt::format("the name `{}` might be given to two of the {} jobs of this matrix, and above {} jobs that is not tried "
+                                      "out; use every key in it, with a separator that their values do not hold, or a name without ${{{{ }}}}",
+                                      entry->name(), entry->size(), kMostChecked));
+  }
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    for (std::size_t j = i + 1; j < entries.size(); ++j) {
+      if (!may_meet(*entries[i], *entries[j])) continue;
+      bad(entries[j]->name_at(), fmt::format("the names `{}` and `{}` (line {}) might meet, and above {} jobs that is not tried out; let them "
+                                             "begin differently",
+                                             entries[j]->name(), entries[i]->name(), entries[i]->name_at().line, kMostChecked));
+    }
+  }
+}
+
+}  // namespace
+
+void settle_names(Entries& entries) {
+  settle_written(entries);
+  // One entry of NAME-1, NAME-2, ... needs no check at all, however many there are.
+  if (entries.size() == 1 && entries.front()->name_template().constant()) return;
+  std::uint64_t jobs = 0;
+  for (const auto& entry : entries) jobs += std::min(entry->size(), kMostChecked + 1);
+  if (jobs <= kMostChecked) {
+    compare_all(entries);
+  } else {
+    compare_forms(entries);
+  }
+}
+
+}  // namespace runner::config

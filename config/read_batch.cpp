@@ -1,0 +1,160 @@
+#include "config/read_batch.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "config/bad_batch.hpp"
+#include "config/entry.hpp"
+#include "config/names.hpp"
+#include "config/section.hpp"
+#include "config/yaml.hpp"
+#include <runner/read_value.hpp>
+#include <runner/unique_fd.hpp>
+#include <runner/utf8.hpp>
+
+namespace runner::config {
+
+namespace {
+
+constexpr std::size_t kLargestFile = std::size_t{256} << 20;
+
+class EntrySource : public JobSource {
+ public:
+  EntrySource(std::vector<std::unique_ptr<Entry>> entries, std::string shown) : entries_(std::move(entries)), shown_(std::move(shown)) {}
+
+  Result<bool> next(JobSpec& job) override {
+    while (entry_ < entries_.size() && index_ == entries_[entry_]->size()) {
+      ++entry_;
+      index_ = 0;
+    }
+    if (entry_ == entries_.size()) return false;
+    job.id = JobId{id_++};
+    try {
+      entries_[entry_]->fill(index_++, job);
+    } catch (const BadBatch& error) {
+      return fail(ErrorCode::bad_batch, fmt::format("{}:{}:{}: {}", shown_, error.at.line, error.at.column, error.text));
+    }
+    return true;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Entry>> entries_;
+  std::string shown_;
+  std::size_t entry_ = 0;
+  std::uint64_t index_ = 0;  // in that entry
+  std::uint64_t id_ = 0;
+};
+
+void check_version(const Value& version) {
+  const Scalar* scalar = version.scalar();
+  if (scalar == nullptr || scalar->text != "1") {
+    bad(version.at, fmt::format("this program reads batch files of `version: 1`, found {}", found(version)));
+  }
+}
+
+std::vector<std::string> load_plugins(const Value* plugins, Registry& registry) {
+  if (plugins != nullptr) {
+    if (plugins->sequence() == nullptr) bad(plugins->at, fmt::format("`plugins` must be a list of shared libraries, found {}", found(*plugins)));
+    for (const Value& plugin : *plugins->sequence()) {
+      if (plugin.scalar() == nullptr || plugin.is_null()) bad(plugin.at, fmt::format("a plug-in must be the path of a shared library, found {}", found(plugin)));
+      if (const Result<std::string> loaded = registry.load_plugin(plugin.scalar()->text); !loaded) bad(plugin.at, loaded.error().text);
+    }
+  }
+  return registry.plugins();
+}
+
+CheckedBatch build(std::string_view text, const std::string& shown, const std::string& name, Registry& registry) {
+  const Value root = parse_yaml(text);
+  Section file(root, "a batch file");
+  check_version(file.need("version", "write `version: 1` at the top"));
+  const Value* written_name = file.take("name");
+  const Value* defaults = file.take("defaults");
+  const Value* plugins = file.take("plugins");
+  const Value& jobs = file.need("jobs", "it is the list of what to run");
+  file.finish({"resources", "shared"});
+  if (written_name != nullptr && (written_name->scalar() == nullptr || written_name->is_null() || !is_printable(written_name->scalar()->text))) {
+    bad(written_name->at, fmt::format("`name` must be printable text, found {}", found(*written_name)));
+  }
+  if (jobs.sequence() == nullptr) bad(jobs.at, fmt::format("`jobs` must be a list (`- name: ...` lines), found {}", found(jobs)));
+  if (jobs.sequence()->empty()) bad(jobs.at, "`jobs` is an empty list; there is nothing to run");
+  if (defaults != nullptr) {
+    // Keys are checked here once; entries read their values.
+    Section common(*defaults, "`defaults`");
+    for (const char* key : {"timeout", "retries", "cwd", "env", "allow_failure"}) static_cast<void>(common.take(key));
+    common.finish({"backoff", "memory", "cpus", "resources", "priority"});
+  }
+
+  CheckedBatch checked;
+  checked.batch.plugins = load_plugins(plugins, registry);
+  std::vector<std::unique_ptr<Entry>> entries;
+  std::uint64_t size = 0;
+  for (const Value& job : *jobs.sequence()) {
+    entries.push_back(std::make_unique<Entry>(job, defaults, registry));
+    entries.back()->check();
+    size += entries.back()->size();
+  }
+  settle_names(entries);
+  checked.batch.name = written_name != nullptr ? written_name->scalar()->text : name;
+  checked.batch.size = size;
+  checked.entries = entries.size();
+  checked.batch.jobs = std::make_unique<EntrySource>(std::move(entries), shown);
+  return checked;
+}
+
+tl::unexpected<Error> unreadable(const std::string& shown, std::string_view why) {
+  return fail(ErrorCode::bad_batch, fmt::format("{}: {}", shown, why));
+}
+
+Result<std::string> read_all(int fd, const std::string& shown) {
+  std::string text;
+  std::array<char, 64 * 1024> block;
+  for (;;) {
+    const ssize_t got = ::read(fd, block.data(), block.size());
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return unreadable(shown, fmt::format("the batch file cannot be read: {}", std::strerror(errno)));
+    if (got == 0) return text;
+    text.append(block.data(), static_cast<std::size_t>(got));
+    if (text.size() > kLargestFile) {
+      return unreadable(shown, fmt::format("the batch file is larger than {} MiB; expand jobs with `matrix:` instead of writing them out", kLargestFile >> 20));
+    }
+  }
+}
+
+}  // namespace
+
+Result<CheckedBatch> read_batch_text(std::string_view text, const std::string& shown, const std::string& name, Registry& registry) {
+  try {
+    return build(text, shown, name, registry);
+  } catch (const BadBatch& error) {
+    if (error.at.line == 0) return unreadable(shown, error.text);
+    return fail(ErrorCode::bad_batch, fmt::format("{}:{}:{}: {}", shown, error.at.line, error.at.column, error.text));
+  }
+}
+
+Result<CheckedBatch> read_batch(const std::string& path, Registry& registry) {
+  const bool standard_input = path == "-";
+  const std::string shown = standard_input ? "<stdin>" : path;
+  UniqueFd file;
+  if (!standard_input) {
+    file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (!file) return unreadable(shown, fmt::format("the batch file cannot be opened: {}", std::strerror(errno)));
+    struct stat info {};
+    if (::fstat(file.get(), &info) == 0 && S_ISDIR(info.st_mode)) return unreadable(shown, "this is a folder; a batch file was expected");
+  }
+  const Result<std::string> text = read_all(standard_input ? STDIN_FILENO : file.get(), shown);
+  if (!text) return tl::unexpected(text.error());
+  const std::string stem = standard_input ? "stdin" : std::filesystem::path(path).stem().string();
+  return read_batch_text(*text, shown, is_printable(stem) ? stem : "batch", registry);
+}
+
+}  // namespace runner::config

@@ -1,0 +1,46 @@
+#include "config/section.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "config/bad_batch.hpp"
+
+namespace runner::config {
+
+Section::Section(const Value& value, std::string what) : value_(&value), what_(std::move(what)) {
+  if (value.mapping() == nullptr) bad(value.at, fmt::format("{} must be a mapping (`key: value` lines), found {}", what_, found(value)));
+}
+
+const Value* Section::take(std::string_view key) {
+  known_.push_back(key);
+  for (const auto& [name, value] : *value_->mapping()) {
+    if (name.text == key) return &value;
+  }
+  return nullptr;
+}
+
+const Value& Section::need(std::string_view key, std::string_view advice) {
+  const Value* value = take(key);
+  if (value == nullptr) bad(value_->at, fmt::format("{} needs `{}`; {}", what_, key, advice));
+  return *value;
+}
+
+bool Section::has(std::string_view key) const {
+  return std::any_of(value_->mapping()->begin(), value_->mapping()->end(), [&](const auto& item) { return item.first.text == key; });
+}
+
+void Section::finish(const std::vector<std::string_view>& later) const {
+  for (const auto& [name, value] : *value_->mapping()) {
+    if (std::find(known_.begin(), known_.end(), name.text) != known_.end()) continue;
+    if (std::find(later.begin(), later.end(), name.text) != later.end()) {
+      bad(value.at, fmt::format("the key `{}` is not supported by this version of runner; leave it out", name.text));
+    }
+    const std::string_view near = near_miss(name.text, known_);
+    bad(value.at, near.empty() ? fmt::format("{} has no key `{}`; its keys are: {}", what_, name.text, fmt::join(known_, ", "))
+                               : fmt::format("{} has no key `{}`; did you mean `{}`?", what_, name.text, near));
+  }
+}
+
+}  // namespace runner::config

@@ -50,7 +50,7 @@ Result<Received> receive_control(int socket, ControlMessage& message, bool wait)
   header.msg_controllen = sizeof ancillary;
   const ssize_t got = os::retry("recvmsg", ::recvmsg, socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
   if (got < 0) {
-    if (errno == EAGAIN || errno == EWOULDBLOCK) return Received::nothing_there;
+    if (errno == EAGAIN) return Received::nothing_there;
     if (errno == ECONNRESET) return Received::end_of_file;
     return os::failure("receive from a control socket", "recvmsg");
   }

@@ -31,7 +31,7 @@ Result<FrameReader::Filled> FrameReader::fill(int fd) {
     return Filled::some;
   }
   if (got == 0) return Filled::end_of_file;
-  if (errno == EAGAIN || errno == EWOULDBLOCK) return Filled::nothing_there;
+  if (errno == EAGAIN) return Filled::nothing_there;
   return os::failure("read from a worker's pipe", "read");
 }
 
@@ -68,7 +68,7 @@ Result<bool> FrameWriter::flush(int fd) {
     const ssize_t put = os::retry("write", ::write, fd, static_cast<const void*>(buffer_.data() + written_),
                                   buffer_.size() - written_);
     if (put < 0) {
-      if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
+      if (errno == EAGAIN) return false;
       return os::failure("write to a worker's pipe", "write");
     }
     written_ += static_cast<std::size_t>(put);

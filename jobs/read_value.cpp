@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -172,6 +173,15 @@ void ValueReader::missing(const char* name, const char* description) const {
 
 void ValueReader::out_of_range(const Value& given, const char* name, const std::string& low, const std::string& high) const {
   throw ValueError{given.at, fmt::format("`{}` must be from {} to {}, found {}", name, low, high, found(given))};
+}
+
+void ValueReader::check_choice(const Value& given, const char* name, std::string_view text,
+                               std::initializer_list<std::string_view> choices) {
+  if (std::find(choices.begin(), choices.end(), text) != choices.end()) return;
+  std::string message = fmt::format("`{}` must be one of {}, found {}", name, fmt::join(choices, ", "), found(given));
+  const std::string_view near = near_miss(text, choices);
+  if (!near.empty()) message += fmt::format("; did you mean `{}`?", near);
+  throw ValueError{given.at, std::move(message)};
 }
 
 std::string ValueReader::show_real(double bound) { return fmt::format("{:g}", bound); }

@@ -13,6 +13,8 @@ namespace runner {
 
 namespace {
 
+__extension__ using Wide = unsigned __int128;
+
 struct Unit {
   std::string_view name;
   std::uint64_t factor;
@@ -36,14 +38,14 @@ constexpr std::array<Unit, 9> kSizes{{{"B", 1},
                                       {"TiB", std::uint64_t{1} << 40}}};
 
 struct Amount {
-  unsigned __int128 scaled = 0;  // number times the unit's factor, times 10^decimals
+  Wide scaled = 0;  // number times the unit's factor, times 10^decimals
   unsigned decimals = 0;
 };
 
 // digits [. digits] unit, exactly; nothing when the text is not of that form.
 std::optional<Amount> read_amount(std::string_view text, std::span<const Unit> units) {
   std::size_t at = 0;
-  unsigned __int128 value = 0;
+  Wide value = 0;
   unsigned decimals = 0;
   bool point = false, digits = false;
   for (; at < text.size(); ++at) {
@@ -51,7 +53,7 @@ std::optional<Amount> read_amount(std::string_view text, std::span<const Unit> u
     if (c == '.' && !point) {
       point = true;
     } else if (c >= '0' && c <= '9') {
-      if (value > (static_cast<unsigned __int128>(1) << 70)) return std::nullopt;  // more than any unit can hold
+      if (value > (static_cast<Wide>(1) << 70)) return std::nullopt;  // more than any unit can hold
       value = value * 10 + static_cast<unsigned>(c - '0');
       digits = true;
       if (point) ++decimals;
@@ -67,8 +69,8 @@ std::optional<Amount> read_amount(std::string_view text, std::span<const Unit> u
   return std::nullopt;
 }
 
-unsigned __int128 power_of_ten(unsigned exponent) {
-  unsigned __int128 power = 1;
+Wide power_of_ten(unsigned exponent) {
+  Wide power = 1;
   for (unsigned i = 0; i < exponent && i < 30; ++i) power *= 10;
   return power;
 }
@@ -81,9 +83,9 @@ Result<Duration> parse_duration(std::string_view text) {
     return fail(ErrorCode::bad_batch,
                 fmt::format("`{}` is no duration; write a number and one of ns us ms s m h d, such as 90s or 1.5h", text));
   }
-  const unsigned __int128 unit = power_of_ten(amount->decimals);
-  const unsigned __int128 ns = (amount->scaled + unit / 2) / unit;
-  if (ns > static_cast<unsigned __int128>(INT64_MAX)) {
+  const Wide unit = power_of_ten(amount->decimals);
+  const Wide ns = (amount->scaled + unit / 2) / unit;
+  if (ns > static_cast<Wide>(INT64_MAX)) {
     return fail(ErrorCode::bad_batch, fmt::format("the duration `{}` is longer than 292 years", text));
   }
   return Duration(static_cast<std::int64_t>(ns));
@@ -95,12 +97,12 @@ Result<Bytes> parse_size(std::string_view text) {
     return fail(ErrorCode::bad_batch,
                 fmt::format("`{}` is no size; write a number and one of B KiB MiB GiB kB MB GB, such as 64MiB", text));
   }
-  const unsigned __int128 unit = power_of_ten(amount->decimals);
+  const Wide unit = power_of_ten(amount->decimals);
   if (amount->scaled % unit != 0) {
     return fail(ErrorCode::bad_batch, fmt::format("the size `{}` is not a whole number of bytes", text));
   }
-  const unsigned __int128 bytes = amount->scaled / unit;
-  if (bytes > static_cast<unsigned __int128>(UINT64_MAX)) {
+  const Wide bytes = amount->scaled / unit;
+  if (bytes > static_cast<Wide>(UINT64_MAX)) {
     return fail(ErrorCode::bad_batch, fmt::format("the size `{}` is larger than 16 EiB", text));
   }
   return Bytes{static_cast<std::uint64_t>(bytes)};

@@ -15,7 +15,8 @@ namespace runner::master {
 
 namespace {
 
-std::atomic<unsigned> signals{0};
+std::atomic<unsigned> signals{0};  // as count() tells them
+std::atomic<std::uint64_t> rung{0};  // each adds one to the descriptor's counter, a moment later
 std::atomic<int> wake{-1};
 
 void on_signal(int signal) {
@@ -23,6 +24,7 @@ void on_signal(int signal) {
   unsigned now = signals.load(std::memory_order_relaxed);
   while (!signals.compare_exchange_weak(now, signal == SIGTERM ? std::max(now + 1, 2U) : now + 1)) {
   }
+  rung.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t one = 1;
   // A counter that is full is readable already.
   if (::write(wake.load(std::memory_order_relaxed), &one, sizeof one) < 0) errno = saved;
@@ -35,6 +37,7 @@ Result<std::unique_ptr<Interrupts>> Interrupts::install() {
   UniqueFd fd(os::call("eventfd", ::eventfd, 0U, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!fd) return os::failure("watch for Ctrl-C", "eventfd");
   signals = 0;
+  rung = 0;
   wake = fd.get();
   struct sigaction action {};
   action.sa_handler = on_signal;  // without SA_RESTART: a blocking wait returns
@@ -52,10 +55,14 @@ Interrupts::~Interrupts() {
 }
 
 unsigned Interrupts::count() {
-  std::uint64_t rings = 0;
-  // Nothing to read only means that nothing rang since the last time.
-  static_cast<void>(os::retry("read", ::read, fd_.get(), static_cast<void*>(&rings), sizeof rings));
-  return signals.load(std::memory_order_relaxed);
+  // Asked in every turn of the loop: no system call when nothing rang since the last time.
+  if (rung.load(std::memory_order_relaxed) != drained_) {
+    std::uint64_t rings = 0;
+    if (os::retry("read", ::read, fd_.get(), static_cast<void*>(&rings), sizeof rings) > 0) drained_ += rings;
+  }
+  return so_far();
 }
+
+unsigned Interrupts::so_far() const { return signals.load(std::memory_order_relaxed); }
 
 }  // namespace runner::master

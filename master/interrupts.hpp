@@ -1,10 +1,11 @@
 // interrupts.hpp - Ctrl-C and SIGTERM, as something the run loop can wait for.
 //
-// Called from  the main thread installs it; the handler runs anywhere and only counts.
+// Called from  the main thread installs it; the handler runs anywhere and only counts. so_far: any thread.
 // Owns         the process's SIGINT and SIGTERM dispositions while it lives; at most one exists.
 // Fails with   system, when it is installed.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 
 #include <runner/result.hpp>
@@ -23,10 +24,13 @@ class Interrupts {
   [[nodiscard]] int fd() const { return fd_.get(); }
   // How urgent it is: each SIGINT counts one; SIGTERM counts as the second at least.
   [[nodiscard]] unsigned count();
+  // The same, from any thread, leaving fd() as it is: for who watches while the loop's thread is inside a job.
+  [[nodiscard]] unsigned so_far() const;
 
  private:
   explicit Interrupts(UniqueFd fd) : fd_(std::move(fd)) {}
   UniqueFd fd_;
+  std::uint64_t drained_ = 0;  // rings that count() took from it
 };
 
 }  // namespace runner::master

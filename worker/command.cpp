@@ -53,7 +53,7 @@ void Command::drain(UniqueFd& pipe, Capture& into, int blocks) {
       }
       // A short block is the end of what is there, for one read call fewer.
       if (static_cast<std::size_t>(got) < block.size()) return;
-    } else if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+    } else if (got < 0 && errno == EAGAIN) {
       return;
     } else {
       pipe.reset();  // end of file

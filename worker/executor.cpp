@@ -2,13 +2,20 @@
 
 #include <time.h>
 
+#include <algorithm>
 #include <chrono>
-#include <exception>
 #include <string>
 
 namespace runner::worker {
 
 namespace {
+
+using std::chrono::microseconds;
+using std::chrono::steady_clock;
+
+constexpr Duration kShortJob = microseconds(20);
+constexpr Duration kShortGap = microseconds(10);
+constexpr Duration kTrusted = std::chrono::milliseconds(1);
 
 Duration thread_cpu() {
   timespec time{};
@@ -16,21 +23,68 @@ Duration thread_cpu() {
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
 }
 
+// The processor clock of this thread as far as it is known (the header says how).
+class CpuClock {
+ public:
+  // Answers when the job's code is entered: after the reading, if there was one.
+  TimePoint enter() {
+    TimePoint now = steady_clock::now();
+    const Duration gap = now - known_at_;
+    if (gap < kShortGap && now - read_at_ < kTrusted) {
+      cpu_ += gap;
+    } else {
+      cpu_ = thread_cpu();
+      now = read_at_ = steady_clock::now();
+    }
+    known_at_ = now;
+    return now;
+  }
+  // Answers the processor time since enter().
+  Duration leave(TimePoint now) {
+    Duration spent = now - known_at_;
+    if (spent < kShortJob) {
+      cpu_ += spent;
+    } else {
+      const Duration cpu = thread_cpu();
+      spent = std::clamp(cpu - cpu_, Duration::zero(), spent);
+      cpu_ = cpu;
+      read_at_ = now;
+    }
+    known_at_ = now;
+    return spent;
+  }
+
+ private:
+  Duration cpu_{};
+  TimePoint known_at_{}, read_at_{};
+};
+
+thread_local CpuClock cpu_clock;
+
 }  // namespace
+
+Failed failure_of(const std::exception_ptr& thrown) {
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& error) {
+    return {error.what()};
+  } catch (...) {
+    return {"it threw something that is no std::exception"};
+  }
+}
 
 Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context) {
   Outcome outcome;
-  const Duration cpu = thread_cpu();
-  const TimePoint began = std::chrono::steady_clock::now();
+  CpuClock& clock = cpu_clock;
+  const TimePoint began = clock.enter();
   try {
     outcome.result = kind.call(args, context);
-  } catch (const std::exception& error) {
-    outcome.ending = Failed{error.what()};
   } catch (...) {
-    outcome.ending = Failed{"it threw something that is no std::exception"};
+    outcome.ending = failure_of(std::current_exception());
   }
-  outcome.wall = std::chrono::steady_clock::now() - began;
-  outcome.cpu = thread_cpu() - cpu;
+  const TimePoint ended = steady_clock::now();
+  outcome.wall = ended - began;
+  outcome.cpu = clock.leave(ended);
   return outcome;
 }
 

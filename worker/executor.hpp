@@ -1,22 +1,35 @@
 // executor.hpp - runs one job here and now, on the calling thread, and says how it ended.
 //
+// The master sees the worker's half of a job through this header alone: it brings execute() for typed jobs, and run_command()
+// and Command (command.hpp) for the others.
+//
 // Called from  a worker's only thread, or a thread of an in-process engine. Reentrant.
-// Owns         nothing between calls.
+// Owns         nothing between calls but, per thread, the last reading of that thread's processor clock.
 // Fails with   never: whatever the job does short of killing the process becomes an Outcome. An exception out of a job's
-//              code is caught here and nowhere else (Failed with its what()).
+//              code is caught here (Failed with its what()), and by the coroutines of the async engine.
+//
+// Processor time costs a system call to read, more than a short job takes. So a job of less than 20 us is taken to have
+// computed all the while it lasted (whoever sleeps is away for longer), and the clock is read at the end of longer ones only.
+// What it showed when the job began is carried forward from the last reading, at most 1 ms old, across short jobs and gaps of
+// less than 10 us between them, in which nothing can have slept; else it is read anew.
 #pragma once
 
 #include <cstddef>
+#include <exception>
 #include <span>
 #include <string_view>
 
 #include "runner/job_context.hpp"
 #include "runner/kind.hpp"
 #include "runner/outcome.hpp"
+#include "worker/command.hpp"
 
 namespace runner::worker {
 
 // `args` is the wire form. Wall and CPU time are those of the calling thread inside the job's code.
 [[nodiscard]] Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context);
+
+// What is said of a job whose code threw this.
+[[nodiscard]] Failed failure_of(const std::exception_ptr& thrown);
 
 }  // namespace runner::worker

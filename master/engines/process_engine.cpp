@@ -489,7 +489,8 @@ EngineCosts ProcessEngine::close() {
   std::vector<pollfd> alive;
   for (Seat& seat : seats_) {
     if (!seat.worker) continue;
-    if (last_finish_ > seat.idle_since) costs_.tail += last_finish_ - seat.idle_since;
+    // A replacement that has not greeted yet waits for nothing.
+    if (seat.worker->greeted() && last_finish_ > seat.idle_since) costs_.tail += last_finish_ - seat.idle_since;
     if (seat.worker->held() != 0) {
       seat.worker->kill();
     } else {

@@ -2,7 +2,6 @@
 #include <limits.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +11,10 @@
 
 #include "ipc/os.hpp"
 #include "master/engines/launcher.hpp"
+
+extern "C" {  // this header of glibc 2.36 forgets to say so
+#include <sys/pidfd.h>
+}
 
 namespace runner::master {
 

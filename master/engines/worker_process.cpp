@@ -1,7 +1,6 @@
 #include "master/engines/worker_process.hpp"
 
 #include <signal.h>
-#include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +11,10 @@
 #include "ipc/note.hpp"
 #include "ipc/os.hpp"
 #include "ipc/pipe_requester.hpp"
+
+extern "C" {  // this header of glibc 2.36 forgets to say so
+#include <sys/pidfd.h>
+}
 
 namespace runner::master {
 

@@ -24,6 +24,7 @@ struct FieldInfo {
   std::string unit;
   std::optional<std::string> default_text;
   std::optional<Range<std::string>> range;
+  std::vector<std::string> choices;  // the only values allowed; empty: any
   std::string description;
   bool required = true;
   bool is_input_path = false;
@@ -43,10 +44,11 @@ class Describer : public cereal::OutputArchive<Describer, cereal::AllowEmptyClas
                    .unit = argument.unit(),
                    .default_text = {},
                    .range = {},
+                   .choices = {argument.choices().begin(), argument.choices().end()},
                    .description = argument.description(),
                    .required = !argument.default_value() && !is_optional<T>::value,
                    .is_input_path = std::is_same_v<T, InputPath>};
-    if (argument.default_value()) info.default_text = text(*argument.default_value());
+    if (const std::optional<T> value = argument.default_value()) info.default_text = text(*value);
     if (argument.range()) info.range = Range<std::string>{text(argument.range()->low), text(argument.range()->high)};
     fields_.push_back(std::move(info));
   }
@@ -57,6 +59,7 @@ class Describer : public cereal::OutputArchive<Describer, cereal::AllowEmptyClas
                        .unit = {},
                        .default_text = {},
                        .range = {},
+                       .choices = {},
                        .description = {},
                        .required = !is_optional<T>::value,
                        .is_input_path = std::is_same_v<T, InputPath>});

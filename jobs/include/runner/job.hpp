@@ -73,11 +73,18 @@ template <auto Function>
   kind.call = [](std::span<const std::byte> wire, JobContext& context) {
     return to_wire(Function(from_wire<Args>(wire), context));
   };
+  kind.args_json = [](std::span<const std::byte> wire) {
+    return to_json_value(from_wire<Args>(wire)).dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
   kind.result_json = [](std::span<const std::byte> wire) {
     return to_json_value(from_wire<Returned>(wire)).dump(-1, ' ', false, Json::error_handler_t::replace);
   };
   return kind;
 }
+
+[[gnu::visibility("hidden")]] inline std::vector<Kind>* module_kinds_address() { return &module_kinds(); }
+[[gnu::visibility("hidden")]] inline constexpr PluginInfo kModulePlugin{RUNNER_PLUGIN_ABI, RUNNER_VERSION_STRING,
+                                                                        &module_kinds_address};
 
 struct KindRegistration {
   explicit KindRegistration(Kind kind) { module_kinds().push_back(std::move(kind)); }
@@ -85,18 +92,17 @@ struct KindRegistration {
 
 }  // namespace runner
 
-// Weak, so that several objects of one module may each carry it.
-extern "C" [[gnu::weak, gnu::visibility("default")]] const runner::PluginInfo* runner_plugin();
-extern "C" inline const runner::PluginInfo* runner_plugin() {
-  static constexpr runner::PluginInfo info{RUNNER_PLUGIN_ABI, RUNNER_VERSION_STRING, [] { return &runner::module_kinds(); }};
-  return &info;
+// Inline, so that several objects of one module may each carry it; used, or the optimizer drops what no code of this module
+// calls. What it points to is hidden: the dynamic linker merges the exported statics of all plug-ins, and each would answer
+// with the kinds of the first.
+extern "C" [[gnu::used, gnu::visibility("default")]] inline const runner::PluginInfo* runner_plugin() {
+  return &runner::kModulePlugin;
 }
 
 #define RUNNER_JOB_CONCAT_(a, b) a##b
 #define RUNNER_JOB_NAME_(line) RUNNER_JOB_CONCAT_(runner_kind_registration_, line)
 // RUNNER_JOB(name, function, description): registers `Result function(const Args&, runner::JobContext&)`. At namespace scope.
-#define RUNNER_JOB(name, function, description)             \
-  namespace {                                               \
-  const ::runner::KindRegistration RUNNER_JOB_NAME_(__LINE__){ \
-      ::runner::make_kind<&function>(name, description)};   \
+#define RUNNER_JOB(name, function, description)                                                                   \
+  namespace {                                                                                                     \
+  const ::runner::KindRegistration RUNNER_JOB_NAME_(__LINE__){::runner::make_kind<&function>(name, description)}; \
   }

@@ -1,8 +1,8 @@
 // kind.hpp - one registered kind of job: its name, its table of arguments, and the typed function behind plain bytes.
 //
-// Called from  encode_args and result_json: the master's thread. call: whichever thread or process runs the job.
+// Called from  encode_args, args_json and result_json: the master's thread. call: whichever thread or process runs the job.
 // Owns         its description; the functions are code of the program or of a plug-in that is never unloaded.
-// Fails with   encode_args throws ValueError, result_json and call throw WireError on bytes that are not theirs, and call
+// Fails with   encode_args throws ValueError, args_json, result_json and call throw WireError on bytes that are not theirs, and call
 //              lets every exception of the job's own function pass.
 #pragma once
 
@@ -30,7 +30,8 @@ struct Kind {
   std::string (*encode_args)(const Value& args, const std::string& owner) = nullptr;
   // Wire bytes of arguments -> wire bytes of the result.
   std::string (*call)(std::span<const std::byte> args, JobContext& context) = nullptr;
-  // Wire bytes of the result -> JSON text of one line.
+  // Wire bytes -> JSON text of one line.
+  std::string (*args_json)(std::span<const std::byte> args) = nullptr;
   std::string (*result_json)(std::span<const std::byte> result) = nullptr;
 
   // How the async engine runs it without blocking its loop; null: `call` runs on the loop and blocks it.

@@ -11,11 +11,14 @@
 #include <cereal/cereal.hpp>
 #include <concepts>
 #include <cstdint>
+#include <initializer_list>
 #include <limits>
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "runner/arg.hpp"
@@ -39,6 +42,10 @@ struct is_optional : std::false_type {};
 template <class T>
 struct is_optional<std::optional<T>> : std::true_type {};
 
+// Amounts, of which a range of allowed ones can be told. (Containers have a `<` too, but no bounds a person would write.)
+template <class T>
+inline constexpr bool has_range = std::is_arithmetic_v<T> || std::is_same_v<T, Duration> || std::is_same_v<T, Bytes>;
+
 template <class T>
 void read_value(const Value& value, const std::string& name, T& out);
 
@@ -51,8 +58,8 @@ class ValueReader : public cereal::InputArchive<ValueReader, cereal::AllowEmptyC
   void argument(Arg<T>& argument) {
     const Value* given = take(argument.name());
     if (given == nullptr) {
-      if (argument.default_value()) {
-        argument.value() = *argument.default_value();
+      if (std::optional<T> value = argument.default_value()) {
+        argument.value() = std::move(*value);
       } else if constexpr (is_optional<T>::value) {
         argument.value().reset();
       } else {
@@ -61,7 +68,10 @@ class ValueReader : public cereal::InputArchive<ValueReader, cereal::AllowEmptyC
       return;
     }
     read_value(*given, argument.name(), argument.value());
-    if constexpr (requires(T a) { a < a; } && !is_optional<T>::value) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      if (argument.choices().size() != 0) check_choice(*given, argument.name(), argument.value(), argument.choices());
+    }
+    if constexpr (has_range<T>) {
       if (argument.range() && (argument.value() < argument.range()->low || argument.range()->high < argument.value())) {
         out_of_range(*given, argument.name(), show(argument.range()->low), show(argument.range()->high));
       }
@@ -85,6 +95,8 @@ class ValueReader : public cereal::InputArchive<ValueReader, cereal::AllowEmptyC
   [[noreturn]] void missing(const char* name, const char* description) const;
   [[noreturn]] void out_of_range(const Value& given, const char* name, const std::string& low,
                                  const std::string& high) const;
+  static void check_choice(const Value& given, const char* name, std::string_view text,
+                           std::initializer_list<std::string_view> choices);
   template <class T>
   [[nodiscard]] static std::string show(const T& bound) {
     if constexpr (std::is_same_v<T, Duration>) {
@@ -93,10 +105,8 @@ class ValueReader : public cereal::InputArchive<ValueReader, cereal::AllowEmptyC
       return format_size(bound);
     } else if constexpr (std::is_floating_point_v<T>) {
       return show_real(bound);
-    } else if constexpr (std::is_arithmetic_v<T>) {
-      return std::to_string(bound);
     } else {
-      return std::string(bound);
+      return std::to_string(bound);
     }
   }
   [[nodiscard]] static std::string show_real(double bound);

@@ -1,0 +1,48 @@
+#include "cli/dry_run.hpp"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <string>
+
+#include "config/text_template.hpp"
+#include "report/output_file.hpp"
+#include "report/printable.hpp"
+#include <runner/wire.hpp>
+
+namespace runner::cli {
+
+namespace {
+
+std::string in_words(const JobSpec& job, const Registry& registry) {
+  if (const auto* typed = std::get_if<TypedWork>(&job.work)) {
+    return typed->kind + " " + registry.find(typed->kind)->args_json(as_bytes(typed->args));
+  }
+  const CommandWork& command = std::get<CommandWork>(job.work);
+  std::string text;
+  if (!command.cwd.empty()) text += "cd " + config::shell_quoted(command.cwd) + " && ";
+  for (const auto& [name, value] : command.env) text += name + "=" + config::shell_quoted(value) + " ";
+  for (const std::string& word : command.argv) text += config::shell_quoted(word) + " ";
+  if (!command.stdin_path.empty()) {
+    text += "< " + config::shell_quoted(command.stdin_path);
+  } else {
+    text.pop_back();
+  }
+  return text;
+}
+
+}  // namespace
+
+Result<void> print_jobs(Batch& batch, const Registry& registry) {
+  report::OutputFile out(STDOUT_FILENO, "standard output");
+  JobSpec job;
+  for (;;) {
+    const Result<bool> more = batch.jobs->next(job);
+    if (!more) return tl::unexpected(more.error());
+    if (!*more) return out.flush();
+    out.buffer() += job.name + ": " + report::printable(in_words(job, registry)) + "\n";
+    if (Result<void> ended = out.end_record(); !ended) return ended;
+  }
+}
+
+}  // namespace runner::cli

@@ -1,0 +1,16 @@
+// dry_run.hpp - `--dry-run`: one line per job, as it would run.
+//
+// Called from  run_batch.
+// Fails with   unwritable, when standard output is closed; bad_batch, when the batch cannot go on.
+#pragma once
+
+#include <runner/batch.hpp>
+#include <runner/registry.hpp>
+#include <runner/result.hpp>
+
+namespace runner::cli {
+
+// Commands are printed so that a shell would run them; typed jobs as `kind {"arguments": ...}`.
+[[nodiscard]] Result<void> print_jobs(Batch& batch, const Registry& registry);
+
+}  // namespace runner::cli

@@ -1,0 +1,72 @@
+// runner: argv -> one call.
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "cli/complain.hpp"
+#include "cli/options.hpp"
+#include "cli/run_batch.hpp"
+#include "report/kinds_table.hpp"
+#include "report/output_file.hpp"
+#include <runner/registry.hpp>
+
+namespace runner::cli {
+
+namespace {
+
+int print(const std::string& text) {
+  report::OutputFile out(STDOUT_FILENO, "standard output");
+  out.buffer() += text;
+  Result<void> written = out.end_record();
+  if (written) written = out.flush();
+  if (written) return kAllWell;
+  complain(written.error());
+  return kNotAllWell;
+}
+
+int list_kinds(const KindsOptions& options) {
+  Registry registry;
+  for (const std::string& plugin : options.plugins) {
+    if (const Result<std::string> loaded = registry.load_plugin(plugin); !loaded) {
+      complain(loaded.error());
+      return kNothingRan;
+    }
+  }
+  if (options.name.empty()) return print(options.json ? report::kinds_json(registry) : report::kinds_table(registry));
+  const Result<std::string> page = options.json ? report::kind_json(registry, options.name) : report::kind_page(registry, options.name);
+  if (page) return print(*page);
+  complain(page.error());
+  return kNothingRan;
+}
+
+int run(const std::vector<std::string>& arguments) {
+  // A closed pipe is an error like any other, and gets a message.
+  ::signal(SIGPIPE, SIG_IGN);
+  const Result<Command> command = parse_arguments(arguments);
+  if (!command) {
+    complain(command.error());
+    return kNothingRan;
+  }
+  if (const auto* text = std::get_if<ShowText>(&*command)) return print(text->text);
+  if (const auto* kinds = std::get_if<KindsOptions>(&*command)) return list_kinds(*kinds);
+  if (const auto* check = std::get_if<CheckOptions>(&*command)) return check_batch(*check);
+  return run_batch(std::get<RunOptions>(*command));
+}
+
+}  // namespace
+
+}  // namespace runner::cli
+
+int main(int argc, char** argv) {
+  try {
+    return runner::cli::run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    // Memory is the only thing that is not answered by a Result.
+    runner::cli::complain({runner::ErrorCode::system, fmt::format("this program cannot go on: {}", error.what())});
+    return runner::cli::kNotAllWell;
+  }
+}

@@ -1,0 +1,60 @@
+// options.hpp - argv -> what is to be done.
+//
+// Called from  main.
+// Owns         nothing beyond the answer.
+// Fails with   usage: one line that says which option, what was found, what was expected.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "master/engines/processes.hpp"
+#include "report/progress.hpp"
+#include <runner/result.hpp>
+
+namespace runner::cli {
+
+enum class Mode : std::uint8_t { processes, threads, async, serial };
+
+inline constexpr std::uint32_t kMostProcs = 1024;
+
+struct RunOptions {
+  std::string file;                     // "-": standard input
+  std::optional<std::uint32_t> procs;   // none: the usable CPUs
+  Mode mode = Mode::processes;
+  master::Transport transport{};
+  master::StartMethod start{};
+  master::Bind bind{};
+  std::string results;                  // empty: none
+  bool keep_order = false;
+  bool dry_run = false;
+  report::ProgressStyle progress{};
+  std::vector<std::string> plugins;
+};
+
+struct CheckOptions {
+  std::string file;
+  std::vector<std::string> plugins;
+};
+
+struct KindsOptions {
+  std::string name;  // empty: all
+  bool json = false;
+  std::vector<std::string> plugins;
+};
+
+// Asked for, and answered by this text on standard output: --help, --version.
+struct ShowText {
+  std::string text;
+};
+
+using Command = std::variant<RunOptions, CheckOptions, KindsOptions, ShowText>;
+
+// `arguments` without the program's name.
+[[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);
+
+}  // namespace runner::cli

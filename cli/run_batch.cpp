@@ -1,0 +1,192 @@
+#include "cli/run_batch.hpp"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "cli/complain.hpp"
+#include "cli/dry_run.hpp"
+#include "cli/parting_message.hpp"
+#include "config/read_batch.hpp"
+#include "master/engines/in_process.hpp"
+#include "master/engines/last_words.hpp"
+#include "master/interrupts.hpp"
+#include "master/run.hpp"
+#include "master/usable_cpus.hpp"
+#include "report/console.hpp"
+#include "report/in_order.hpp"
+#include "report/job_printer.hpp"
+#include "report/progress.hpp"
+#include "report/results_file.hpp"
+#include "report/summary.hpp"
+
+namespace runner::cli {
+
+namespace {
+
+int not_started(const Error& error) {
+  complain(error);
+  return error.code == ErrorCode::system ? kNotAllWell : kNothingRan;
+}
+
+Result<config::CheckedBatch> read(const std::string& file, const std::vector<std::string>& plugins, Registry& registry) {
+  for (const std::string& plugin : plugins) {
+    if (const Result<std::string> loaded = registry.load_plugin(plugin); !loaded) return tl::unexpected(loaded.error());
+  }
+  return config::read_batch(file, registry);
+}
+
+// Each worker takes about six descriptors of ours; a limit that the system lets us raise should stop nobody.
+void allow_descriptors(std::uint32_t procs) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  const rlim_t wanted = 64 + rlim_t{8} * procs;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);  // if it is refused, the worker that is one too many gets the message
+}
+
+// Everything that is told of the run, in the order in which it is told.
+class Sinks {
+ public:
+  Sinks(const Registry& registry, const RunOptions& options)
+      : console_(STDOUT_FILENO, STDERR_FILENO),
+        results_(registry),
+        printer_(console_, results_),
+        progress_(console_, options.progress),
+        summary_(console_, options.results),
+        keep_order_(options.keep_order) {}
+
+  [[nodiscard]] Result<void> open(const std::string& results_path) {
+    add(printer_);
+    if (!results_path.empty()) {
+      Result<std::unique_ptr<report::ResultsFile>> file = report::ResultsFile::open(results_path, results_);
+      if (!file) return tl::unexpected(file.error());
+      file_ = std::move(*file);
+      add(*file_);
+    }
+    all_.push_back(&progress_);
+    all_.push_back(&summary_);
+    return {};
+  }
+  // Counts what the others have; so it comes last.
+  [[nodiscard]] Result<void> add_last_words() {
+    Result<std::unique_ptr<master::LastWords>> words = master::LastWords::install(&say_crash, all_);
+    if (!words) return tl::unexpected(words.error());
+    words_ = std::move(*words);
+    told_ = all_;
+    told_.push_back(words_.get());
+    return {};
+  }
+  [[nodiscard]] std::span<master::Sink* const> all() const { return words_ ? told_ : all_; }
+  [[nodiscard]] std::uint64_t safe() const { return words_ ? words_->safe() : 0; }
+
+  // The run ends here and now, but not what it has achieved.
+  [[noreturn]] void give_up(const JobSpec& job, master::StopReason reason) {
+    for (const auto& ordered : ordered_) static_cast<void>(ordered->release());
+    for (master::Sink* sink : all_) static_cast<void>(sink->flush());
+    console_.clear();
+    console_.err().buffer() += stuck_message(job, reason, safe());
+    static_cast<void>(console_.err().end_record());
+    static_cast<void>(console_.flush());
+    ::_exit(reason == master::StopReason::interrupt ? kInterrupted : kNotAllWell);
+  }
+
+ private:
+  void add(master::Sink& sink) {
+    if (keep_order_) {
+      all_.push_back(ordered_.emplace_back(std::make_unique<report::InOrder>(sink)).get());
+    } else {
+      all_.push_back(&sink);
+    }
+  }
+
+  report::Console console_;
+  report::ResultText results_;
+  report::JobPrinter printer_;
+  report::Progress progress_;
+  report::Summary summary_;
+  bool keep_order_;
+  std::unique_ptr<report::ResultsFile> file_;
+  std::vector<std::unique_ptr<report::InOrder>> ordered_;
+  std::vector<master::Sink*> all_, told_;
+  std::unique_ptr<master::LastWords> words_;
+};
+
+std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, std::uint32_t cpus, Registry& registry,
+                                            const master::Interrupts& interrupts, const master::StuckHandler& stuck) {
+  const master::InProcess here{registry, &interrupts, stuck};
+  switch (options.mode) {
+    case Mode::serial: return master::make_serial_engine(here);
+    case Mode::threads: return master::make_threads_engine(procs, here);
+    case Mode::async: return master::make_async_engine(procs, here);
+    case Mode::processes: break;
+  }
+  allow_descriptors(procs);
+  return master::make_process_engine({.procs = procs,
+                                      .transport = options.transport,
+                                      .start = options.start,
+                                      .bind = options.bind,
+                                      .usable_cpus = cpus,
+                                      .worker_program = {},
+                                      .geometry = {}},
+                                     registry);
+}
+
+}  // namespace
+
+int run_batch(const RunOptions& options) {
+  Registry registry;
+  Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
+  if (!checked) return not_started(checked.error());
+  Batch& batch = checked->batch;
+  if (options.dry_run) {
+    const Result<void> printed = print_jobs(batch, registry);
+    return printed ? kAllWell : not_started(printed.error());
+  }
+
+  Sinks sinks(registry, options);
+  if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
+  const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
+  if (!interrupts) return not_started(interrupts.error());
+  const std::uint32_t cpus = master::usable_cpus().count;
+  const std::uint32_t procs = options.procs.value_or(std::min(cpus, kMostProcs));
+  const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
+  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck);
+  if (!engine->can_end_jobs()) {
+    if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
+  }
+  const master::GiveUpHandler give_up = [&](const JobSpec& job, std::uint64_t) {
+    sinks.give_up(job, (*interrupts)->so_far() > 1 ? master::StopReason::interrupt : master::StopReason::deadline);
+  };
+
+  const Result<master::RunAnswer> answer = master::run(batch, *engine, sinks.all(), interrupts->get(), give_up);
+  if (!answer) return not_started(answer.error());
+  if (answer->trouble) {
+    const std::uint64_t safe = answer->totals.counts.done();
+    complain({answer->trouble->code, fmt::format("{}; the run was stopped, {} outcome{} came before that", answer->trouble->text, safe, safe == 1 ? "" : "s")});
+    return kNotAllWell;
+  }
+  if (answer->totals.interrupted) return kInterrupted;
+  return answer->all_well() ? kAllWell : kNotAllWell;
+}
+
+int check_batch(const CheckOptions& options) {
+  Registry registry;
+  const Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
+  if (!checked) return not_started(checked.error());
+  report::OutputFile out(STDOUT_FILENO, "standard output");
+  const std::uint64_t jobs = checked->batch.size.value_or(0);
+  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} job{} from {} entr{}\n", options.file == "-" ? "<stdin>" : options.file, jobs,
+                 jobs == 1 ? "" : "s", checked->entries, checked->entries == 1 ? "y" : "ies");
+  Result<void> written = out.end_record();
+  if (written) written = out.flush();
+  return written ? kAllWell : not_started(written.error());
+}
+
+}  // namespace runner::cli

@@ -1,0 +1,31 @@
+// run_here.hpp - one attempt at a job, typed or command, run to its end on the calling thread of this process.
+//
+// Called from  a thread of an in-process engine, which must outlive the call (commands die with the thread that started them).
+// Owns         nothing between calls.
+// Fails with   never: the outcome says what went wrong.
+#pragma once
+
+#include "master/engine.hpp"
+#include "master/engines/stop_switch.hpp"
+#include <runner/kind.hpp>
+#include <runner/registry.hpp>
+
+namespace runner::master {
+
+struct RanHere {
+  Outcome outcome;
+  bool stopped = false;  // it was asked to before it returned, so its ending is stopped_ending()
+};
+
+// `kind` is that of a typed job (null: nobody knows it), of no interest for a command.
+[[nodiscard]] RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop);
+
+// TimedOut or Cancelled.
+[[nodiscard]] Ending stopped_ending(const JobSpec& job, StopReason reason);
+
+[[nodiscard]] inline bool is_command(const JobSpec& job) { return std::holds_alternative<CommandWork>(job.work); }
+// Null for a command, too.
+[[nodiscard]] const Kind* kind_for(const JobSpec& job, const Registry& registry);
+[[nodiscard]] Outcome unknown_kind(const JobSpec& job);
+
+}  // namespace runner::master

@@ -1,0 +1,127 @@
+// The serial engine: one job after another, on the loop's own thread, inside wait().
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "master/engines/in_process.hpp"
+#include "master/engines/last_words.hpp"
+#include "master/engines/prefetch.hpp"
+#include "master/engines/run_here.hpp"
+#include "master/engines/sleep.hpp"
+#include "master/engines/watchdog.hpp"
+
+namespace runner::master {
+
+namespace {
+
+using std::chrono::steady_clock;
+
+class SerialEngine final : public Engine {
+ public:
+  explicit SerialEngine(InProcess here) : here_(std::move(here)) {}
+
+  Result<void> open() override {
+    const TimePoint began = steady_clock::now();
+    Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start(here_.interrupts, here_.stuck);
+    if (!watchdog) return tl::unexpected(watchdog.error());
+    watchdog_ = std::move(*watchdog);
+    idle_since_ = steady_clock::now();
+    costs_.start = idle_since_ - began;
+    return {};
+  }
+
+  std::string_view mode() const override { return "serial"; }
+  std::string description() const override { return "serial, in this process"; }
+  std::uint32_t procs() const override { return 1; }
+  std::uint32_t room() const override { return job_ == nullptr ? 1 : 0; }
+  bool can_end_jobs() const override { return false; }
+
+  void start(const JobSpec& job, Attempt attempt) override {
+    job_ = &job;
+    attempt_ = attempt;
+  }
+
+  // The loop is here, so the job is not: it has not begun.
+  void stop(JobId id, Attempt attempt, StopReason) override {
+    if (job_ == nullptr || job_->id != id || attempt_ != attempt) return;
+    Outcome outcome;
+    outcome.ending = Cancelled{"interrupted before it began"};
+    told_ = JobEnded{id, attempt, WorkerId{0}, std::move(outcome)};
+    job_ = nullptr;
+  }
+
+  void take_back() override {
+    if (job_ == nullptr) return;
+    told_ = JobReturned{job_->id, attempt_};
+    job_ = nullptr;
+  }
+
+  // JobStarted is never told: nobody could react to it before the job has ended.
+  Result<void> wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) override {
+    const LoopAtRest rest;
+    if (told_) {
+      events.push_back(std::move(*told_));
+      told_.reset();
+      return {};
+    }
+    if (job_ == nullptr) {
+      pollfd wake{wake_fd, POLLIN, 0};
+      return sleep({&wake, 1}, until);
+    }
+    // A job that may take long runs only when the loop is ready to sleep: it has flushed its results by then.
+    if (lengths_.expected(kind_of(*job_)) >= Prefetch::kWindow && until <= steady_clock::now()) return {};
+    events.emplace_back(run());
+    return {};
+  }
+
+  std::vector<WorkerView> view() const override {
+    if (job_ == nullptr) return {{WorkerId{0}, std::nullopt, idle_since_}};
+    return {{WorkerId{0}, job_->id, steady_clock::now()}};  // it begins with the next wait()
+  }
+
+  EngineCosts close() override {
+    watchdog_.reset();
+    return costs_;
+  }
+
+ private:
+  JobEnded run() {
+    const JobSpec& job = *std::exchange(job_, nullptr);
+    JobEnded ended{job.id, attempt_, WorkerId{0}, {}};
+    if (Result<void> ready = stop_.make_ready(is_command(job)); !ready) {
+      ended.outcome.ending = Failed{ready.error().text};
+      return ended;
+    }
+    const Kind* kind = kind_for(job, here_.registry);
+    watchdog_->enter(job, stop_, steady_clock::now());
+    RanHere ran;
+    {
+      const JobNote note(job);
+      ran = run_here(kind, job, attempt_, stop_);
+    }
+    const std::optional<StopReason> asked = watchdog_->leave();
+    if (ran.stopped && asked) ran.outcome.ending = stopped_ending(job, *asked);
+    idle_since_ = steady_clock::now();
+    lengths_.learn(kind_of(job), ran.outcome.wall);
+    costs_.execute += ran.outcome.wall;
+    costs_.execute_cpu += ran.outcome.cpu;
+    ended.outcome = std::move(ran.outcome);
+    return ended;
+  }
+
+  InProcess here_;
+  std::unique_ptr<Watchdog> watchdog_;
+  const JobSpec* job_ = nullptr;  // handed over and not begun
+  Attempt attempt_{};
+  StopSwitch stop_;
+  std::optional<EngineEvent> told_;  // by the next wait()
+  Prefetch lengths_;
+  EngineCosts costs_;
+  TimePoint idle_since_{};
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_serial_engine(InProcess here) { return std::make_unique<SerialEngine>(std::move(here)); }
+
+}  // namespace runner::master

@@ -1,0 +1,35 @@
+// sleep.hpp - sleeps until a descriptor is ready or a moment has come.
+//
+// Called from  the loop's thread.
+// Fails with   system. A signal ends the sleep early and is no failure.
+#pragma once
+
+#include <poll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdint>
+#include <span>
+
+#include "ipc/os.hpp"
+#include <runner/result.hpp>
+#include <runner/units.hpp>
+
+namespace runner::master {
+
+// Negative descriptors are passed over. After a signal or at `until`, no `revents` is set.
+[[nodiscard]] inline Result<void> sleep(std::span<pollfd> fds, TimePoint until) {
+  timespec left{};
+  if (const TimePoint now = std::chrono::steady_clock::now(); until > now && until != TimePoint::max()) {
+    const std::int64_t ns = Duration(until - now).count();
+    left = {static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
+  }
+  const timespec* limit = until == TimePoint::max() ? nullptr : &left;
+  if (os::call("ppoll", ::ppoll, fds.data(), fds.size(), limit, nullptr) >= 0) return {};
+  for (pollfd& fd : fds) fd.revents = 0;
+  if (errno != EINTR) return os::failure("wait for jobs to end", "ppoll");
+  return {};
+}
+
+}  // namespace runner::master

@@ -1,0 +1,105 @@
+#include "report/console.hpp"
+
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+#include <utility>
+
+#include "ipc/os.hpp"
+#include "report/printable.hpp"
+
+namespace runner::report {
+
+namespace {
+
+bool same_terminal(int a, int b) {
+  struct stat first{}, second{};
+  return ::isatty(a) != 0 && ::isatty(b) != 0 && ::fstat(a, &first) == 0 && ::fstat(b, &second) == 0 &&
+         first.st_rdev == second.st_rdev;
+}
+
+bool can_redraw(int fd) {
+  const char* type = std::getenv("TERM");
+  return ::isatty(fd) != 0 && (type == nullptr || std::string_view(type) != "dumb");
+}
+
+}  // namespace
+
+Console::Console(int out_fd, int err_fd)
+    : out_(out_fd, "standard output"),
+      err_(err_fd, "standard error"),
+      live_(can_redraw(err_fd)),
+      together_(same_terminal(out_fd, err_fd)) {
+  const auto make_room = [this](char last) {
+    erase();
+    mid_line_ = last != '\n';
+  };
+  if (live_) err_.before_write(make_room);
+  if (live_ && together_) out_.before_write(make_room);
+}
+
+std::size_t Console::columns() const {
+  winsize size{};
+  if (os::call("ioctl", ::ioctl, err_.fd(), static_cast<unsigned long>(TIOCGWINSZ), &size) != 0 || size.ws_col == 0) return 80;
+  return size.ws_col;
+}
+
+void Console::show(std::vector<std::string> lines) {
+  if (!live_ || (lines.empty() && lines_.empty())) return;
+  std::string bytes = drawn_ ? erasure() : std::string();  // in one write with what follows, so that nothing flickers
+  lines_ = std::move(lines);
+  drawn_ = !lines_.empty();
+  if (drawn_) bytes += picture();
+  put(bytes);
+}
+
+Result<void> Console::flush() {
+  const Result<void> written = out_.flush();
+  const Result<void> said = err_.flush();
+  if (!drawn_ && !lines_.empty()) {
+    put(picture());
+    drawn_ = true;
+  }
+  return written ? said : written;
+}
+
+// The lines may have been folded by a terminal that became narrower since.
+std::string Console::erasure() const {
+  const std::size_t width = columns();
+  std::string bytes = "\r\x1b[K";
+  std::size_t rows = 0;
+  for (const std::string& line : lines_) rows += std::max<std::size_t>(1, (columns_of(line) + width - 1) / width);
+  for (; rows > 1; --rows) bytes += "\x1b[A\x1b[K";
+  return bytes;
+}
+
+void Console::erase() {
+  if (!drawn_) return;
+  put(erasure());
+  drawn_ = false;
+}
+
+std::string Console::picture() {
+  std::string bytes;
+  if (std::exchange(mid_line_, false)) bytes += '\n';
+  for (std::size_t i = 0; i < lines_.size(); ++i) bytes += (i == 0 ? "" : "\n") + lines_[i];
+  last_erasure_ = erasure();
+  return bytes;
+}
+
+void Console::put(const std::string& bytes) const {
+  // A lost live line is no loss: the next one follows.
+  static_cast<void>(os::retry("write", ::write, err_.fd(), static_cast<const void*>(bytes.data()), bytes.size()));
+}
+
+void Console::salvage() noexcept {
+  if (drawn_ && ::write(err_.fd(), last_erasure_.data(), last_erasure_.size()) >= 0) drawn_ = false;
+  out_.salvage();
+  err_.salvage();
+}
+
+}  // namespace runner::report

@@ -1,0 +1,48 @@
+// progress.hpp - how far the run is, while it runs, on standard error.
+//
+// bar    one or two live lines on a terminal, at most ten times a second; where there is no terminal, as `lines`.
+// lines  a plain line every five seconds.
+// none   nothing at all.
+// With bar and lines every job that did not end well, and every attempt that is tried again, gets a line as it comes.
+//
+// Called from  the run loop's thread.
+// Owns         nothing on the screen after finished(); the console is shared.
+// Fails with   unwritable, when standard error is closed.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "master/sink.hpp"
+#include "report/console.hpp"
+#include "report/pace.hpp"
+
+namespace runner::report {
+
+enum class ProgressStyle { automatic, bar, lines, none };  // automatic: bar on a terminal, else lines
+
+class Progress final : public master::Sink {
+ public:
+  Progress(Console& console, ProgressStyle style);
+
+  [[nodiscard]] Result<void> started(const master::RunInfo& info) override;
+  [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;
+  [[nodiscard]] Result<void> retried(const master::RetryRecord& record) override;
+  [[nodiscard]] Result<void> worker_lost(const master::WorkerLost& lost) override;
+  [[nodiscard]] std::optional<Duration> tick_interval() const override;
+  [[nodiscard]] Result<void> tick(const master::Snapshot& snapshot) override;
+  [[nodiscard]] Result<void> flush() override { return console_.flush(); }
+  [[nodiscard]] Result<void> finished(const master::RunTotals& totals) override;
+  void salvage() noexcept override { console_.salvage(); }
+
+ private:
+  [[nodiscard]] Result<void> say(const std::string& line);
+
+  Console& console_;
+  ProgressStyle style_;
+  Pace pace_{TimePoint{}};
+  std::optional<TimePoint> shown_;  // when the last line was
+  bool stopping_ = false;
+};
+
+}  // namespace runner::report

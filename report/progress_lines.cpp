@@ -1,0 +1,151 @@
+#include "report/progress_lines.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <utility>
+
+#include "report/printable.hpp"
+
+namespace runner::report {
+
+namespace {
+
+constexpr std::size_t kNameColumns = 28, kBesideName = 22;  // worker, time, and how many more there are
+constexpr std::size_t kSmallestBar = 10, kLargestBar = 40;
+
+// A part of the line, and how soon it goes when there is no room: the highest first, 0 never.
+struct Part {
+  std::string text;
+  int dispensable = 0;
+};
+
+// Whole seconds: who watches does not read digits that change with every redraw.
+std::string calm(Duration duration) {
+  const auto whole = std::chrono::round<std::chrono::seconds>(duration);
+  return whole.count() < 120 ? fmt::format("{} s", whole.count()) : format_duration(whole);
+}
+
+std::string speed(double rate) {
+  if (rate >= 9.95) return grouped(static_cast<std::uint64_t>(std::llround(rate))) + "/s";
+  if (rate >= 0.95) return fmt::format("{:.1f}/s", rate);
+  if (rate * 60 >= 0.95) return fmt::format("{:.1f}/min", rate * 60);
+  return fmt::format("{:.1f}/h", rate * 3600);
+}
+
+std::uint64_t running(const master::Snapshot& snapshot) {
+  return static_cast<std::uint64_t>(std::count_if(snapshot.workers.begin(), snapshot.workers.end(),
+                                                  [](const auto& worker) { return worker.job.has_value(); }));
+}
+
+std::uint64_t failed(const master::Counts& counts) { return counts.done() - counts.ok - counts.allowed; }
+
+double share(const master::Snapshot& snapshot) {
+  if (!snapshot.size || *snapshot.size == 0) return 0;
+  return std::min(1.0, static_cast<double>(snapshot.counts.done()) / static_cast<double>(*snapshot.size));
+}
+
+// Rounded down: 100 % is when all are done.
+unsigned percent(const master::Snapshot& snapshot) { return static_cast<unsigned>(share(snapshot) * 100); }
+
+std::optional<Duration> left(const master::Snapshot& snapshot, const Pace& pace) {
+  if (!snapshot.size || *snapshot.size <= snapshot.counts.done() || snapshot.stopping) return std::nullopt;
+  return pace.left(*snapshot.size - snapshot.counts.done());
+}
+
+std::size_t width(const std::vector<Part>& parts) {
+  std::size_t sum = 0;
+  for (const Part& part : parts) sum += columns_of(std::string_view(part.text)) + (sum == 0 ? 0 : 2);
+  return sum;
+}
+
+std::string bar(double share, std::size_t columns) {
+  const auto full = static_cast<std::size_t>(share * static_cast<double>(columns));
+  return "[" + std::string(full, '#') + std::string(columns - full, '.') + "]";
+}
+
+std::string first_line(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns) {
+  const master::Counts& counts = snapshot.counts;
+  std::vector<Part> parts;
+  if (snapshot.size) {
+    parts.push_back({fmt::format("{:3} %", percent(snapshot)), 3});
+    parts.push_back({grouped(counts.done()) + "/" + grouped(*snapshot.size), 0});
+  } else {
+    parts.push_back({grouped(counts.done()) + " done", 0});
+  }
+  if (snapshot.stopping) parts.push_back({"stopping", 0});
+  if (snapshot.stopping) parts.push_back({"(Ctrl-C again ends the running jobs)", 5});
+  parts.push_back({grouped(running(snapshot)) + " running", 2});
+  if (failed(counts) > 0) parts.push_back({grouped(failed(counts)) + " failed", 1});
+  if (counts.allowed > 0) parts.push_back({grouped(counts.allowed) + " allowed to fail", 4});
+  if (const std::optional<double> rate = pace.rate()) parts.push_back({speed(*rate), 3});
+  if (const std::optional<Duration> eta = left(snapshot, pace)) {
+    parts.push_back({"ETA " + calm(*eta), 1});
+  } else if (!snapshot.size) {
+    parts.push_back({calm(pace.elapsed()), 2});
+  }
+  while (width(parts) > columns) {
+    const auto least = std::max_element(parts.begin(), parts.end(),
+                                        [](const Part& a, const Part& b) { return a.dispensable < b.dispensable; });
+    if (least->dispensable == 0) break;
+    parts.erase(least);
+  }
+  std::string line;
+  const std::size_t used = width(parts) + 4;
+  if (snapshot.size && used + kSmallestBar <= columns)
+    line = bar(share(snapshot), std::min(columns - used, kLargestBar)) + "  ";
+  for (std::size_t i = 0; i < parts.size(); ++i) line += (i == 0 ? "" : "  ") + parts[i].text;
+  return fit(line, columns);
+}
+
+std::string second_line(const master::Snapshot& snapshot, std::size_t columns) {
+  std::string line;
+  std::size_t used = 0;
+  std::uint64_t unshown = running(snapshot);
+  const std::size_t name_room = std::min(kNameColumns, columns > kBesideName ? columns - kBesideName : 1);
+  for (std::size_t i = 0; i < snapshot.workers.size(); ++i) {
+    const master::WorkerView& worker = snapshot.workers[i];
+    if (!worker.job) continue;
+    const std::string_view name = i < snapshot.job_names.size() ? snapshot.job_names[i] : std::string_view();
+    const std::string item = fmt::format("{}w{} {} {}", line.empty() ? "" : "  ", number(worker.worker), fit(name, name_room),
+                                         calm(std::max(Duration::zero(), Duration(snapshot.now - worker.since))));
+    const std::string more = unshown > 1 ? fmt::format("  +{}", unshown - 1) : std::string();
+    if (used + columns_of(std::string_view(item)) + more.size() > columns) break;
+    line += item;
+    used += columns_of(std::string_view(item));
+    --unshown;
+  }
+  if (!line.empty() && unshown > 0) line += fmt::format("  +{}", unshown);
+  return line;
+}
+
+}  // namespace
+
+std::vector<std::string> live_lines(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns) {
+  // The last column stays free: a cursor that waits behind it is where terminals disagree.
+  const std::size_t room = columns > 1 ? columns - 1 : 1;
+  std::vector<std::string> lines{first_line(snapshot, pace, room)};
+  if (std::string workers = second_line(snapshot, room); !workers.empty()) lines.push_back(std::move(workers));
+  return lines;
+}
+
+std::string plain_line(const master::Snapshot& snapshot, const Pace& pace) {
+  const master::Counts& counts = snapshot.counts;
+  std::string line = calm(pace.elapsed()) + ": " + grouped(counts.done());
+  if (snapshot.size) {
+    line += fmt::format(" of {} jobs done ({} %)", grouped(*snapshot.size), percent(snapshot));
+  } else {
+    line += " jobs done";
+  }
+  line += ", " + grouped(running(snapshot)) + " running";
+  if (failed(counts) > 0) line += ", " + grouped(failed(counts)) + " failed";
+  if (counts.allowed > 0) line += ", " + grouped(counts.allowed) + " allowed to fail";
+  if (snapshot.stopping) return line + ", stopping (another Ctrl-C ends the running jobs)";
+  if (const std::optional<double> rate = pace.rate()) line += ", " + speed(*rate);
+  if (const std::optional<Duration> eta = left(snapshot, pace)) line += ", about " + calm(*eta) + " left";
+  return line;
+}
+
+}  // namespace runner::report

@@ -1,0 +1,22 @@
+// progress_lines.hpp - one moment of the run, in words.
+//
+// Called from  the run loop's thread. Pure.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "master/sink.hpp"
+#include "report/pace.hpp"
+
+namespace runner::report {
+
+// The live lines for a terminal of that width: each is narrower than it. The first says how far the run is, the second what
+// the workers are on, if they are on anything.
+[[nodiscard]] std::vector<std::string> live_lines(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns);
+
+// "12 s: 740 of 2 000 jobs done (37 %), 8 running, 1 failed, 161/s, about 8 s left"
+[[nodiscard]] std::string plain_line(const master::Snapshot& snapshot, const Pace& pace);
+
+}  // namespace runner::report

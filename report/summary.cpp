@@ -1,0 +1,131 @@
+#include "report/summary.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "report/printable.hpp"
+#include "report/verdict.hpp"
+
+namespace runner::report {
+
+namespace {
+
+constexpr std::size_t kListed = 10, kSignalsNamed = 3;
+
+std::string jobs(std::uint64_t count) { return grouped(count) + (count == 1 ? " job" : " jobs"); }
+
+std::string counts_line(const master::RunTotals& totals, const std::string& signals) {
+  const master::Counts& counts = totals.counts;
+  std::string line = jobs(counts.done());
+  const auto tell = [&line](std::uint64_t count, std::string_view what) {
+    if (count > 0) line += " · " + grouped(count) + " " + std::string(what);
+  };
+  tell(counts.ok, "ok");
+  tell(counts.failed, "failed");
+  tell(counts.crashed, "crashed" + signals);
+  tell(counts.timed_out, "timed out");
+  tell(counts.out_of_memory, "out of memory");
+  tell(counts.cancelled, "cancelled");
+  if (counts.allowed > 0) line += fmt::format(" ({} allowed to fail)", grouped(counts.allowed));
+  tell(totals.retries, totals.retries == 1 ? "retry" : "retries");
+  tell(totals.costs.workers_lost, totals.costs.workers_lost == 1 ? "worker replaced" : "workers replaced");
+  return line + " · " + format_duration(totals.wall) + " · " + totals.engine + "\n";
+}
+
+std::string worth_line(const master::RunTotals& totals) {
+  const double wall = seconds(totals.wall), procs = totals.procs;
+  if (wall <= 0 || procs <= 0) return {};
+  const double speed_up = seconds(totals.compute) / wall;
+  const double efficiency = speed_up / procs * 100;
+  return fmt::format("compute {} ({} of CPU) · speed-up {:.{}f}x · efficiency {:.{}f} %\n", format_duration(totals.compute),
+                     format_duration(totals.compute_cpu), speed_up, speed_up < 0.095 ? 3 : 1, efficiency,
+                     efficiency < 9.5 ? 1 : 0);
+}
+
+std::string_view model(std::string_view mode) {
+  if (mode == "processes") return "processes";
+  if (mode == "threads") return "threads";
+  return mode == "async" ? "the event loop" : "the loop";
+}
+
+std::string cost_line(const master::RunTotals& totals) {
+  const std::int64_t procs = totals.procs;
+  const Duration start = totals.costs.start * procs, base = totals.wall * procs;
+  const Duration cost = start + totals.costs.ipc + totals.costs.tail;
+  if (cost <= Duration::zero() || base <= Duration::zero()) return {};
+  const double percent = seconds(cost) / seconds(base) * 100;
+  const std::string share = percent < 0.1 ? "less than 0.1 %" : fmt::format("{:.1f} %", percent);
+  std::string line = fmt::format("cost of {}  {}, {} of {} × {}: ", model(totals.mode), format_duration(cost), share, procs,
+                                 format_duration(totals.wall));
+  const char* before = " ";
+  const auto tell = [&](std::string_view what, Duration spent, const std::string& how) {
+    if (spent <= Duration::zero()) return;
+    line += fmt::format("{}{} {}{}", before, what, format_duration(spent), how);
+    before = " · ";
+  };
+  tell("start", start, procs > 1 ? fmt::format(" ({} × {})", procs, format_duration(totals.costs.start)) : "");
+  tell("ipc", totals.costs.ipc, "");
+  tell("tail", totals.costs.tail, "");
+  return line + "\n";
+}
+
+std::string missing_line(const master::RunTotals& totals) {
+  const char* why = totals.interrupted ? "interrupted: " : "stopped early: ";
+  if (!totals.size) return totals.interrupted ? "interrupted: jobs that had not started were not run\n" : "";
+  if (*totals.size <= totals.counts.done()) return totals.interrupted ? "interrupted, but every job had ended\n" : "";
+  // Only the engine knows which of them had been started when it was told to end at once; an outcome none of them has.
+  return fmt::format("{}{} of {} never ran to an end and have no outcome\n", why, grouped(*totals.size - totals.counts.done()),
+                     jobs(*totals.size));
+}
+
+}  // namespace
+
+Result<void> Summary::ended(const master::JobRecord& record) {
+  if (succeeded(record.outcome)) return {};
+  if (const auto* crashed = std::get_if<Crashed>(&record.outcome.ending); crashed != nullptr && crashed->signal != 0) {
+    if (std::find(signals_.begin(), signals_.end(), crashed->signal) == signals_.end()) signals_.push_back(crashed->signal);
+  }
+  std::vector<std::string>& list = record.job.allow_failure ? allowed_ : failed_;
+  if (list.size() < kListed) list.push_back(verdict(record.job.name, record.outcome, record.attempts));
+  return {};
+}
+
+Result<void> Summary::finished(const master::RunTotals& totals) {
+  console_.clear();
+  console_.err().buffer() += text(totals);
+  const Result<void> ended = console_.err().end_record();
+  return ended ? console_.flush() : ended;
+}
+
+std::string Summary::text(const master::RunTotals& totals) const {
+  std::string signals;
+  for (std::size_t i = 0; i < signals_.size() && i <= kSignalsNamed; ++i) {
+    signals += (i == 0 ? " (" : ", ") + (i < kSignalsNamed ? signal_name(signals_[i]) : std::string("…"));
+  }
+  if (!signals.empty()) signals += ")";
+
+  const master::Counts& counts = totals.counts;
+  std::string text = counts_line(totals, signals);
+  if (counts.done() > 0) text += worth_line(totals) + cost_line(totals);
+  text += missing_line(totals);
+  std::size_t listed = 0;
+  for (const std::string& line : failed_) {
+    text += "failed: " + line + "\n";
+    ++listed;
+  }
+  for (const std::string& line : allowed_) {
+    if (listed == kListed) break;
+    text += "allowed to fail: " + line + "\n";
+    ++listed;
+  }
+  const std::uint64_t more = counts.done() - counts.ok - std::min<std::uint64_t>(listed, counts.done() - counts.ok);
+  if (more > 0) {
+    text += fmt::format("and {} more; {}\n", grouped(more),
+                        results_path_.empty() ? "--results FILE.jsonl keeps them all" : "see " + printable(results_path_));
+  }
+  return text;
+}
+
+}  // namespace runner::report

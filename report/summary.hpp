@@ -1,0 +1,45 @@
+// summary.hpp - what became of the run, on standard error when it is over: was it worth it?
+//
+//   2 000 jobs · 1 998 ok · 1 crashed (SIGSEGV) · 1 timed out · 12.4 s · 8 worker processes (shm, spawn, each bound to a core)
+//   compute 97.1 s (96.8 s of CPU) · speed-up 7.8x · efficiency 98 %
+//   cost of processes  0.19 s, 0.2 % of 8 × 12.4 s:  start 48 ms (8 × 6.0 ms) · ipc 130 ms · tail 20 ms
+//   failed: pi-731: crashed: SIGSEGV, after 0.21 s, 3rd attempt
+//
+// compute is the wall time spent in the jobs' own code, summed over all attempts; speed-up is compute / wall; efficiency is
+// speed-up / procs. A cost is worker time that was no compute, of procs × wall in all; only what was measured is shown. All
+// workers wait for the start, so it counts once for each.
+//
+// Called from  the run loop's thread.
+// Owns         the first failures.
+// Fails with   unwritable, when standard error is closed.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "master/sink.hpp"
+#include "report/console.hpp"
+
+namespace runner::report {
+
+class Summary final : public master::Sink {
+ public:
+  // `results_path`: where all failures can be looked up; empty: nowhere.
+  explicit Summary(Console& console, std::string results_path = {})
+      : console_(console), results_path_(std::move(results_path)) {}
+
+  [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;
+  [[nodiscard]] Result<void> flush() override { return console_.flush(); }
+  [[nodiscard]] Result<void> finished(const master::RunTotals& totals) override;
+  void salvage() noexcept override { console_.salvage(); }
+
+  [[nodiscard]] std::string text(const master::RunTotals& totals) const;
+
+ private:
+  Console& console_;
+  std::string results_path_;
+  std::vector<std::string> failed_, allowed_;  // the first of each
+  std::vector<int> signals_;                   // that jobs crashed with, each once
+};
+
+}  // namespace runner::report

@@ -1,0 +1,30 @@
+// A plug-in as a user writes one.
+#include <cctype>
+#include <runner/job.hpp>
+#include <string>
+
+namespace {
+
+struct ShoutArgs {
+  std::string text;
+  template <class A>
+  void serialize(A& a) {
+    a(runner::arg("text", text, "what to say"));
+  }
+};
+struct Shout {
+  std::string loud;
+  template <class A>
+  void serialize(A& a) {
+    a(CEREAL_NVP(loud));
+  }
+};
+Shout shout(const ShoutArgs& args, runner::JobContext&) {
+  Shout result{args.text};
+  for (char& c : result.loud) c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  return result;
+}
+
+}  // namespace
+
+RUNNER_JOB("shout", shout, "Says `text` loudly.")

@@ -1,0 +1,210 @@
+// The pure scheduler in thousands of seeded worlds of slow, dying, lying workers; no process is started and no clock is read.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "master/scheduler.hpp"
+
+namespace runner::master {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct Running {
+  JobId job;
+  Attempt attempt;
+  TimePoint ends;
+  bool begun = false;
+  bool hangs = false;
+  bool typed = true;
+};
+
+class World {
+ public:
+  explicit World(std::uint64_t seed)
+      : random_(seed), can_end_(below(2) == 0), scheduler_(can_end_), jobs_(1 + below(60)), procs_(1 + below(8)) {}
+
+  void live() {
+    const bool interrupted = below(6) == 0;
+    const std::uint64_t interrupt_at = below(200);
+    std::uint64_t presses = 0;
+    for (std::uint64_t turn = 0; !scheduler_.done() && !closed_; ++turn) {
+      ASSERT_LT(turn, 100'000U) << "the batch never ends";
+      if (interrupted && turn >= interrupt_at && presses < 3 && (turn - interrupt_at) % 40 == 0) {
+        ++presses;
+        scheduler_.interrupt(now_, actions_);
+        carry_out();
+        if (closed_) break;
+      }
+      fill();
+      now_ += milliseconds(1 + below(20));
+      happen();
+      scheduler_.tick(now_, actions_);
+      carry_out();
+      if (testing::Test::HasFatalFailure()) return;
+    }
+    if (closed_ || gave_up_) return;
+    EXPECT_EQ(scheduler_.in_flight(), 0U);
+    if (presses == 0) {
+      EXPECT_EQ(reported_.size(), jobs_) << "a job was lost";
+      EXPECT_EQ(given_, jobs_);
+    }
+    EXPECT_TRUE(running_.empty()) << "the engine still holds a job that the scheduler forgot";
+    EXPECT_FALSE(scheduler_.next_deadline().has_value());
+  }
+
+ private:
+  std::uint64_t below(std::uint64_t n) { return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random_); }
+
+  void fill() {
+    while (running_.size() < procs_ * 2) {
+      const auto room = static_cast<std::uint32_t>(procs_ * 2 - running_.size());
+      if (scheduler_.start_waiting(room, actions_) == 0) {
+        if (!scheduler_.wants_jobs()) break;
+        if (given_ == jobs_) {
+          scheduler_.source_ended();
+          break;
+        }
+        JobSpec& job = scheduler_.vacancy();
+        job = JobSpec{};
+        job.id = JobId{given_++};
+        job.name = "job-" + std::to_string(number(job.id));
+        if (below(2) == 0) job.work = CommandWork{};
+        if (below(2) == 0) job.timeout = milliseconds(1 + below(50));
+        job.retries = static_cast<std::uint32_t>(below(3));
+        retries_[number(job.id)] = job.retries;
+        scheduler_.offer(actions_);
+      }
+      carry_out();
+    }
+    carry_out();
+  }
+
+  // Something happens to some of the jobs that the engine holds, and sometimes it lies.
+  void happen() {
+    for (std::size_t i = 0; i < running_.size();) {
+      Running& one = running_[i];
+      if (!one.begun && below(3) != 0) {
+        one.begun = true;
+        JobStarted started{one.job, one.attempt, WorkerId{0}, now_};
+        scheduler_.on(started, now_, actions_);
+      }
+      if (!one.begun && below(20) == 0) {
+        JobReturned returned{one.job, one.attempt};
+        running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+        scheduler_.on(returned, now_, actions_);
+      } else if (one.begun && !one.hangs && one.ends <= now_) {
+        JobEnded ended{one.job, one.attempt, WorkerId{0}, some_outcome()};
+        running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
+        scheduler_.on(ended, now_, actions_);
+        if (below(10) == 0) lie(ended.job, ended.attempt);
+      } else {
+        ++i;
+      }
+      carry_out();
+    }
+    if (below(10) == 0) lie(JobId{below(100)}, Attempt{static_cast<std::uint32_t>(1 + below(4))});
+  }
+
+  // About an attempt that the engine does not hold: must change nothing.
+  void lie(JobId job, Attempt attempt) {
+    if (std::any_of(running_.begin(), running_.end(), [&](const Running& one) { return one.job == job && one.attempt == attempt; })) return;
+    const std::size_t before = actions_.size();
+    JobEnded ended{job, attempt, WorkerId{0}, some_outcome()};
+    scheduler_.on(ended, now_, actions_);
+    JobReturned returned{job, attempt};
+    scheduler_.on(returned, now_, actions_);
+    EXPECT_EQ(actions_.size(), before);
+  }
+
+  Outcome some_outcome() {
+    Outcome outcome;
+    switch (below(5)) {
+      case 0: outcome.ending = Failed{"no"}; break;
+      case 1: outcome.ending = Crashed{11, {}}; break;
+      case 2: outcome.ending = OutOfMemory{"big"}; break;
+      default: break;
+    }
+    return outcome;
+  }
+
+  void carry_out() {
+    for (std::size_t i = 0; i < actions_.size(); ++i) carry_out(actions_[i]);
+    actions_.clear();
+    scheduler_.recycle();
+  }
+  void carry_out(const Action& action) {
+    if (const auto* start = std::get_if<StartJob>(&action)) {
+      const std::uint64_t id = number(start->job->id);
+      EXPECT_FALSE(scheduler_.stopping()) << "a job was started after an interrupt";
+      EXPECT_FALSE(reported_.contains(id)) << "a job was started after it was reported";
+      EXPECT_LE(number(start->attempt), retries_[id] + 1);
+      EXPECT_EQ(start->job->name, "job-" + std::to_string(id)) << "its spec was overwritten";
+      for (const Running& one : running_) EXPECT_NE(number(one.job), id) << "a job runs twice at a time";
+      running_.push_back({start->job->id, start->attempt, now_ + milliseconds(below(60)), false, below(30) == 0 && start->job->timeout != Duration::zero(),
+                          std::holds_alternative<TypedWork>(start->job->work)});
+    } else if (const auto* report = std::get_if<ReportJob>(&action)) {
+      EXPECT_TRUE(reported_.insert(number(report->job->id)).second) << "reported twice";
+    } else if (const auto* stop = std::get_if<StopJob>(&action)) {
+      end(stop->job, stop->attempt, stop->reason);
+    } else if (std::holds_alternative<TakeBackUnstarted>(action)) {
+      take_back();
+    } else if (std::holds_alternative<GiveUp>(action)) {
+      EXPECT_FALSE(can_end_);
+      gave_up_ = closed_ = true;
+    } else if (std::holds_alternative<CloseAtOnce>(action)) {
+      closed_ = true;
+    } else {
+      EXPECT_TRUE(std::holds_alternative<ReportRetry>(action));
+    }
+  }
+
+  void end(JobId job, Attempt attempt, StopReason reason) {
+    for (Running& one : running_) {
+      if (one.job != job || one.attempt != attempt) continue;
+      EXPECT_TRUE(one.begun || reason == StopReason::interrupt) << "timed out before it began";
+      if (!can_end_ && one.hangs && one.typed) return;  // in this process nothing ends it
+      one.begun = true;
+      one.hangs = false;
+      one.ends = now_;
+    }
+  }
+  void take_back() {
+    std::vector<Running> back;
+    std::erase_if(running_, [&](const Running& one) {
+      if (!one.begun) back.push_back(one);
+      return !one.begun;
+    });
+    for (const Running& one : back) {
+      JobReturned returned{one.job, one.attempt};
+      scheduler_.on(returned, now_, actions_);
+    }
+  }
+
+  std::mt19937_64 random_;
+  bool can_end_;
+  Scheduler scheduler_;
+  std::uint64_t jobs_, procs_;
+  std::uint64_t given_ = 0;
+  TimePoint now_{};
+  Actions actions_;
+  std::vector<Running> running_;
+  std::map<std::uint64_t, std::uint32_t> retries_;
+  std::set<std::uint64_t> reported_;
+  bool closed_ = false, gave_up_ = false;
+};
+
+TEST(SchedulerWorlds, EveryJobEndsExactlyOnceInTenThousandSeededWorlds) {
+  for (std::uint64_t seed = 1; seed <= 10'000; ++seed) {
+    World(seed).live();
+    ASSERT_FALSE(HasFailure()) << "in the world of seed " << seed;
+  }
+}
+
+}  // namespace
+}  // namespace runner::master

@@ -1,0 +1,332 @@
+// What a person sees while a run lasts, and when it is over.
+#include <fcntl.h>
+#include <pty.h>
+#include <sys/ioctl.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "report/job_printer.hpp"
+#include "report/printable.hpp"
+#include "report/progress.hpp"
+#include "report/progress_lines.hpp"
+#include "report/summary.hpp"
+#include "tests/unit/records.hpp"
+#include <runner/registry.hpp>
+
+namespace runner::report {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using test::command;
+using test::Ended;
+
+const TimePoint kBegan{seconds(1000)};
+
+// A moment of a run with `procs` workers, all busy.
+struct Moment {
+  std::vector<master::WorkerView> workers;
+  std::vector<std::string> names;
+  std::vector<std::string_view> views;
+  master::Snapshot snapshot;
+
+  Moment(std::uint64_t done, std::optional<std::uint64_t> size, std::size_t procs, const std::string& name) {
+    for (std::size_t i = 0; i < procs; ++i) {
+      workers.push_back({WorkerId{static_cast<std::uint32_t>(i)}, JobId{done + i}, kBegan + milliseconds(100 * i)});
+      names.push_back(name);
+    }
+    views.assign(names.begin(), names.end());
+    snapshot = {.now = kBegan + seconds(10), .counts = {}, .in_flight = 2 * procs, .size = size, .workers = workers, .job_names = views};
+    snapshot.counts.ok = done;
+  }
+  Moment(const Moment&) = delete;
+};
+
+TEST(Progress, FitsEveryWidth) {
+  for (std::size_t columns = 1; columns <= 200; ++columns) {
+    for (const std::string& name : {std::string("pi"), std::string("漢字漢字漢字漢字漢字漢字漢字"), std::string(500, 'x'),
+                                    std::string("\x1b[2J\n\xff")}) {
+      for (const std::optional<std::uint64_t> size : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(10'000'000)}) {
+        Moment moment(1'234'567, size, columns % 70, name);
+        moment.snapshot.counts.failed = 12'345;
+        moment.snapshot.counts.allowed = 45;
+        moment.snapshot.stopping = columns % 2 == 0;
+        Pace pace(kBegan);
+        pace.note(moment.snapshot.now, moment.snapshot.counts.done());
+        for (const std::string& line : live_lines(moment.snapshot, pace, columns)) {
+          EXPECT_LE(columns_of(std::string_view(line)), columns) << line;
+          EXPECT_EQ(line.find_first_of("\x1b\n"), std::string::npos) << line;
+        }
+      }
+    }
+  }
+}
+
+TEST(Progress, SaysHowFarHowFastAndWhatEachWorkerIsOn) {
+  const Moment moment(500, 2000, 2, "pi-7");
+  Pace pace(kBegan);
+  pace.note(moment.snapshot.now, 500);
+  EXPECT_EQ(live_lines(moment.snapshot, pace, 80),
+            (std::vector<std::string>{"[########........................]   25 %  500/2 000  2 running  50/s  ETA 30 s",
+                                      "w0 pi-7 10 s  w1 pi-7 10 s"}));
+  EXPECT_EQ(plain_line(moment.snapshot, pace), "10 s: 500 of 2 000 jobs done (25 %), 2 running, 50/s, about 30 s left");
+  for (const std::string& line : live_lines(moment.snapshot, pace, 40)) EXPECT_LE(line.size(), 40U) << line;
+}
+
+TEST(Pace, CountsCompletionsOfTheLastSecondsWhenThereAreEnough) {
+  Pace pace(kBegan);
+  EXPECT_FALSE(pace.rate());
+  pace.note(kBegan + seconds(1), 0);
+  EXPECT_FALSE(pace.left(10));
+  for (int second = 2; second <= 60; ++second) pace.note(kBegan + seconds(second), static_cast<std::uint64_t>(second < 40 ? 0 : (second - 39) * 100));
+  EXPECT_NEAR(*pace.rate(), 100, 1);
+  EXPECT_NEAR(runner::seconds(*pace.left(1000)), 10, 0.2);
+  Pace slow(kBegan);
+  for (int second = 1; second <= 60; ++second) slow.note(kBegan + seconds(second), static_cast<std::uint64_t>(second / 20));
+  EXPECT_NEAR(*slow.rate(), 3.0 / 60, 1e-9);
+}
+
+// Enough of a terminal to see what is left on it.
+class Screen {
+ public:
+  explicit Screen(std::size_t columns) : columns_(columns) {}
+  void feed(const std::string& bytes) {
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
+      if (bytes[i] == '\r') {
+        x_ = 0;
+      } else if (bytes[i] == '\n') {
+        down();
+      } else if (bytes.compare(i, 3, "\x1b[K") == 0) {
+        rows_[y_].resize(x_);
+        i += 2;
+      } else if (bytes.compare(i, 3, "\x1b[A") == 0) {
+        if (y_ > 0) --y_;
+        i += 2;
+      } else {
+        if (x_ == columns_) {
+          down();
+          x_ = 0;
+        }
+        if (rows_[y_].size() <= x_) rows_[y_].resize(x_ + 1, ' ');
+        rows_[y_][x_++] = bytes[i];
+      }
+    }
+  }
+  std::string text() const {
+    std::string all;
+    for (const std::string& row : rows_) all += row + "\n";
+    return all;
+  }
+  void resize(std::size_t columns) { columns_ = columns; }
+
+ private:
+  void down() {
+    if (++y_ == rows_.size()) rows_.emplace_back();
+  }
+  std::size_t columns_, x_ = 0, y_ = 0;
+  std::vector<std::string> rows_{""};
+};
+
+class OnATerminal : public ::testing::Test {
+ protected:
+  OnATerminal() {
+    const winsize size{24, 80, 0, 0};
+    int master = -1, slave = -1;
+    EXPECT_EQ(::openpty(&master, &slave, nullptr, nullptr, &size), 0);
+    master_.reset(master);
+    slave_.reset(slave);
+    ::setenv("TERM", "xterm", 1);
+  }
+  // What was written so far arrives at the other end in its own time; a mark that nobody shows tells when all has.
+  void look() {
+    ASSERT_EQ(::write(slave_.get(), "\x01", 1), 1);
+    std::string bytes;
+    while (!bytes.ends_with('\x01')) {
+      std::string more(1 << 12, '\0');
+      const ssize_t got = ::read(master_.get(), more.data(), more.size());
+      ASSERT_GT(got, 0);
+      bytes.append(more, 0, static_cast<std::size_t>(got));
+    }
+    bytes.pop_back();
+    screen_.feed(bytes);
+  }
+  UniqueFd master_, slave_;
+  Screen screen_{80};
+  Registry registry_;
+  ResultText texts_{registry_};
+};
+
+TEST_F(OnATerminal, LiveLinesNeverMixWithWhatIsPrintedAndAreGoneInTheEnd) {
+  Console console(slave_.get(), slave_.get());
+  ASSERT_TRUE(console.live() && console.together());
+  JobPrinter printer(console, texts_);
+  Progress progress(console, ProgressStyle::automatic);
+  ASSERT_TRUE(progress.started({.started = kBegan}));
+  ASSERT_EQ(progress.tick_interval(), Duration(milliseconds(100)));
+  Moment moment(5, 10, 2, "pi");
+  std::string printed;
+  for (int i = 0; i < 20; ++i) {
+    moment.snapshot.now += seconds(1);
+    ASSERT_TRUE(progress.tick(moment.snapshot));
+    look();
+    EXPECT_TRUE(screen_.text().ends_with(" s\n")) << screen_.text();
+    const Ended ended = command(static_cast<std::uint64_t>(i), "c", "out " + std::to_string(i) + (i == 7 ? "" : "\n"), "err\n", i == 3);
+    ASSERT_TRUE(printer.ended(ended.record()));
+    ASSERT_TRUE(progress.ended(ended.record()));
+    ASSERT_TRUE(console.flush());
+    printed += "out " + std::to_string(i) + (i == 7 ? "" : "\n") + "err\n";
+    if (i == 3) printed += "failed: c: exit status 1, after 200 ms\n";
+  }
+  ASSERT_TRUE(progress.finished({}));
+  look();
+  EXPECT_EQ(screen_.text(), printed + "\n\n");  // the two rows of the live lines, empty
+}
+
+TEST_F(OnATerminal, ALineThatACommandLeftOpenIsNotOverwritten) {
+  Console console(slave_.get(), slave_.get());
+  console.show({"live"});
+  console.out().buffer() += "no end";
+  ASSERT_TRUE(console.out().end_record());
+  ASSERT_TRUE(console.flush());
+  console.clear();
+  look();
+  EXPECT_EQ(screen_.text(), "no end\n\n");
+}
+
+TEST_F(OnATerminal, LinesFoldedByANarrowerTerminalAreErasedWhole) {
+  Console console(slave_.get(), slave_.get());
+  console.err().buffer() += "kept\n";
+  ASSERT_TRUE(console.err().end_record());
+  ASSERT_TRUE(console.flush());
+  const winsize size{24, 30, 0, 0};
+  ASSERT_EQ(::ioctl(slave_.get(), TIOCSWINSZ, &size), 0);
+  screen_.resize(30);
+  console.show({std::string(79, 'a'), std::string(40, 'b')});
+  console.clear();
+  look();
+  EXPECT_EQ(screen_.text().substr(0, 6), "kept\n\n");
+  EXPECT_EQ(screen_.text().find_first_of("ab"), std::string::npos) << screen_.text();
+}
+
+TEST_F(OnATerminal, ADyingProgramTakesItsLiveLinesAway) {
+  Console console(slave_.get(), slave_.get());
+  console.show({"one", "two"});
+  console.out().buffer() += "saved\n";
+  ASSERT_TRUE(console.out().end_record());
+  console.salvage();
+  look();
+  EXPECT_EQ(screen_.text(), "saved\n\n");
+}
+
+// Standard error is a file; standard output nobody looks at.
+class InAFile : public ::testing::Test {
+ protected:
+  InAFile() : file_(::open(folder_.file("stderr").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)), console_(-1, file_.get()) {}
+  std::string text() {
+    EXPECT_TRUE(console_.flush());
+    return test::content(folder_.file("stderr"));
+  }
+  test::TempFolder folder_;
+  UniqueFd file_;
+  Console console_;
+};
+
+TEST_F(InAFile, ProgressIsALineNowAndThenAndOnePerFailure) {
+  Progress progress(console_, ProgressStyle::bar);
+  ASSERT_TRUE(progress.started({.started = kBegan}));
+  Moment moment(5, 10, 2, "pi");
+  for (int i = 0; i < 60; ++i) {
+    moment.snapshot.now = kBegan + milliseconds(100 * i);
+    ASSERT_TRUE(progress.tick(moment.snapshot));
+  }
+  Ended ended = command(1, "bad\nname", "", "", 3);
+  ASSERT_TRUE(progress.retried({ended.job, ended.outcome, Attempt{1}}));
+  ended.attempts = Attempt{2};
+  ended.job.allow_failure = true;
+  ASSERT_TRUE(progress.ended(ended.record()));
+  ASSERT_TRUE(progress.ended(command(2, "fine").record()));
+  EXPECT_EQ(text(),
+            "5 s: 5 of 10 jobs done (50 %), 2 running, 1.0/s, about 5 s left\n"
+            "again: bad\\nname: exit status 3, after 200 ms\n"
+            "allowed to fail: bad\\nname: exit status 3, after 200 ms, 2nd attempt\n");
+}
+
+TEST_F(InAFile, ProgressNoneSaysNothing) {
+  Progress progress(console_, ProgressStyle::none);
+  EXPECT_FALSE(progress.tick_interval());
+  ASSERT_TRUE(progress.ended(command(1, "bad", "", "", 3).record()));
+  EXPECT_EQ(text(), "");
+}
+
+master::RunTotals totals() {
+  master::RunTotals totals;
+  totals.counts = {.ok = 1998, .crashed = 1, .timed_out = 1};
+  totals.wall = milliseconds(12'400);
+  totals.compute = milliseconds(97'100);
+  totals.compute_cpu = milliseconds(96'800);
+  totals.costs.start = milliseconds(6);
+  totals.costs.ipc = milliseconds(130);
+  totals.costs.tail = milliseconds(20);
+  totals.procs = 8;
+  totals.mode = "processes";
+  totals.engine = "8 worker processes (shm, spawn, each bound to a core)";
+  totals.size = 2000;
+  return totals;
+}
+
+TEST_F(InAFile, SummarySaysWhatBecameOfTheRunAndWhatItCost) {
+  Summary summary(console_);
+  Ended crashed = test::typed(730, "pi-731", "pi");
+  crashed.outcome.ending = Crashed{11, ""};
+  crashed.outcome.wall = milliseconds(210);
+  crashed.attempts = Attempt{3};
+  ASSERT_TRUE(summary.ended(crashed.record()));
+  Ended late = test::typed(5, "pi-6", "pi");
+  late.outcome.ending = TimedOut{seconds(2)};
+  ASSERT_TRUE(summary.ended(late.record()));
+  ASSERT_TRUE(summary.finished(totals()));
+  EXPECT_EQ(text(),
+            "2 000 jobs · 1 998 ok · 1 crashed (SIGSEGV) · 1 timed out · 12.4 s · 8 worker processes (shm, spawn, each bound to a core)\n"
+            "compute 97.1 s (96.8 s of CPU) · speed-up 7.8x · efficiency 98 %\n"
+            "cost of processes  198 ms, 0.2 % of 8 × 12.4 s:  start 48.0 ms (8 × 6.00 ms) · ipc 130 ms · tail 20.0 ms\n"
+            "failed: pi-731: crashed: SIGSEGV, after 210 ms, 3rd attempt\n"
+            "failed: pi-6: timed out after 2.00 s\n");
+}
+
+TEST_F(InAFile, SummaryListsTheFirstTenAndSaysWhereTheOthersAre) {
+  Summary summary(console_, "out.jsonl");
+  for (std::uint64_t id = 0; id < 25; ++id) {
+    Ended ended = command(id, "job-" + std::to_string(id), "", "", 1);
+    ended.job.allow_failure = id < 5;
+    ASSERT_TRUE(summary.ended(ended.record()));
+  }
+  master::RunTotals some = totals();
+  some.counts = {.ok = 0, .failed = 25, .allowed = 5};
+  some.size = 100;
+  some.interrupted = true;
+  const std::string text = summary.text(some);
+  EXPECT_NE(text.find("25 jobs · 25 failed (5 allowed to fail)"), std::string::npos) << text;
+  EXPECT_NE(text.find("interrupted: 75 of 100 jobs never ran to an end"), std::string::npos) << text;
+  EXPECT_NE(text.find("failed: job-5:"), std::string::npos) << text;
+  EXPECT_NE(text.find("failed: job-14:"), std::string::npos) << text;
+  EXPECT_EQ(text.find("job-15"), std::string::npos) << text;
+  EXPECT_TRUE(text.ends_with("and 15 more; see out.jsonl\n")) << text;
+}
+
+TEST_F(InAFile, SummaryShowsOnlyCostsThatWereMeasured) {
+  master::RunTotals serial = totals();
+  serial.counts = {.ok = 3};
+  serial.size = 3;
+  serial.costs = {};
+  serial.procs = 1;
+  serial.mode = "serial";
+  serial.engine = "serial, in this process";
+  serial.compute = serial.wall;
+  EXPECT_EQ(Summary(console_).text(serial),
+            "3 jobs · 3 ok · 12.4 s · serial, in this process\n"
+            "compute 12.4 s (96.8 s of CPU) · speed-up 1.0x · efficiency 100 %\n");
+}
+
+}  // namespace
+}  // namespace runner::report

@@ -1,0 +1,66 @@
+// The seam of system calls, and the sentences made of their errors.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+
+#include "ipc/os.hpp"
+
+namespace runner::os {
+namespace {
+
+using testing::HasSubstr;
+
+int succeed() { return 7; }
+
+TEST(Seam, LetsEveryCallPassWhileNoFaultIsArmed) {
+  faults::disarm();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(call("succeed", succeed), 7);
+}
+
+TEST(Seam, FailsExactlyTheNthCall) {
+  faults::arm({.nth = 3, .error = ENOSPC});
+  EXPECT_EQ(call("succeed", succeed), 7);
+  EXPECT_EQ(call("other", succeed), 7);
+  errno = 0;
+  EXPECT_EQ(call("succeed", succeed), -1);
+  EXPECT_EQ(errno, ENOSPC);
+  EXPECT_EQ(call("succeed", succeed), 7);
+  EXPECT_EQ(faults::seen(), 4U);
+  faults::disarm();
+}
+
+TEST(Seam, CountsOnlyTheCallsThatAreMeant) {
+  faults::arm({.nth = 2, .error = EIO, .only = "read"});
+  EXPECT_EQ(call("write", succeed), 7);
+  EXPECT_EQ(call("read", succeed), 7);
+  EXPECT_EQ(call("write", succeed), 7);
+  EXPECT_EQ(call("read", succeed), -1);
+  EXPECT_EQ(faults::seen(), 2U);
+  faults::disarm();
+}
+
+TEST(Seam, TriesAgainWhatASignalInterrupted) {
+  faults::arm({.nth = 1, .error = EINTR});
+  EXPECT_EQ(retry("succeed", succeed), 7);
+  EXPECT_EQ(faults::seen(), 2U);
+  faults::arm({.nth = 1, .error = EIO});
+  EXPECT_EQ(retry("succeed", succeed), -1);
+  EXPECT_EQ(faults::seen(), 1U);
+  faults::disarm();
+}
+
+TEST(Seam, MakesASentenceOfErrnoWithAdviceForALimit) {
+  EXPECT_EQ(describe("make a pipe", "pipe2", EPERM), "cannot make a pipe: pipe2: Operation not permitted");
+  EXPECT_THAT(describe("make a pipe", "pipe2", EMFILE), HasSubstr("ulimit -n"));
+  EXPECT_THAT(describe("x", "y", ENOMEM), HasSubstr("memory.max"));
+  EXPECT_THAT(describe("x", "y", EAGAIN), HasSubstr("pids.max"));
+  EXPECT_THAT(describe("x", "y", ENOSPC), HasSubstr("full"));
+  EXPECT_EQ(failure("x", "y", EIO).value().code, ErrorCode::system);
+}
+
+}  // namespace
+}  // namespace runner::os

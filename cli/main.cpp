@@ -1,4 +1,5 @@
 // runner: argv -> one call.
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <unistd.h>
@@ -44,8 +45,13 @@ int list_kinds(const KindsOptions& options) {
 }
 
 int run(const std::vector<std::string>& arguments) {
+  // Whoever closed one of the three would find a file of ours in its place.
+  int fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
+  if (fd >= 0) ::close(fd);
   // A closed pipe is an error like any other, and gets a message.
   ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGCHLD, SIG_DFL);  // ignored by whoever started us, the kernel would forget how children end
   const Result<Command> command = parse_arguments(arguments);
   if (!command) {
     complain(command.error());

@@ -56,7 +56,7 @@ EXIT STATUS
 
 class Formatter : public CLI::Formatter {
  public:
-  explicit Formatter(std::string usage) : usage_(std::move(usage)) { column_width(34); }
+  explicit Formatter(std::string usage) : usage_(std::move(usage)) { column_width(32); }
   std::string make_usage(const CLI::App*, std::string) const override { return usage_; }
   std::string make_option_opts(const CLI::Option* option) const override {
     // Only what a person types; not the names of C++ types.
@@ -106,7 +106,7 @@ std::string check_procs(const std::string& text) {
 }
 
 void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
-  app.add_option("--plugin", plugins, "Load a shared library with further kinds; may be repeated")
+  app.add_option("--plugin", plugins, "Load further kinds; may be repeated")
       ->option_text("SO")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->allow_extra_args(false);
@@ -149,27 +149,27 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
         "  runner --version | --help\n");
   app.footer(kRunExamples);
   app.add_option("FILE", options.file, "The batch file")->option_text(" ");
-  app.add_option("-p,--procs", options.procs, "Jobs that run at a time; default: the usable CPUs")->option_text("N")->check(CLI::Validator(check_procs, ""));
+  app.add_option("-p,--procs", options.procs, "Jobs at a time; default: the usable CPUs")->option_text("N")->check(CLI::Validator(check_procs, ""));
   choice<Mode>(app, "-m,--mode", options.mode,
                {{"processes", Mode::processes}, {"threads", Mode::threads}, {"async", Mode::async}, {"serial", Mode::serial}},
-               "Where jobs run: isolated processes (default), oneTBB threads, one event loop, or one after another here");
+               "Isolated processes (default), oneTBB threads,\nan event loop, or one after another here");
   const CLI::Option* transport =
       choice<master::Transport>(app, "--transport", options.transport, {{"shm", master::Transport::shm}, {"pipe", master::Transport::pipe}},
-                                "How jobs reach a process: shared memory (default) or pipes");
+                                "Shared memory (default) or pipes");
   const CLI::Option* start =
       choice<master::StartMethod>(app, "--start", options.start, {{"spawn", master::StartMethod::spawn}, {"fork", master::StartMethod::fork}},
-                                  "How processes begin: a thin program of its own (default), or a fork of this one");
+                                  "A thin program (default), or a fork of this one");
   const CLI::Option* bind = choice<master::Bind>(app, "--bind", options.bind, {{"core", master::Bind::core}, {"none", master::Bind::none}},
-                                                 "Give each process a core of its own when there are enough (default), or none");
+                                                 "A core for each process when there are enough\n(default), or none");
   app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")->option_text("FILE.jsonl|FILE.csv");
-  app.add_flag("-k,--keep-order", options.keep_order, "Standard output and --results in the order of the batch");
+  app.add_flag("-k,--keep-order", options.keep_order, "Output and results in the order of the batch");
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
   choice<report::ProgressStyle>(app, "--progress", options.progress,
                                 {{"auto", report::ProgressStyle::automatic},
                                  {"bar", report::ProgressStyle::bar},
                                  {"lines", report::ProgressStyle::lines},
                                  {"none", report::ProgressStyle::none}},
-                                "A live bar (default on a terminal), a line now and then (default elsewhere), or nothing");
+                                "Default: a bar on a terminal, else lines");
   add_plugins(app, options.plugins);
 
   const Result<std::optional<ShowText>> parsed = parse(app, arguments);

@@ -167,9 +167,9 @@ void Entry::read_kind(const Value& kind, const Value* args, const Registry& regi
   const std::vector<FieldInfo> fields = kind_->arguments();
   std::vector<std::pair<std::size_t, std::size_t>> passed;  // place in `given`, key
   for (std::size_t k = 0; k < keys_.size(); ++k) {
-    const auto same = std::find_if(given.begin(), given.end(), [&](const auto& item) { return item.first.text == keys_[k]; });
+    const auto same = std::find_if(given.begin(), given.end(), [&](const auto& item) { return item.key.text == keys_[k]; });
     if (same != given.end()) {
-      bad(same->second.at, fmt::format("`{}` stands in both `args` and `matrix`; leave one of them out", keys_[k]));
+      bad(same->value.at, fmt::format("`{}` stands in both `args` and `matrix`; leave one of them out", keys_[k]));
     }
     if (std::none_of(fields.begin(), fields.end(), [&](const FieldInfo& field) { return field.name == keys_[k]; })) continue;
     passed.emplace_back(given.size(), k);
@@ -178,7 +178,7 @@ void Entry::read_kind(const Value& kind, const Value* args, const Registry& regi
   // From here on nothing in args_ moves.
   find_points(args_);
   for (const auto& [place, key] : passed) {
-    points_.push_back({&given[place].second, TextTemplate::parse("${{" + keys_[key] + "}}", lists_[key].position(), keys_, Context::text), true});
+    points_.push_back({&given[place].value, TextTemplate::parse("${{" + keys_[key] + "}}", lists_[key].position(), keys_, Context::text), true});
   }
   encode();
 }

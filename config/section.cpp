@@ -28,7 +28,7 @@ const Value& Section::need(std::string_view key, std::string_view advice) {
 }
 
 bool Section::has(std::string_view key) const {
-  return std::any_of(value_->mapping()->begin(), value_->mapping()->end(), [&](const auto& item) { return item.first.text == key; });
+  return std::any_of(value_->mapping()->begin(), value_->mapping()->end(), [&](const auto& item) { return item.key.text == key; });
 }
 
 void Section::finish(const std::vector<std::string_view>& later) const {

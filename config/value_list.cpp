@@ -149,11 +149,11 @@ ValueList ValueList::parse(const std::string& key, const Value& value) {
     list.values_ = *listed;
     list.size_ = listed->size();
   } else if (const Mapping* form = value.mapping()) {
-    const std::string word = form->size() == 1 ? form->front().first.text : std::string();
+    const std::string word = form->size() == 1 ? form->front().key.text : std::string();
     if (word == "range") {
-      list = range(key, form->front().second);
+      list = range(key, form->front().value);
     } else if (word == "glob") {
-      list = glob(key, form->front().second);
+      list = glob(key, form->front().value);
     } else if (word == "lines" || word == "csv" || word == "jsonl") {
       bad(value.at, fmt::format("`{{{}: ...}}` is not supported by this version of runner", word));
     } else {

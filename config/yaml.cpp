@@ -169,7 +169,7 @@ class TreeBuilder : public YAML::EventHandler {
 };
 
 // What the parser says of a tab is hard to read.
-std::string explain(const YAML::ParserException& error, std::string_view text) {
+[[noreturn]] void explain(const YAML::ParserException& error, std::string_view text) {
   std::size_t line = 0, begin = 0;
   while (line < static_cast<std::size_t>(std::max(0, error.mark.line)) && (begin = text.find('\n', begin)) != std::string_view::npos) {
     ++begin;
@@ -178,9 +178,9 @@ std::string explain(const YAML::ParserException& error, std::string_view text) {
   if (begin != std::string_view::npos) {
     const std::string_view rest = text.substr(std::min(begin, text.size()));
     const std::size_t blank = rest.find_first_not_of(' ');
-    if (blank != std::string_view::npos && rest[blank] == '\t') return "a tab cannot indent YAML; use spaces";
+    if (blank != std::string_view::npos && rest[blank] == '\t') bad({line + 1, blank + 1}, "a tab cannot indent YAML; use spaces");
   }
-  return "this is not valid YAML: " + error.msg;
+  bad(position(error.mark), "this is not valid YAML: " + error.msg);
 }
 
 }  // namespace
@@ -197,7 +197,7 @@ Value parse_yaml(std::string_view text) {
     while (parser.HandleNextDocument(builder)) {
     }
   } catch (const YAML::ParserException& error) {
-    bad(position(error.mark), explain(error, text));
+    explain(error, text);
   }
   if (!builder.seen()) bad({}, "the file is empty; a batch file needs at least `version: 1` and `jobs:`");
   return builder.take();

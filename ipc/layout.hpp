@@ -15,7 +15,7 @@ namespace runner::ipc {
 inline constexpr std::uint64_t kChannelMagic = 0x6c6e6863726e7572;  // "runrchnl", little endian
 
 // The first lines of chan[w]. The first line is written by the master before the worker exists and never again.
-struct alignas(kCacheLine) ChannelHeader {
+struct alignas(2 * kCacheLine) ChannelHeader {
   std::uint64_t magic;
   std::uint64_t layout_hash;
   std::uint32_t depth;  // slots; a power of two
@@ -32,7 +32,7 @@ static_assert(sizeof(ChannelHeader) == 6 * kCacheLine && offsetof(ChannelHeader,
 // The first page of `in`: what the master tells all workers at no cost per worker.
 inline constexpr std::size_t kMaxWorkers = 1024;
 
-struct alignas(kCacheLine) StatePage {
+struct alignas(2 * kCacheLine) StatePage {
   // 0: the master is awake. Otherwise it sleeps, or is about to, for the nth time: a worker rings once for each number.
   std::atomic<std::uint64_t> asleep;
   // Worker w rings only when it finished a job with at least this seq.

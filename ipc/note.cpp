@@ -1,8 +1,12 @@
 #include "ipc/note.hpp"
 
+#include <sys/stat.h>
+
 #include <runner/wire.hpp>
 #include <string>
 #include <utility>
+
+#include "ipc/os.hpp"
 
 namespace runner::ipc {
 
@@ -36,6 +40,12 @@ Result<std::vector<UniqueFd>> receive_files(int socket, std::uint64_t ticket, st
   const Result<Note> note = read_note(message);
   if (!note || note->tag != NoteTag::files || note->ticket != ticket || message.files.size() != wanted) {
     return fail(ErrorCode::protocol, "the files that came do not belong to this reply");
+  }
+  for (const UniqueFd& file : message.files) {
+    // Whoever reads from a pipe or a terminal waits for somebody; a file (a memfd is one) only ever ends.
+    struct stat info {};
+    if (os::call("fstat", ::fstat, file.get(), &info) != 0) return os::failure("look at a worker's file", "fstat");
+    if (!S_ISREG(info.st_mode)) return fail(ErrorCode::protocol, "a file of a reply is no regular file");
   }
   return std::move(message.files);
 }

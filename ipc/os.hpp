@@ -57,6 +57,15 @@ auto retry(const char* name, Function&& function, Arguments... arguments) {
   }
 }
 
+// A wait call on a child of ours. Only ECHILD says that there is nothing to wait for: after any other error it is tried again
+// (not for ever: an old kernel may not know the call), or the child would stay a zombie.
+template <class Function, class... Arguments>
+auto reap(const char* name, Function&& function, Arguments... arguments) {
+  auto returned = retry(name, function, arguments...);
+  for (int tries = 1; tries < 3 && returned < 0 && errno != ECHILD; ++tries) returned = retry(name, function, arguments...);
+  return returned;
+}
+
 // "cannot <doing>: <name of the call>: <what errno says>", with advice for the limits people run into (EMFILE, ENFILE,
 // ENOMEM, ENOSPC, EAGAIN).
 [[nodiscard]] std::string describe(std::string_view doing, std::string_view call, int error);

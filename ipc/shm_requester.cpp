@@ -1,6 +1,8 @@
 #include "ipc/shm_requester.hpp"
 
+#include <linux/sockios.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -18,6 +20,8 @@ namespace {
 
 // Descriptors in flight count against the user's limit; more than a few large payloads in a queue gain nothing.
 constexpr std::uint32_t kMaxMemfds = 4;
+// A worker busy in a long job reads no notes, and a full socket would block the master. What is taken back stays there.
+constexpr std::uint32_t kMaxUnread = 8;
 
 TimePoint time_point(std::uint64_t ns) { return TimePoint(Duration(static_cast<std::int64_t>(ns))); }
 
@@ -66,7 +70,7 @@ std::vector<int> ShmRequester::files() const {
   return {channel_.fd(), inbound_.region().fd(), out_.fd(), doorbell_.get()};
 }
 
-bool ShmRequester::full() const { return tail_ - head_ >= geometry_.depth || memfds_ >= kMaxMemfds; }
+bool ShmRequester::full() const { return tail_ - head_ >= geometry_.depth || memfds_ >= kMaxMemfds || unread_ >= kMaxUnread; }
 
 Result<Ticket> ShmRequester::send(JobId job, Attempt attempt, const Work& work) {
   const std::uint64_t seq = tail_;
@@ -114,6 +118,7 @@ Result<void> ShmRequester::place(Slot& slot, Issued& issue, std::uint64_t seq, c
   slot.request_place = Place::memfd;
   issue.memfd = true;
   ++memfds_;
+  ++unread_;
   return {};
 }
 
@@ -133,6 +138,10 @@ Result<void> ShmRequester::kick() {
 }
 
 Result<bool> ShmRequester::collect(Completion& completion) {
+  if (unread_ >= kMaxUnread) {
+    int bytes = 0;
+    if (os::call("ioctl", ::ioctl, control_, static_cast<unsigned long>(SIOCOUTQ), &bytes) == 0 && bytes == 0) unread_ = 0;
+  }
   for (; head_ < tail_; ++head_) {
     Slot& from = slot(head_);
     Issued& issue = issued(head_);

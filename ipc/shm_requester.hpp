@@ -77,6 +77,7 @@ class ShmRequester final : public Requester {
   std::uint64_t head_ = 0;  // oldest not yet collected
   std::uint64_t tail_ = 0;  // next to be sent
   std::uint32_t memfds_ = 0;
+  std::uint32_t unread_ = 0;  // notes that the worker may not have read, those of requests taken back among them
 };
 
 }  // namespace runner::ipc

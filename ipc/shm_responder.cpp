@@ -90,7 +90,23 @@ bool ShmResponder::claim() {
   }
 }
 
-void ShmResponder::sleep() {
+// What was sent ahead of requests that were taken back would fill the socket, and the master waits for nobody there.
+Result<void> ShmResponder::read_ahead() {
+  for (;;) {
+    ControlMessage message;
+    const Result<Received> got = receive_control(control_, message, false);
+    if (!got) return tl::unexpected(got.error());
+    if (*got != Received::message) return {};
+    const Result<Note> note = read_note(message);
+    if (!note) return tl::unexpected(note.error());
+    if (note->tag == NoteTag::files && message.files.size() == 1 && note->ticket >= expected_) {
+      payloads_[note->ticket] = std::move(message.files.front());
+    }
+  }
+}
+
+Result<void> ShmResponder::sleep() {
+  if (Result<void> read = read_ahead(); !read) return read;
   std::atomic<std::uint32_t>& sleeping = channel_header(channel_.data()).sleeping;
   sleeping.store(1, std::memory_order_seq_cst);
   // Look again after saying so: whoever publishes now sees the 1.
@@ -98,6 +114,7 @@ void ShmResponder::sleep() {
   const bool something = seen.seq > expected_ || (seen.seq == expected_ && seen.state != SlotState::free);
   if (!something && !closing()) futex_wait(sleeping, 1);
   sleeping.store(0, std::memory_order_relaxed);
+  return {};
 }
 
 Result<std::optional<JobRequest>> ShmResponder::next() {
@@ -109,7 +126,7 @@ Result<std::optional<JobRequest>> ShmResponder::next() {
       while (slot().word.load(std::memory_order_relaxed) == nothing && std::chrono::steady_clock::now() < until) relax();
       if (slot().word.load(std::memory_order_relaxed) != nothing) continue;
     }
-    sleep();
+    if (Result<void> slept = sleep(); !slept) return tl::unexpected(slept.error());
   }
   // The slot comes round again only after the master collected what lay here.
   std::optional<std::uint64_t>& held = held_[expected_ & (depth_ - 1)];
@@ -171,7 +188,7 @@ Result<void> ShmResponder::answer(JobReply&& reply) {
   if (Result<void> placed = place(at, reply); !placed) return placed;
   // seq_cst: this store and the look at `asleep` in ring() must not change places; partner Inbound::sleep_begins.
   at.word.store(pack({expected_, SlotState::done}), std::memory_order_seq_cst);
-  ring();
+  if (Result<void> rung = ring(); !rung) return rung;
   ++expected_;
   request_ = {};
   return {};
@@ -222,15 +239,18 @@ std::optional<std::uint64_t> ShmResponder::room_for(std::size_t bytes) {
   return arena_.allocate(bytes);
 }
 
-void ShmResponder::ring() {
+Result<void> ShmResponder::ring() {
   const StatePage& state = *reinterpret_cast<const StatePage*>(in_.data());
   const std::uint64_t nap = state.asleep.load(std::memory_order_seq_cst);
-  if (nap == 0 || nap == rung_) return;
-  if (expected_ < state.ring_from[worker_].load(std::memory_order_seq_cst)) return;
+  if (nap == 0 || nap == rung_) return {};
+  if (expected_ < state.ring_from[worker_].load(std::memory_order_seq_cst)) return {};
   rung_ = nap;
   const std::uint64_t one = 1;
-  // A full counter means that the bell is ringing already.
-  static_cast<void>(os::retry("write", ::write, doorbell_.get(), static_cast<const void*>(&one), sizeof one));
+  const ssize_t put = os::retry("write", ::write, doorbell_.get(), static_cast<const void*>(&one), sizeof one);
+  // A full counter means that the bell is ringing already. A bell that does not ring leaves the master asleep: then our death
+  // must wake it.
+  if (put < 0 && errno != EAGAIN) return os::failure("wake the master", "write");
+  return {};
 }
 
 Result<bool> ShmResponder::terminate_asked() {

@@ -34,11 +34,12 @@ class ShmResponder final : public Responder {
   [[nodiscard]] Slot& slot() const;
   [[nodiscard]] bool claim();
   [[nodiscard]] bool closing() const;
-  void sleep();
+  [[nodiscard]] Result<void> sleep();
+  [[nodiscard]] Result<void> read_ahead();
   [[nodiscard]] Result<std::span<const std::byte>> request_bytes();
   [[nodiscard]] Result<void> place(Slot& slot, const JobReply& reply);
   [[nodiscard]] std::optional<std::uint64_t> room_for(std::size_t bytes);
-  void ring();
+  [[nodiscard]] Result<void> ring();
 
   SharedRegion channel_, in_, out_;
   Arena arena_;

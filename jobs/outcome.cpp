@@ -26,7 +26,10 @@ std::string_view status_word(const Ending& ending) {
 
 std::string describe(const Outcome& outcome) {
   return std::visit(Overloaded{[](const Succeeded&) { return std::string("ok"); },
-                               [](const Failed& failed) { return failed.reason; },
+                               [](const Failed& failed) {
+                                 // An exception may have nothing to say.
+                                 return failed.reason.empty() ? std::string("failed without a reason") : failed.reason;
+                               },
                                [](const Crashed& crashed) {
                                  if (crashed.signal == 0) return "crashed: " + crashed.reason;
                                  std::string text = "crashed: " + signal_name(crashed.signal);

@@ -166,6 +166,13 @@ void ValueReader::finish() const {
 }
 
 void ValueReader::missing(const char* name, const char* description) const {
+  // A slip of the pen is one mistake, not two.
+  if (const Mapping* mapping = value_->mapping()) {
+    for (const auto& [key, item] : *mapping) {
+      if (near_miss(key.text, {name}).empty()) continue;
+      throw ValueError{item.at, fmt::format("{} has no argument `{}`; did you mean `{}`?", owner_, key.text, name)};
+    }
+  }
   std::string text = fmt::format("{} needs the argument `{}`", owner_, name);
   if (*description != '\0') text += fmt::format(" ({})", description);
   throw ValueError{value_->at, std::move(text)};

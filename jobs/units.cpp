@@ -61,8 +61,9 @@ std::optional<Amount> read_amount(std::string_view text, std::span<const Unit> u
       break;
     }
   }
-  if (!digits || text.ends_with('.')) return std::nullopt;
-  const std::string_view suffix = text.substr(at);
+  if (!digits || text[at - 1] == '.') return std::nullopt;
+  // "1.5 GiB", as we print it, is taken too.
+  const std::string_view suffix = text.substr(at + (at < text.size() && text[at] == ' ' ? 1 : 0));
   for (const Unit& unit : units) {
     if (suffix == unit.name) return Amount{value * unit.factor, decimals};
   }

@@ -15,7 +15,7 @@ namespace runner::master {
 
 namespace {
 
-std::atomic<unsigned> signals{0};  // as count() tells them
+std::atomic<unsigned> signals{0};    // as count() tells them
 std::atomic<std::uint64_t> rung{0};  // each adds one to the descriptor's counter, a moment later
 std::atomic<int> wake{-1};
 
@@ -36,16 +36,17 @@ void on_signal(int signal) {
 Result<std::unique_ptr<Interrupts>> Interrupts::install() {
   UniqueFd fd(os::call("eventfd", ::eventfd, 0U, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!fd) return os::failure("watch for Ctrl-C", "eventfd");
+  std::unique_ptr<Interrupts> interrupts(new Interrupts(std::move(fd)));  // gives the signals back if the rest fails
   signals = 0;
   rung = 0;
-  wake = fd.get();
-  struct sigaction action {};
+  wake = interrupts->fd();
+  struct sigaction action{};
   action.sa_handler = on_signal;  // without SA_RESTART: a blocking wait returns
   sigemptyset(&action.sa_mask);
   for (const int signal : {SIGINT, SIGTERM}) {
     if (os::call("sigaction", ::sigaction, signal, &action, nullptr) != 0) return os::failure("watch for Ctrl-C", "sigaction");
   }
-  return std::unique_ptr<Interrupts>(new Interrupts(std::move(fd)));
+  return interrupts;
 }
 
 Interrupts::~Interrupts() {

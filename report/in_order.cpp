@@ -29,7 +29,8 @@ struct FlatEnding {
 };
 
 FlatEnding flat(const Ending& ending) {
-  FlatEnding flat{.index = static_cast<std::uint8_t>(ending.index())};
+  FlatEnding flat;
+  flat.index = static_cast<std::uint8_t>(ending.index());
   if (const auto* failed = std::get_if<Failed>(&ending)) flat.reason = failed->reason;
   if (const auto* crashed = std::get_if<Crashed>(&ending)) {
     flat.signal = crashed->signal;

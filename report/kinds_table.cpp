@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <vector>
 
@@ -13,7 +14,7 @@ namespace runner::report {
 
 namespace {
 
-// "whole number of samples, 0 to 1000000, default 5"
+// "whole number (samples), 0 to 1000000, default 5"
 std::string rules(const FieldInfo& field) {
   std::string text = field.type;
   if (!field.unit.empty()) text += " (" + field.unit + ")";
@@ -47,11 +48,14 @@ std::string paragraph(const Kind& kind) {
   return text + "    -> " + (result.empty() ? "no result" : result) + "\n";
 }
 
-// A value of the right shape that a person can see has to be replaced.
+// A value of the right shape, small enough to be tried at once.
 std::string sample(const FieldInfo& field) {
   if (!field.choices.empty()) return field.choices.front();
-  if (field.range) return field.range->high;
-  if (field.type == "whole number" || field.type == "number") return "10";
+  if (field.type == "whole number" || field.type == "number") {
+    if (!field.range) return "10";
+    const double low = std::strtod(field.range->low.c_str(), nullptr), high = std::strtod(field.range->high.c_str(), nullptr);
+    return low <= 10 && 10 <= high ? "10" : field.range->low;
+  }
   if (field.type == "duration") return "1s";
   if (field.type == "size") return "1MiB";
   if (field.type == "truth value") return "true";

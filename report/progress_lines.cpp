@@ -13,8 +13,8 @@ namespace runner::report {
 
 namespace {
 
-constexpr std::size_t kNameColumns = 28, kBesideName = 22;  // worker, time, and how many more there are
-constexpr std::size_t kSmallestBar = 10, kLargestBar = 40;
+constexpr std::size_t kNameColumns = 28, kBesideName = 22;                  // worker, time, and how many more there are
+constexpr std::size_t kSmallestBar = 10, kLargestBar = 40, kBesideBar = 4;  // brackets and a gap
 
 // A part of the line, and how soon it goes when there is no room: the highest first, 0 never.
 struct Part {
@@ -79,24 +79,30 @@ std::string first_line(const master::Snapshot& snapshot, const Pace& pace, std::
   if (snapshot.stopping) parts.push_back({"(Ctrl-C again ends the running jobs)", 5});
   parts.push_back({grouped(running(snapshot)) + " running", 2});
   if (failed(counts) > 0) parts.push_back({grouped(failed(counts)) + " failed", 1});
-  if (counts.allowed > 0) parts.push_back({grouped(counts.allowed) + " allowed to fail", 4});
+  if (counts.allowed > 0) parts.push_back({grouped(counts.allowed) + " allowed", 4});
   if (const std::optional<double> rate = pace.rate()) parts.push_back({speed(*rate), 3});
   if (const std::optional<Duration> eta = left(snapshot, pace)) {
     parts.push_back({"ETA " + calm(*eta), 1});
   } else if (!snapshot.size) {
     parts.push_back({calm(pace.elapsed()), 2});
   }
-  while (width(parts) > columns) {
-    const auto least = std::max_element(parts.begin(), parts.end(),
-                                        [](const Part& a, const Part& b) { return a.dispensable < b.dispensable; });
-    if (least->dispensable == 0) break;
-    parts.erase(least);
-  }
+  // Small matters make room for the bar, greater ones only for what matters more than they do.
+  const auto drop_while_wider = [&parts](std::size_t room, int from) {
+    while (width(parts) > room) {
+      const auto least = std::max_element(parts.begin(), parts.end(),
+                                          [](const Part& a, const Part& b) { return a.dispensable < b.dispensable; });
+      if (least->dispensable < from) return;
+      parts.erase(least);
+    }
+  };
+  if (snapshot.size && columns > kSmallestBar + kBesideBar) drop_while_wider(columns - kSmallestBar - kBesideBar, 4);
+  drop_while_wider(columns, 1);
   std::string line;
-  const std::size_t used = width(parts) + 4;
-  if (snapshot.size && used + kSmallestBar <= columns)
-    line = bar(share(snapshot), std::min(columns - used, kLargestBar)) + "  ";
+  const std::size_t used = width(parts) + kBesideBar;
+  const bool barred = snapshot.size && used + kSmallestBar <= columns;
+  if (barred) line = bar(share(snapshot), std::min(columns - used, kLargestBar)) + "  ";
   for (std::size_t i = 0; i < parts.size(); ++i) line += (i == 0 ? "" : "  ") + parts[i].text;
+  if (!barred) line.erase(0, line.find_first_not_of(' '));
   return fit(line, columns);
 }
 

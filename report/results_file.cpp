@@ -65,10 +65,15 @@ std::string as_text(std::string_view bytes) {
   return text;
 }
 
-// RFC 4180, 2.5-2.7.
+// RFC 4180, 2.5-2.7. Most fields are a few letters, and pass at the first look.
 void append_csv_text(std::string& out, std::string_view text) {
-  if (!is_utf8(text)) return append_csv_text(out, as_text(text));
   const auto special = [](char c) { return c == ',' || c == '"' || c == '\r' || c == '\n'; };
+  const auto letter = [&](char c) { return static_cast<unsigned char>(c) < 0x80 && !special(c); };
+  if (std::all_of(text.begin(), text.end(), letter)) {
+    out += text;
+    return;
+  }
+  if (!is_utf8(text)) return append_csv_text(out, as_text(text));
   if (std::none_of(text.begin(), text.end(), special)) {
     out += text;
     return;

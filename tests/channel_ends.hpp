@@ -1,4 +1,5 @@
-// channel_ends.hpp - both ends of one connection inside one process, over either transport, made as master and worker make them.
+// channel_ends.hpp - both ends of one connection inside one process, over either transport, made as master and worker make
+// them.
 //
 // Called from  tests. Requester and responder may be used by one thread each.
 // Owns         all of it; descriptors went over the control socket, so the two ends share none.
@@ -56,7 +57,7 @@ struct ChannelEnds {
 
 // The master's half: requester and hello, the hello sent.
 [[nodiscard]] inline Result<ChannelEnds> offer_channel(Transport transport, const ShmGeometry& geometry = {},
-                                                       std::size_t arena_bytes = std::size_t{1} << 20) {
+                                                       std::size_t arena_bytes = std::size_t{1} << 20, Duration spin = {}) {
   Result<std::pair<UniqueFd, UniqueFd>> control = control_pair();
   if (!control) return tl::unexpected(control.error());
   ChannelEnds ends;
@@ -71,7 +72,7 @@ struct ChannelEnds {
                 .depth = geometry.depth,
                 .in_bytes = 0,
                 .out_bytes = geometry.out_bytes,
-                .spin_ns = 0,
+                .spin_ns = static_cast<std::uint64_t>(spin.count()),
                 .plugins = {}};
   std::vector<int> files;
   UniqueFd requests, replies;
@@ -80,7 +81,8 @@ struct ChannelEnds {
     if (!inbound) return tl::unexpected(inbound.error());
     ends.inbound = std::make_unique<Inbound>(std::move(*inbound));
     ends.hello.in_bytes = ends.inbound->region().size();
-    auto made = ShmRequester::create(*ends.inbound, ends.hello.worker, ends.hello.incarnation, ends.master_control.get(), geometry);
+    auto made =
+        ShmRequester::create(*ends.inbound, ends.hello.worker, ends.hello.incarnation, ends.master_control.get(), geometry);
     if (!made) return tl::unexpected(made.error());
     files = (*made)->files();
     ends.requester = std::move(*made);
@@ -117,8 +119,8 @@ struct ChannelEnds {
 }
 
 [[nodiscard]] inline Result<ChannelEnds> make_channel(Transport transport, const ShmGeometry& geometry = {},
-                                                      std::size_t arena_bytes = std::size_t{1} << 20) {
-  Result<ChannelEnds> ends = offer_channel(transport, geometry, arena_bytes);
+                                                      std::size_t arena_bytes = std::size_t{1} << 20, Duration spin = {}) {
+  Result<ChannelEnds> ends = offer_channel(transport, geometry, arena_bytes, spin);
   if (!ends) return ends;
   if (Result<void> accepted = accept_channel(*ends); !accepted) return tl::unexpected(accepted.error());
   return ends;

@@ -28,26 +28,37 @@ Result<UniqueFd> unnamed_file() {
 }  // namespace
 
 Result<void> Capture::append(std::string_view bytes) {
-  captured_.bytes += bytes.size();
-  if (captured_.bytes <= Captured::kCaptureInMemory) {
+  if (captured_.spill) return spill(bytes);
+  if (captured_.text.size() + bytes.size() <= Captured::kCaptureInMemory) {
     captured_.text.append(bytes);
+    captured_.bytes = captured_.text.size();
     return {};
   }
-  if (!captured_.spill) {
-    Result<UniqueFd> file = unnamed_file();
-    if (!file) return tl::unexpected(file.error());
-    captured_.spill = std::move(*file);
-    if (Result<void> moved = spill(captured_.text); !moved) return moved;
-    captured_.text.clear();
+  captured_.bytes = 0;
+  Result<void> moved = to_file();
+  if (moved) moved = spill(captured_.text);
+  if (moved) moved = spill(bytes);
+  if (!moved) {  // all that came before is still in memory
+    captured_.spill.reset();
+    captured_.bytes = captured_.text.size();
   }
-  return spill(bytes);
+  return moved;
 }
 
+Result<void> Capture::to_file() {
+  Result<UniqueFd> file = unnamed_file();
+  if (!file) return tl::unexpected(file.error());
+  captured_.spill = std::move(*file);
+  return {};
+}
+
+// Counts what is really in the file.
 Result<void> Capture::spill(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t put =
         os::retry("write", ::write, captured_.spill.get(), static_cast<const void*>(bytes.data()), bytes.size());
     if (put < 0) return os::failure("keep output in a temporary file", "write");
+    captured_.bytes += static_cast<std::uint64_t>(put);
     bytes.remove_prefix(static_cast<std::size_t>(put));
   }
   return {};

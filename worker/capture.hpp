@@ -2,7 +2,8 @@
 //
 // Called from  whoever reads the pipe.
 // Owns         the bytes, and the spill file ($TMPDIR, else /tmp; it has no name, so nothing is left behind).
-// Fails with   system, when the spill file cannot be made or written; what came before is kept.
+// Fails with   system, when the spill file cannot be made or written. take() then gives what came before the append() that
+//              failed, or up to where its file could be written.
 // Call order   append* take
 #pragma once
 
@@ -20,6 +21,7 @@ class Capture {
   [[nodiscard]] Captured take();
 
  private:
+  [[nodiscard]] Result<void> to_file();
   [[nodiscard]] Result<void> spill(std::string_view bytes);
   Captured captured_;
 };

@@ -37,7 +37,7 @@ Command::Command(Spawned spawned) : spawned_(std::move(spawned)), started_(stead
 Command::~Command() {
   if (reaped_) return;
   kill();
-  static_cast<void>(os::retry("waitpid", ::waitpid, spawned_.pid, static_cast<int*>(nullptr), 0));
+  static_cast<void>(os::reap("waitpid", ::waitpid, spawned_.pid, static_cast<int*>(nullptr), 0));
 }
 
 void Command::drain(UniqueFd& pipe, Capture& into, int blocks) {
@@ -56,6 +56,10 @@ void Command::drain(UniqueFd& pipe, Capture& into, int blocks) {
     } else if (got < 0 && errno == EAGAIN) {
       return;
     } else {
+      if (got < 0 && unkept_.empty()) {  // output may be lost: never in silence
+        unkept_ = os::describe("read it", "read", errno);
+        kill();
+      }
       pipe.reset();  // end of file
     }
   }
@@ -80,7 +84,7 @@ Outcome Command::outcome() {
   siginfo_t info{};
   rusage usage{};
   const long waited =
-      os::retry("waitid", [&] { return ::syscall(SYS_waitid, P_PID, spawned_.pid, &info, WEXITED, &usage); });
+      os::reap("waitid", [&] { return ::syscall(SYS_waitid, P_PID, spawned_.pid, &info, WEXITED, &usage); });
   const int error = errno;
   reaped_ = true;
   spawned_.pidfd.reset();

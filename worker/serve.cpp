@@ -39,6 +39,7 @@ Result<void> take_over_process(const ipc::Hello& hello) {
 
   ::signal(SIGINT, SIG_IGN);
   for (const int fatal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTERM, SIGPIPE}) ::signal(fatal, SIG_DFL);
+  ::signal(SIGCHLD, SIG_DFL);  // ignored by whoever started us, the kernel would forget how commands end
 
   const UniqueFd null(os::retry("open", ::open, "/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null) return os::failure("open /dev/null", "open");

@@ -5,10 +5,12 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <string>
@@ -36,28 +38,41 @@ struct Plan {
   int error = 0;
 };
 
-// Runs on a stack of its own in our memory: system calls only, nothing that allocates or locks.
-int become_program(void* argument) {
+// The child runs in our memory until it has become the program: a sanitizer's bookkeeping there would be taken for ours.
+#define RUNNER_IN_CHILD [[gnu::no_sanitize("address"), gnu::no_sanitize("thread"), gnu::no_sanitize("undefined")]]
+
+// What the kernel takes for a disposition: handler, flags, restorer, mask; all zero is the default.
+struct KernelAction {
+  std::array<std::uint64_t, 4> words{};
+};
+
+RUNNER_IN_CHILD void give_up(Plan& plan, Step step) {
+  plan.error = errno;
+  plan.failed = step;
+  ::_exit(127);
+}
+
+// Runs on a stack of its own: system calls only, nothing that allocates or locks.
+RUNNER_IN_CHILD int become_program(void* argument) {
   Plan& plan = *static_cast<Plan*>(argument);
-  const auto give_up = [&plan](Step step) {
-    plan.error = errno;
-    plan.failed = step;
-    ::_exit(127);
-  };
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != plan.parent) give_up(Step::orphaned);
-  // exec resets handlers but keeps what is ignored, and we ignore some.
-  for (const int ignored : {SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGHUP, SIGCHLD}) ::signal(ignored, SIG_DFL);
-  if (::dup2(plan.in, STDIN_FILENO) < 0 || ::dup2(plan.out, STDOUT_FILENO) < 0 || ::dup2(plan.err, STDERR_FILENO) < 0) {
-    give_up(Step::streams);
+  if (::getppid() != plan.parent) give_up(plan, Step::orphaned);
+  // exec resets handlers but keeps what is ignored, and we ignore some. Not by sigaction(3): a sanitizer keeps its own table of
+  // handlers behind that, which is ours too as long as we share memory.
+  const KernelAction usual;
+  for (const int ignored : {SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGHUP, SIGCHLD}) {
+    ::syscall(SYS_rt_sigaction, ignored, &usual, nullptr, sizeof(std::uint64_t));
   }
-  if (plan.cwd != nullptr && ::chdir(plan.cwd) != 0) give_up(Step::folder);
+  if (::dup2(plan.in, STDIN_FILENO) < 0 || ::dup2(plan.out, STDOUT_FILENO) < 0 || ::dup2(plan.err, STDERR_FILENO) < 0) {
+    give_up(plan, Step::streams);
+  }
+  if (plan.cwd != nullptr && ::chdir(plan.cwd) != 0) give_up(plan, Step::folder);
   sigset_t none;
   sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::execve(plan.program, plan.argv, plan.envp);
-  give_up(Step::exec);
+  give_up(plan, Step::exec);
   return 127;
 }
 
@@ -183,7 +198,7 @@ Result<Spawned> spawn(const CommandWork& work) {
   if (pid < 0) return os::failure("start `" + program + "`", "clone", error);
   Spawned spawned{pid, UniqueFd(pidfd), std::move(out->read), std::move(err->read)};
   if (plan.failed != Step::none) {
-    static_cast<void>(os::retry("waitpid", ::waitpid, pid, static_cast<int*>(nullptr), 0));
+    static_cast<void>(os::reap("waitpid", ::waitpid, pid, static_cast<int*>(nullptr), 0));
     return fail(ErrorCode::bad_batch, why_not(work, program, plan));
   }
   return spawned;

@@ -114,7 +114,7 @@ std::vector<std::uint8_t> paint(const MandelbrotArgs& args, const JobContext& co
         }
       }
       for (const double channel : {sum.red, sum.green, sum.blue}) {
-        pixels.push_back(static_cast<std::uint8_t>(channel / 4 + 0.5));
+        pixels.push_back(static_cast<std::uint8_t>(std::lround(channel / 4)));
       }
     }
   }

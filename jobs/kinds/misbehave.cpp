@@ -34,7 +34,8 @@ struct MisbehaveArgs {
 // A real access to memory that is not there, not a raised signal. The address is volatile and not null, so that neither the
 // optimizer nor a sanitizer makes something else of it.
 [[noreturn]] void segfault() {
-  volatile std::uintptr_t nowhere = 8;
+  const volatile std::uintptr_t nowhere = 8;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): there is no object to point to, on purpose
   *reinterpret_cast<volatile int*>(nowhere) = 1;
   std::abort();
 }

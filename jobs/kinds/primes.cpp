@@ -39,7 +39,8 @@ std::vector<std::uint32_t> sieving_primes(std::uint64_t limit) {
   for (std::uint32_t p = 3; p <= root; p += 2) {
     if (composite[p]) continue;
     primes.push_back(p);
-    for (std::uint64_t multiple = std::uint64_t{p} * p; multiple <= root; multiple += 2 * p) composite[multiple] = true;
+    for (std::uint64_t multiple = std::uint64_t{p} * p; multiple <= root; multiple += std::uint64_t{2} * p)
+      composite[multiple] = true;
   }
   return primes;
 }

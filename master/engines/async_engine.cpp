@@ -43,8 +43,8 @@ struct Seat {
   bool begun = false;
   std::optional<StopReason> stopping;
   StopSwitch stop;
-  JobContext context;                    // a coroutine's
-  asio::cancellation_signal cancel;      // a coroutine's
+  JobContext context;                // a coroutine's
+  asio::cancellation_signal cancel;  // a coroutine's
   std::shared_ptr<LoopCommand> command;
 };
 
@@ -93,14 +93,14 @@ class AsyncEngine final : public Engine {
   void leave(Seat& seat);
 
   InProcess here_;
-  std::deque<Seat> seats_;         // fixed in number; Seat cannot move
+  std::deque<Seat> seats_;  // fixed in number; Seat cannot move
   std::vector<Seat*> free_;
-  std::deque<Seat*> blocking_;     // not begun; the oldest first
-  std::uint32_t waiting_ = 0;      // coroutines and commands under way
-  const JobSpec unknown_{};        // noted while the loop runs several coroutines
+  std::deque<Seat*> blocking_;  // not begun; the oldest first
+  std::uint32_t waiting_ = 0;   // coroutines and commands under way
+  const JobSpec unknown_{};     // noted while the loop runs several coroutines
   std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<Loop> loop_;
-  bool watching_ = false;          // Loop::wake is waited for
+  bool watching_ = false;  // Loop::wake is waited for
   bool woken_ = false;
   Prefetch lengths_;
   EngineCosts costs_;
@@ -186,8 +186,7 @@ void AsyncEngine::begin_coroutine(Seat& seat, const AsyncBody& body) {
   };
   // The body is called inside the coroutine, so that whatever it throws takes the same way.
   asio::co_spawn(
-      loop_->io,
-      [&seat, &body, args]() -> asio::awaitable<std::string> { return body.call(args, seat.context); },
+      loop_->io, [&seat, &body, args]() -> asio::awaitable<std::string> { return body.call(args, seat.context); },
       asio::bind_cancellation_slot(seat.cancel.slot(), ended));
 }
 

@@ -17,9 +17,9 @@
 #include <limits>
 #include <utility>
 
-#include "ipc/os.hpp"
 #include <runner/result.hpp>
 #include <runner/unique_fd.hpp>
+#include "ipc/os.hpp"
 
 namespace runner::master {
 

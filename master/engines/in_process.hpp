@@ -19,9 +19,9 @@
 #include <functional>
 #include <memory>
 
+#include <runner/registry.hpp>
 #include "master/engine.hpp"
 #include "master/interrupts.hpp"
-#include <runner/registry.hpp>
 
 namespace runner::master {
 
@@ -31,7 +31,7 @@ namespace runner::master {
 using StuckHandler = std::function<void(const JobSpec& job, StopReason reason)>;
 
 struct InProcess {
-  const Registry& registry;               // lives as long as the engine, unchanged
+  const Registry& registry;                // lives as long as the engine, unchanged
   const Interrupts* interrupts = nullptr;  // null: nobody interrupts
   StuckHandler stuck;
 };

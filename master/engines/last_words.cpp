@@ -73,7 +73,7 @@ Result<std::unique_ptr<LastWords>> LastWords::install(Say say, std::span<Sink* c
   std::unique_ptr<LastWords> words(new LastWords(say, sinks));
   installed.store(words.get(), std::memory_order_release);
   alternate_stack.provide();
-  struct sigaction action {};
+  struct sigaction action{};
   action.sa_handler = on_signal;
   action.sa_flags = SA_ONSTACK;
   sigemptyset(&action.sa_mask);

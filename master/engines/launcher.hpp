@@ -28,6 +28,10 @@ class Launcher {
   [[nodiscard]] virtual Result<Launched> launch(int control) = 0;
 };
 
+// A process that was just started, with a pidfd of its own (it is our unreaped child, so the number cannot be another's); it
+// is ended when it cannot be watched.
+[[nodiscard]] Result<Launched> watched(pid_t pid);
+
 // posix_spawn of the thin worker program, opened once, so that an upgrade in between cannot mix versions.
 // `program` empty: `runner-worker` beside the running program.
 [[nodiscard]] Result<std::unique_ptr<Launcher>> make_spawn_launcher(const std::string& program);

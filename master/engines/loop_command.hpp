@@ -16,8 +16,8 @@
 #include <functional>
 #include <memory>
 
-#include "worker/executor.hpp"
 #include <runner/result.hpp>
+#include "worker/executor.hpp"
 
 namespace runner::master {
 
@@ -43,8 +43,8 @@ class LoopCommand : public std::enable_shared_from_this<LoopCommand> {
 
   LoopCommand(boost::asio::io_context& loop, std::unique_ptr<worker::Command> command, Ended ended);
   [[nodiscard]] static Awaitable await_end(std::shared_ptr<LoopCommand> self);
-  [[nodiscard]] static Awaitable read_all(std::shared_ptr<LoopCommand> self, Descriptor& pipe, int (worker::Command::*fd)() const,
-                                          void (worker::Command::*read)());
+  [[nodiscard]] static Awaitable read_all(std::shared_ptr<LoopCommand> self, Descriptor& pipe,
+                                          int (worker::Command::*fd)() const, void (worker::Command::*read)());
   void let_go();
 
   std::unique_ptr<worker::Command> command_;  // null once ended or abandoned

@@ -353,7 +353,9 @@ Result<void> ProcessEngine::buried(Seat& seat, std::vector<EngineEvent>& events)
     }
   }
   const WorkerId id = worker.id();
-  seat.worker.reset();  // closes, and so unwatches, its descriptors
+  // What a child of the job inherited stays open after we close it, and would be watched for ever: its bell.
+  unwatch(worker.requester().doorbell());
+  seat.worker.reset();  // closes, and so unwatches, the others
   return seat_worker(seat, id);
 }
 
@@ -450,6 +452,7 @@ Result<bool> ProcessEngine::sleep(std::vector<EngineEvent>& events, TimePoint un
     switch (what) {
       case Watch::control: {
         if (Result<void> greeting = greeted(seat); !greeting) return tl::unexpected(greeting.error());
+        woken = true;  // there is room again
         break;
       }
       case Watch::doorbell: seat.worker->requester().hush(); break;

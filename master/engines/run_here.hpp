@@ -5,10 +5,10 @@
 // Fails with   never: the outcome says what went wrong.
 #pragma once
 
-#include "master/engine.hpp"
-#include "master/engines/stop_switch.hpp"
 #include <runner/kind.hpp>
 #include <runner/registry.hpp>
+#include "master/engine.hpp"
+#include "master/engines/stop_switch.hpp"
 
 namespace runner::master {
 

@@ -12,9 +12,9 @@
 #include <cstdint>
 #include <span>
 
-#include "ipc/os.hpp"
 #include <runner/result.hpp>
 #include <runner/units.hpp>
+#include "ipc/os.hpp"
 
 namespace runner::master {
 

@@ -49,14 +49,7 @@ class SpawnLauncher final : public Launcher {
     posix_spawn_file_actions_destroy(&actions);
     posix_spawnattr_destroy(&attributes);
     if (error != 0) return os::failure("start a worker", "posix_spawn", error);
-    UniqueFd pidfd(os::call("pidfd_open", ::pidfd_open, pid, 0U));
-    if (!pidfd) {
-      const int why = errno;
-      ::kill(pid, SIGKILL);
-      ::waitpid(pid, nullptr, 0);
-      return os::failure("watch a worker", "pidfd_open", why);
-    }
-    return Launched{pid, std::move(pidfd)};
+    return watched(pid);
   }
 
  private:
@@ -74,6 +67,15 @@ Result<std::string> beside_this_program() {
 }
 
 }  // namespace
+
+Result<Launched> watched(pid_t pid) {
+  UniqueFd pidfd(os::call("pidfd_open", ::pidfd_open, pid, 0U));
+  if (pidfd) return Launched{pid, std::move(pidfd)};
+  const int why = errno;
+  ::kill(pid, SIGKILL);
+  static_cast<void>(os::reap("waitpid", ::waitpid, pid, static_cast<int*>(nullptr), static_cast<int>(__WALL)));
+  return os::failure("watch a worker", "pidfd_open", why);
+}
 
 Result<std::unique_ptr<Launcher>> make_spawn_launcher(const std::string& program) {
   std::string path = program;

@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <chrono>
-#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 
 #include "master/engines/last_words.hpp"
+
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 
 namespace runner::master {
 
@@ -17,6 +20,18 @@ constexpr Duration kStartLimit = std::chrono::seconds(10);
 constexpr Duration kNap = std::chrono::microseconds(50);
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
+
+// oneTBB's library is not instrumented: ThreadSanitizer must be told that handing a task over to it orders memory.
+void hands_over([[maybe_unused]] void* crew) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_release(crew);
+#endif
+}
+void takes_over([[maybe_unused]] void* crew) {
+#ifdef __SANITIZE_THREAD__
+  __tsan_acquire(crew);
+#endif
+}
 
 }  // namespace
 
@@ -28,26 +43,32 @@ ThreadCrew::ThreadCrew(std::uint32_t procs)
 
 Result<void> ThreadCrew::open() {
   if (Result<void> opened = completions_.open(); !opened) return opened;
-  // Every thread takes one of these and stays with it until all are taken.
-  struct Gathering {
-    std::atomic<std::uint32_t> here{0};
-    std::atomic<bool> over{false};
-  };
-  const auto gathering = std::make_shared<Gathering>();
   for (std::uint32_t i = 0; i < procs_; ++i) {
-    arena_.enqueue([gathering] {
-      gathering->here.fetch_add(1, std::memory_order_relaxed);
-      gathering->over.wait(false, std::memory_order_relaxed);
-    });
+    inside_.fetch_add(1, std::memory_order_relaxed);
+    hands_over(this);
+    arena_.enqueue([this] { arrive(); });
   }
-  const TimePoint limit = now() + kStartLimit;
-  while (gathering->here.load(std::memory_order_relaxed) < procs_ && now() < limit) std::this_thread::sleep_for(kNap);
-  gathering->over.store(true, std::memory_order_relaxed);
-  gathering->over.notify_all();
-  const std::uint32_t here = gathering->here.load(std::memory_order_relaxed);
+  std::uint32_t here = 0;
+  {
+    std::unique_lock lock(mutex_);
+    arrival_.wait_for(lock, kStartLimit, [&] { return arrived_ == procs_; });
+    here = std::exchange(arrived_, procs_);
+  }
+  arrival_.notify_all();
   if (here == procs_) return {};
   return fail(ErrorCode::system, "only " + std::to_string(here) + " of " + std::to_string(procs_) +
                                      " oneTBB threads could be started; ask for fewer with --procs");
+}
+
+// Every thread takes one of these and stays with it until all are taken.
+void ThreadCrew::arrive() noexcept {
+  takes_over(this);
+  {
+    std::unique_lock lock(mutex_);
+    if (++arrived_ >= procs_) arrival_.notify_all();
+    arrival_.wait(lock, [&] { return arrived_ >= procs_; });
+  }
+  inside_.fetch_sub(1, std::memory_order_release);
 }
 
 void ThreadCrew::enqueue(Task& task) {
@@ -59,6 +80,7 @@ void ThreadCrew::enqueue(Task& task) {
     ++threads_;
   }
   inside_.fetch_add(1, std::memory_order_relaxed);
+  hands_over(this);
   arena_.enqueue([this] { serve(); });
 }
 
@@ -74,9 +96,10 @@ Task* ThreadCrew::next() {
 }
 
 void ThreadCrew::serve() noexcept {
-  const auto index = static_cast<std::uint32_t>(std::max(0, tbb::this_task_arena::current_thread_index()));
+  takes_over(this);
+  const auto place = static_cast<std::uint32_t>(std::max(0, tbb::this_task_arena::current_thread_index()));
   while (Task* task = next()) {
-    task->worker = std::min(index, procs_ - 1);
+    task->worker = std::min(place, procs_ - 1);
     task->entered = now();
     task->running.store(true, std::memory_order_release);
     {

@@ -1,8 +1,9 @@
 // thread_crew.hpp - oneTBB threads that serve one queue of tasks, really `procs` of them at a time.
 //
-// oneTBB decides which threads run; what they run next is the oldest of our queue, so that jobs begin in the order in which they
-// were handed out (oneTBB's own queue keeps none), nobody waits behind a long job while another thread is idle, and what has not
-// begun can be taken back. A thread stays as long as there is something in the queue, so many short jobs cost oneTBB one task.
+// oneTBB decides which threads run; what they run next is the oldest of our queue, so that jobs begin in the order in which
+// they were handed out (oneTBB's own queue keeps none), nobody waits behind a long job while another thread is idle, and what
+// has not begun can be taken back. A thread stays as long as there is something in the queue, so many short jobs cost oneTBB
+// one task.
 //
 // Called from  the loop's thread, which never blocks inside oneTBB.
 // Owns         the arena, the tasks, the queue. To be destroyed once deserted(); where a job never returns, to be leaked.
@@ -14,15 +15,16 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <deque>
 #include <mutex>
 #include <optional>
 
+#include <runner/kind.hpp>
 #include "master/engine.hpp"
 #include "master/engines/completions.hpp"
 #include "master/engines/run_here.hpp"
-#include <runner/kind.hpp>
 
 namespace runner::master {
 
@@ -67,6 +69,7 @@ class ThreadCrew {
   [[nodiscard]] bool deserted(TimePoint until) const;
 
  private:
+  void arrive() noexcept;
   void serve() noexcept;
   [[nodiscard]] Task* next();
 
@@ -75,10 +78,12 @@ class ThreadCrew {
   tbb::task_arena arena_;
   Completions<Task> completions_;
   std::deque<Task> tasks_;  // fixed addresses
-  std::mutex mutex_;        // guards the next two
+  std::mutex mutex_;        // guards the next three
   std::deque<Task*> queue_;
-  std::uint32_t threads_ = 0;             // that look into the queue again before they leave
-  std::atomic<std::uint64_t> inside_{0};  // calls of serve() that are to come, or under way
+  std::uint32_t threads_ = 0;  // that look into the queue again before they leave
+  std::uint32_t arrived_ = 0;  // of the first tasks; `procs_` lets all of them go
+  std::condition_variable arrival_;
+  std::atomic<std::uint64_t> inside_{0};  // calls of arrive() and serve() that are to come, or under way
 };
 
 }  // namespace runner::master

@@ -69,15 +69,15 @@ class ThreadsEngine final : public Engine {
   InProcess here_;
   std::unique_ptr<ThreadCrew> crew_;
   std::vector<Task*> free_;
-  std::vector<Task*> under_way_;      // handed over, not taken back, not ended
-  Duration queued_{};                 // expected length of those
+  std::vector<Task*> under_way_;  // handed over, not taken back, not ended
+  Duration queued_{};             // expected length of those
   Prefetch prefetch_;
   bool last_was_command_ = false;
   Duration last_expected_ = Prefetch::kWindow;
-  std::vector<EngineEvent> pending_;  // told by the next wait()
-  std::vector<TimePoint> idle_since_; // by thread
+  std::vector<EngineEvent> pending_;   // told by the next wait()
+  std::vector<TimePoint> idle_since_;  // by thread
   TimePoint last_offered_{}, last_finish_{};
-  bool patient_ = true;               // the ring may wait for half of a short queue
+  bool patient_ = true;  // the ring may wait for half of a short queue
   EngineCosts costs_;
 };
 
@@ -127,9 +127,8 @@ void ThreadsEngine::leave_hand(Task& task) {
 // ---- ending jobs ----
 
 void ThreadsEngine::stop(JobId id, Attempt attempt, StopReason reason) {
-  const auto found = std::find_if(under_way_.begin(), under_way_.end(), [&](const Task* task) {
-    return task->job->id == id && task->attempt == attempt;
-  });
+  const auto found = std::find_if(under_way_.begin(), under_way_.end(),
+                                  [&](const Task* task) { return task->job->id == id && task->attempt == attempt; });
   if (found == under_way_.end() || (*found)->stopping) return;
   Task& task = **found;
   if (crew_->take_back(task)) {

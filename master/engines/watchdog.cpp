@@ -63,8 +63,8 @@ void Watchdog::watch() {
   while (!leaving_) {
     const TimePoint now = steady_clock::now();
     if (job_ != nullptr) look(now);
-    wake_.wait_until(lock, job_ != nullptr ? std::min(now + interval_, std::max(deadline_, now + kShortestInterval))
-                                           : now + interval_);
+    wake_.wait_until(
+        lock, job_ != nullptr ? std::min(now + interval_, std::max(deadline_, now + kShortestInterval)) : now + interval_);
   }
 }
 

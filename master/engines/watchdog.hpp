@@ -16,9 +16,9 @@
 #include <optional>
 #include <thread>
 
+#include <runner/result.hpp>
 #include "master/engines/in_process.hpp"
 #include "master/engines/stop_switch.hpp"
-#include <runner/result.hpp>
 
 namespace runner::master {
 

@@ -60,6 +60,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
 }
 
 WorkerProcess::~WorkerProcess() {
+  if (launched_.pid < 0) close();  // should a process have come into being all the same, it leaves
   if (launched_.pid < 0 || reaped_) return;
   kill();
   static_cast<void>(reap());
@@ -131,12 +132,14 @@ Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {
 
 void WorkerProcess::kill() {
   // ESRCH means that it is dead already, which is what was wanted.
-  static_cast<void>(os::call("pidfd_send_signal", ::pidfd_send_signal, launched_.pidfd.get(), SIGKILL, nullptr, 0U));
+  if (os::call("pidfd_send_signal", ::pidfd_send_signal, launched_.pidfd.get(), SIGKILL, nullptr, 0U) == 0 || errno == ESRCH) return;
+  // A sandbox may not know that call. It is not reaped, so the number is still its own.
+  if (!reaped_) static_cast<void>(os::call("kill", ::kill, launched_.pid, SIGKILL));
 }
 
 WorkerProcess::Death WorkerProcess::reap() {
   siginfo_t info{};
-  const int waited = os::retry("waitid", ::waitid, static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(launched_.pidfd.get()),
+  const int waited = os::reap("waitid", ::waitid, static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(launched_.pidfd.get()),
                                &info, WEXITED | __WALL);
   reaped_ = waited == 0;
   if (!reaped_) return {0, os::describe("learn how a worker died", "waitid", errno)};

@@ -40,20 +40,27 @@ bool read_thread_state(ThreadState& state) {
 }
 
 // As fork(), but the child's parent is this process's parent. Single-threaded callers only.
-pid_t clone_sibling(const ThreadState& state, int& pidfd) {
-  constexpr unsigned long flags = CLONE_PARENT | CLONE_PIDFD | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
+pid_t clone_sibling(const ThreadState& state) {
+  constexpr unsigned long flags = CLONE_PARENT | CLONE_CHILD_SETTID | CLONE_CHILD_CLEARTID;
 #if defined(__x86_64__)
-  const long pid = ::syscall(SYS_clone, flags, nullptr, &pidfd, state.tid_address, nullptr);
+  const long pid = ::syscall(SYS_clone, flags, nullptr, nullptr, state.tid_address, nullptr);
 #else  // the order of the last two differs on most others, aarch64 among them
-  const long pid = ::syscall(SYS_clone, flags, nullptr, &pidfd, nullptr, state.tid_address);
+  const long pid = ::syscall(SYS_clone, flags, nullptr, nullptr, nullptr, state.tid_address);
 #endif
   if (pid == 0) ::syscall(SYS_set_robust_list, state.robust_list, state.robust_bytes);
   return static_cast<pid_t>(pid);
 }
 
-void answer(int socket, int number, int pidfd) {
-  static_cast<void>(ipc::send_control(socket, std::as_bytes(std::span(&number, 1)),
-                                      pidfd >= 0 ? std::span<const int>(&pidfd, 1) : std::span<const int>()));
+// An answer that is lost leaves the master with a child it does not know: what fails on its way is tried once more.
+template <class Step>
+auto twice(Step&& step) {
+  auto done = step();
+  return done ? done : step();
+}
+
+// The pid of a new worker, or -errno. The master waits for it: a zygote that cannot say it leaves, which says as much.
+void answer(int socket, int number) {
+  if (!twice([&] { return ipc::send_control(socket, std::as_bytes(std::span(&number, 1)), {}); })) ::_exit(1);
 }
 
 [[noreturn]] void live_as_zygote(UniqueFd socket, pid_t master, Registry& registry) {
@@ -68,18 +75,16 @@ void answer(int socket, int number, int pidfd) {
     const Result<ipc::Received> got = ipc::receive_control(socket.get(), message, true);
     if (!got || *got != ipc::Received::message) ::_exit(0);  // the master is gone, or closed us
     if (message.files.size() != 1 || !mendable) {
-      answer(socket.get(), mendable ? -EPROTO : -ENOSYS, -1);
+      answer(socket.get(), mendable ? -EPROTO : -ENOSYS);
       continue;
     }
-    int pidfd = -1;
-    const pid_t pid = clone_sibling(state, pidfd);
+    const pid_t pid = clone_sibling(state);
     if (pid == 0) {
       socket.reset();
       // The worker's own life; it never comes back into this loop.
       ::_exit(worker::serve(std::move(message.files.front()), registry));
     }
-    answer(socket.get(), pid < 0 ? -errno : pid, pidfd);
-    if (pidfd >= 0) ::close(pidfd);
+    answer(socket.get(), pid < 0 ? -errno : pid);
     message.files.clear();
   }
 }
@@ -89,7 +94,7 @@ class ForkLauncher final : public Launcher {
   ForkLauncher(UniqueFd socket, pid_t zygote) : socket_(std::move(socket)), zygote_(zygote) {}
   ~ForkLauncher() override {
     socket_.reset();  // its end of file ends the zygote
-    static_cast<void>(os::retry("waitpid", ::waitpid, zygote_, static_cast<int*>(nullptr), 0));
+    static_cast<void>(os::reap("waitpid", ::waitpid, zygote_, static_cast<int*>(nullptr), 0));
   }
   ForkLauncher(const ForkLauncher&) = delete;
   ForkLauncher& operator=(const ForkLauncher&) = delete;
@@ -100,9 +105,10 @@ class ForkLauncher final : public Launcher {
       return fail(ErrorCode::system, "cannot fork a worker, the zygote is gone: " + sent.error().text);
     }
     ipc::ControlMessage message;
-    const Result<ipc::Received> got = ipc::receive_control(socket_.get(), message, true);
+    const Result<ipc::Received> got = twice([&] { return ipc::receive_control(socket_.get(), message, true); });
     int number = 0;
     if (!got || *got != ipc::Received::message || message.bytes.size() != sizeof number) {
+      socket_.reset();  // whatever it still says would be no answer to a later question
       return fail(ErrorCode::system, "cannot fork a worker: the zygote is gone");
     }
     std::memcpy(&number, message.bytes.data(), sizeof number);
@@ -110,8 +116,7 @@ class ForkLauncher final : public Launcher {
       return fail(ErrorCode::system, "cannot fork workers: the kernel does not tell PR_GET_TID_ADDRESS (use --start spawn)");
     }
     if (number < 0) return os::failure("fork a worker", "clone", -number);
-    if (message.files.size() != 1) return fail(ErrorCode::protocol, "the zygote sent no pidfd");
-    return Launched{number, std::move(message.files.front())};
+    return watched(number);
   }
 
  private:

@@ -153,7 +153,8 @@ TEST(Arguments, OfAWholeNumberAreReadToTheirLastValueAndNoFurther) {
   EXPECT_EQ(whole("2.50e2"), 250U);
   EXPECT_EQ(integer("-9223372036854775808"), INT64_MIN);
   EXPECT_EQ(integer("9223372036854775807"), INT64_MAX);
-  for (const char* text : {"18446744073709551616", "-1", "1e19", "1e400", "1.5", "0x", "0xg", "", "1_000", "--1", "1 2", ".5", "NaN"}) {
+  for (const char* text :
+       {"18446744073709551616", "-1", "1e19", "1e400", "1.5", "0x", "0xg", "", "1_000", "--1", "1 2", ".5", "NaN"}) {
     EXPECT_THROW(static_cast<void>(whole(text)), ValueError) << text;
   }
   for (const char* text : {"9223372036854775808", "-9223372036854775809", "-1e400"}) {

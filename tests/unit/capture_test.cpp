@@ -122,7 +122,9 @@ TEST(Capture, OnADiskThatIsFullKeepsWhatCameBefore) {
     const Captured captured = capture.take();
     expect_consistent(captured);
     EXPECT_EQ(captured.bytes, kept);
-    if (captured.spill) EXPECT_TRUE(whole_file(captured) == text.substr(0, kept));
+    if (captured.spill) {
+      EXPECT_TRUE(whole_file(captured) == text.substr(0, kept));
+    }
   }
 }
 

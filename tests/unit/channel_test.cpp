@@ -73,12 +73,13 @@ class Channel : public testing::TestWithParam<Transport> {
 };
 
 INSTANTIATE_TEST_SUITE_P(Over, Channel, testing::Values(Transport::shm, Transport::pipe),
-                         [](const auto& info) { return transport_name(info.param); });
+                         [](const auto& over) { return transport_name(over.param); });
 
 TEST_P(Channel, CarriesArgumentsAndResultsOfAnySize) {
   std::thread other([&] { EXPECT_TRUE(answer_all(worker(), echoed).has_value()); });
   std::uint64_t job = 0;
-  for (const std::size_t bytes : {0U, 1U, 40U, 60U, 86U, 87U, 88U, 89U, 103U, 104U, 105U, 4096U, 65'535U, 65'536U, 65'537U, 1U << 20, 5U << 20}) {
+  for (const std::size_t bytes :
+       {0U, 1U, 40U, 60U, 86U, 87U, 88U, 89U, 103U, 104U, 105U, 4096U, 65'535U, 65'536U, 65'537U, 1U << 20, 5U << 20}) {
     const std::string args = letters(bytes);
     const Ticket ticket = send(++job, typed(args));
     kick();
@@ -147,7 +148,7 @@ Captured spilled(char fill) {
   captured.spill = UniqueFd(::memfd_create("spilled", MFD_CLOEXEC));
   const std::string all(captured.bytes, fill);
   EXPECT_EQ(::write(captured.spill.get(), all.data(), all.size()), static_cast<ssize_t>(all.size()));
-  captured.text = std::string(Captured::kCaptureTail, fill);
+  captured.text = std::string(1'000, fill);  // the test has one thread, and a pipe holds little
   return captured;
 }
 char first_of(const Captured& captured) {
@@ -167,12 +168,15 @@ TEST_P(Channel, PassesTheFilesOfSpilledOutput) {
       if (out) outcome.out = spilled('o');
       if (err) outcome.err = spilled('e');
       answer(request, std::move(outcome));
-      ASSERT_TRUE(worker().answer({}).has_value() || true);
       const Completion done = collect();
       ASSERT_EQ(static_cast<bool>(done.reply.outcome.out.spill), out);
       ASSERT_EQ(static_cast<bool>(done.reply.outcome.err.spill), err);
-      if (out) EXPECT_EQ(first_of(done.reply.outcome.out), 'o');
-      if (err) EXPECT_EQ(first_of(done.reply.outcome.err), 'e');
+      if (out) {
+        EXPECT_EQ(first_of(done.reply.outcome.out), 'o');
+      }
+      if (err) {
+        EXPECT_EQ(first_of(done.reply.outcome.err), 'e');
+      }
     }
   }
 }
@@ -207,7 +211,6 @@ TEST_P(Channel, AnswersInTheOrderOfTicketsUntilItIsFullAndTakesMoreThen) {
       ASSERT_TRUE(worker().entering().has_value());
       answer(request, echoed(request));
     }
-    if (GetParam() == Transport::pipe) master().close();  // replies to what follows leave together
     for (std::size_t i = 0; i < tickets.size(); ++i) {
       const Completion done = collect();
       EXPECT_EQ(done.ticket, tickets[i]);
@@ -215,7 +218,6 @@ TEST_P(Channel, AnswersInTheOrderOfTicketsUntilItIsFullAndTakesMoreThen) {
     }
     EXPECT_TRUE(nothing_to_collect());
     EXPECT_FALSE(master().full());
-    if (GetParam() == Transport::pipe) break;
   }
 }
 
@@ -293,8 +295,6 @@ TEST_P(Channel, SaysInTheReplyThatTheMasterAskedForTheEnd) {
   const JobRequest request = next();
   ASSERT_TRUE(worker().entering().has_value());
   ASSERT_TRUE(worker().answer({request.job, request.attempt, {}, true}).has_value());
-  ends_.requester->hush();
-  if (GetParam() == Transport::pipe) master().close();
   EXPECT_TRUE(collect().reply.terminated);
 }
 

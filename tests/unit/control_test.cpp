@@ -129,7 +129,8 @@ TEST_F(Control, CarriesAHelloAndItsAnswer) {
 TEST_F(Control, RefusesAHelloThatIsNone) {
   for (const std::string bytes : {"", "x", "GET / HTTP/1.1", "hllo", "hllo\xff\xff\xff\xff"}) {
     message_.bytes = bytes;
-    for (const Error& error : {read_hello(message_).error(), read_ready(message_).error()}) EXPECT_EQ(error.code, ErrorCode::protocol);
+    for (const Error& error : {read_hello(message_).error(), read_ready(message_).error()})
+      EXPECT_EQ(error.code, ErrorCode::protocol);
   }
 }
 
@@ -154,8 +155,8 @@ TEST_F(Control, CarriesNotesAndRefusesWhatIsNone) {
   ASSERT_TRUE(note.has_value());
   EXPECT_EQ(note->tag, NoteTag::terminate);
   EXPECT_EQ(note->ticket, 77U);
-  for (const std::string bytes : {std::string(), std::string("\x02"), std::string("\x02") + std::string(9, '\0'),
-                                  std::string(9, '\0'), std::string("\x07") + std::string(8, '\0')}) {
+  for (const std::string& bytes : {std::string(), std::string("\x02"), std::string("\x02") + std::string(9, '\0'),
+                                   std::string(9, '\0'), std::string("\x07") + std::string(8, '\0')}) {
     message_.bytes = bytes;
     EXPECT_EQ(read_note(message_).error().code, ErrorCode::protocol);
   }

@@ -44,8 +44,9 @@ std::vector<std::uint64_t> upto(std::uint64_t count) {
 }
 
 Ended job(std::uint64_t id) {
-  Ended ended = id % 3 == 0 ? command(id, "c" + std::to_string(id), "output " + std::to_string(id), "", static_cast<int>(id % 2))
-                            : typed(id, "t" + std::to_string(id), "kind", "result " + std::to_string(id));
+  Ended ended = id % 3 == 0
+                    ? command(id, "c" + std::to_string(id), "output " + std::to_string(id), "", static_cast<int>(id % 2))
+                    : typed(id, "t" + std::to_string(id), "kind", "result " + std::to_string(id));
   if (id % 7 == 1) ended.outcome.ending = Crashed{11, "evidence"};
   if (id % 7 == 2) ended.outcome.ending = TimedOut{std::chrono::seconds(id)};
   if (id % 7 == 4) ended.outcome.ending = Cancelled{"halt"};

@@ -175,9 +175,8 @@ Ran run_all(const Model& model, std::uint32_t procs, std::vector<JobSpec> specs,
   Batch batch{"test", specs.size(), {}, std::make_unique<Jobs>(std::move(specs))};
   Recorder recorder;
   Sink* const sinks[] = {&recorder};
-  Result<RunAnswer> answer = run(batch, *engine, sinks, interrupts, [&](const JobSpec& job, std::uint64_t) {
-    stuck(job, StopReason::deadline);
-  });
+  Result<RunAnswer> answer =
+      run(batch, *engine, sinks, interrupts, [&](const JobSpec& job, std::uint64_t) { stuck(job, StopReason::deadline); });
   EXPECT_TRUE(answer) << (answer ? "" : answer.error().text);
   return {std::move(recorder.jobs), std::move(*answer), gave_up};
 }
@@ -280,8 +279,9 @@ TEST_P(InProcessEngine, SaysThatItDoesNotKnowAKind) {
 }
 
 TEST_P(InProcessEngine, StopsATypedJobThroughItsTokenAtTheDeadline) {
-  const Ran ran = run_all(GetParam(), 2, {typed("test_obey", {}, 30ms), typed("test_obey_async", {}, 30ms),
-                                          typed("test_twice", to_wire(Number{1}), 1h)});
+  const Ran ran =
+      run_all(GetParam(), 2,
+              {typed("test_obey", {}, 30ms), typed("test_obey_async", {}, 30ms), typed("test_twice", to_wire(Number{1}), 1h)});
   EXPECT_EQ(ran.jobs.at(0).status, "timed_out");
   EXPECT_EQ(ran.jobs.at(1).status, "timed_out");
   EXPECT_EQ(ran.jobs.at(2).status, "ok");

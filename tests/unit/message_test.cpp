@@ -88,7 +88,8 @@ TEST(Reply, CutOffAtAnyByteIsRefused) {
     outcome.out.bytes = 3;
   }));
   ASSERT_TRUE(read_reply(as_bytes(wire), 0).has_value());
-  for (std::size_t length = 0; length < wire.size(); ++length) EXPECT_THAT(refusal(wire.substr(0, length)), HasSubstr("cannot be read"));
+  for (std::size_t length = 0; length < wire.size(); ++length)
+    EXPECT_THAT(refusal(wire.substr(0, length)), HasSubstr("cannot be read"));
 }
 
 TEST(Reply, WithAnUnknownEndingFlagOrFileIsRefused) {

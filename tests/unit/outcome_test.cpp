@@ -17,14 +17,15 @@ Outcome ended(Ending ending) {
 }
 
 TEST(Outcome, HasOneWordOfTheResultsFileForEachEnding) {
-  const std::set<std::string_view> words{status_word(Succeeded{}),      status_word(Failed{}),    status_word(Crashed{}),
-                                         status_word(TimedOut{}),       status_word(Cancelled{}), status_word(OutOfMemory{})};
+  const std::set<std::string_view> words{status_word(Succeeded{}), status_word(Failed{}),    status_word(Crashed{}),
+                                         status_word(TimedOut{}),  status_word(Cancelled{}), status_word(OutOfMemory{})};
   EXPECT_EQ(words, (std::set<std::string_view>{"ok", "failed", "crashed", "timed_out", "cancelled", "out_of_memory"}));
 }
 
 TEST(Outcome, IsDescribedInOneClause) {
   EXPECT_EQ(describe(ended(Succeeded{})), "ok");
   EXPECT_EQ(describe(ended(Failed{"exit status 3"})), "exit status 3");
+  EXPECT_EQ(describe(ended(Failed{""})), "failed without a reason");
   EXPECT_EQ(describe(ended(Crashed{SIGSEGV, ""})), "crashed: SIGSEGV");
   EXPECT_EQ(describe(ended(Crashed{SIGKILL, "by hand"})), "crashed: SIGKILL (by hand)");
   EXPECT_EQ(describe(ended(Crashed{0, "its worker left"})), "crashed: its worker left");

@@ -70,9 +70,7 @@ TEST(Binding, GivesEachWorkerAProcessorOfItsOwnThatThisProcessMayUse) {
   EXPECT_EQ(std::set<int>(all.begin(), all.end()).size(), all.size());
 }
 
-TEST(Binding, OfMoreWorkersThanProcessorsBindsNobody) {
-  EXPECT_TRUE(plan_cores(100'000).empty());
-}
+TEST(Binding, OfMoreWorkersThanProcessorsBindsNobody) { EXPECT_TRUE(plan_cores(100'000).empty()); }
 
 TEST(Binding, MovesAProcessToItsProcessor) {
   const Silence silence;
@@ -134,7 +132,7 @@ TEST(Interrupts, GiveTheSignalsBackWhenTheyEnd) {
     ASSERT_TRUE(interrupts.has_value());
   }
   for (const int signal : {SIGINT, SIGTERM}) {
-    struct sigaction now {};
+    struct sigaction now{};
     ASSERT_EQ(::sigaction(signal, nullptr, &now), 0);
     EXPECT_EQ(now.sa_handler, SIG_DFL);
   }

@@ -6,13 +6,13 @@
 #include <algorithm>
 #include <vector>
 
+#include <runner/registry.hpp>
 #include "report/job_printer.hpp"
 #include "report/printable.hpp"
 #include "report/progress.hpp"
 #include "report/progress_lines.hpp"
 #include "report/summary.hpp"
 #include "tests/unit/records.hpp"
-#include <runner/registry.hpp>
 
 namespace runner::report {
 namespace {
@@ -37,7 +37,12 @@ struct Moment {
       names.push_back(name);
     }
     views.assign(names.begin(), names.end());
-    snapshot = {.now = kBegan + seconds(10), .counts = {}, .in_flight = 2 * procs, .size = size, .workers = workers, .job_names = views};
+    snapshot = {.now = kBegan + seconds(10),
+                .counts = {},
+                .in_flight = 2 * procs,
+                .size = size,
+                .workers = workers,
+                .job_names = views};
     snapshot.counts.ok = done;
   }
   Moment(const Moment&) = delete;
@@ -47,7 +52,8 @@ TEST(Progress, FitsEveryWidth) {
   for (std::size_t columns = 1; columns <= 200; ++columns) {
     for (const std::string& name : {std::string("pi"), std::string("漢字漢字漢字漢字漢字漢字漢字"), std::string(500, 'x'),
                                     std::string("\x1b[2J\n\xff")}) {
-      for (const std::optional<std::uint64_t> size : {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(10'000'000)}) {
+      for (const std::optional<std::uint64_t> size :
+           {std::optional<std::uint64_t>(), std::optional<std::uint64_t>(10'000'000)}) {
         Moment moment(1'234'567, size, columns % 70, name);
         moment.snapshot.counts.failed = 12'345;
         moment.snapshot.counts.allowed = 45;
@@ -79,7 +85,8 @@ TEST(Pace, CountsCompletionsOfTheLastSecondsWhenThereAreEnough) {
   EXPECT_FALSE(pace.rate());
   pace.note(kBegan + seconds(1), 0);
   EXPECT_FALSE(pace.left(10));
-  for (int second = 2; second <= 60; ++second) pace.note(kBegan + seconds(second), static_cast<std::uint64_t>(second < 40 ? 0 : (second - 39) * 100));
+  for (int second = 2; second <= 60; ++second)
+    pace.note(kBegan + seconds(second), static_cast<std::uint64_t>(second < 40 ? 0 : (second - 39) * 100));
   EXPECT_NEAR(*pace.rate(), 100, 1);
   EXPECT_NEAR(runner::seconds(*pace.left(1000)), 10, 0.2);
   Pace slow(kBegan);
@@ -171,7 +178,8 @@ TEST_F(OnATerminal, LiveLinesNeverMixWithWhatIsPrintedAndAreGoneInTheEnd) {
     ASSERT_TRUE(progress.tick(moment.snapshot));
     look();
     EXPECT_TRUE(screen_.text().ends_with(" s\n")) << screen_.text();
-    const Ended ended = command(static_cast<std::uint64_t>(i), "c", "out " + std::to_string(i) + (i == 7 ? "" : "\n"), "err\n", i == 3);
+    const Ended ended =
+        command(static_cast<std::uint64_t>(i), "c", "out " + std::to_string(i) + (i == 7 ? "" : "\n"), "err\n", i == 3);
     ASSERT_TRUE(printer.ended(ended.record()));
     ASSERT_TRUE(progress.ended(ended.record()));
     ASSERT_TRUE(console.flush());
@@ -287,7 +295,8 @@ TEST_F(InAFile, SummarySaysWhatBecameOfTheRunAndWhatItCost) {
   ASSERT_TRUE(summary.ended(late.record()));
   ASSERT_TRUE(summary.finished(totals()));
   EXPECT_EQ(text(),
-            "2 000 jobs · 1 998 ok · 1 crashed (SIGSEGV) · 1 timed out · 12.4 s · 8 worker processes (shm, spawn, each bound to a core)\n"
+            "2 000 jobs · 1 998 ok · 1 crashed (SIGSEGV) · 1 timed out · 12.4 s · 8 worker processes (shm, spawn, each bound "
+            "to a core)\n"
             "compute 97.1 s (96.8 s of CPU) · speed-up 7.8x · efficiency 98 %\n"
             "cost of processes  198 ms, 0.2 % of 8 × 12.4 s:  start 48.0 ms (8 × 6.00 ms) · ipc 130 ms · tail 20.0 ms\n"
             "failed: pi-731: crashed: SIGSEGV, after 210 ms, 3rd attempt\n"

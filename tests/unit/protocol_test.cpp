@@ -84,9 +84,7 @@ class LyingSlots : public testing::Test {
   Ticket ticket_{};
 };
 
-TEST_F(LyingSlots, AreBelievedWhenTheyKeepTheRules) {
-  EXPECT_TRUE(delivered());
-}
+TEST_F(LyingSlots, AreBelievedWhenTheyKeepTheRules) { EXPECT_TRUE(delivered()); }
 
 TEST_F(LyingSlots, MayNotChangeTheirSequenceNumberOrInventAState) {
   word(number(ticket_) + 4, SlotState::done);
@@ -169,7 +167,8 @@ TEST_F(LyingSlots, CannotDeliverAReplyToARequestThatWasTakenBack) {
   const Result<bool> got = ends_.requester->collect(completion);
   EXPECT_TRUE(got.has_value() && !*got);
   // ... and its slot is of use again.
-  for (std::uint64_t i = 0; i < 4; ++i) EXPECT_TRUE(ends_.requester->send(JobId{i}, Attempt{1}, TypedWork{"kind", ""}).has_value());
+  for (std::uint64_t i = 0; i < 4; ++i)
+    EXPECT_TRUE(ends_.requester->send(JobId{i}, Attempt{1}, TypedWork{"kind", ""}).has_value());
   EXPECT_TRUE(ends_.requester->full());
 }
 
@@ -184,7 +183,8 @@ TEST_F(LyingSlots, FullOfAnyBytesAreRefusedOrReadButNeverMore) {
     }));
     auto* bytes = reinterpret_cast<unsigned char*>(&slot().started_ns);
     const std::size_t size = sizeof(Slot) - offsetof(Slot, started_ns);
-    for (std::uint64_t flips = 1 + random() % 4; flips > 0; --flips) bytes[random() % size] = static_cast<unsigned char>(random());
+    for (std::uint64_t flips = 1 + random() % 4; flips > 0; --flips)
+      bytes[random() % size] = static_cast<unsigned char>(random());
     if (random() % 10 == 0) slot().reply_offset = random() % (80 * 1024);
     Completion completion;
     const Result<bool> got = ends_.requester->collect(completion);
@@ -202,7 +202,7 @@ TEST(Responder, RefusesAChannelThatIsNotTheOneAnnounced) {
   const Silence silence;
   const std::vector<std::function<void(ChannelHeader&)>> lies{
       [](ChannelHeader& header) { header.magic ^= 1; }, [](ChannelHeader& header) { header.layout_hash ^= 1; },
-      [](ChannelHeader& header) { header.depth = 2; },  [](ChannelHeader& header) { ++header.worker; },
+      [](ChannelHeader& header) { header.depth = 2; }, [](ChannelHeader& header) { ++header.worker; },
       [](ChannelHeader& header) { ++header.incarnation; }};
   for (const auto& lie : lies) {
     Result<ChannelEnds> ends = offer_channel(Transport::shm, {.depth = 4});
@@ -255,11 +255,16 @@ class LyingPipe : public testing::Test {
     ASSERT_TRUE(requester_->send(JobId{5}, Attempt{2}, TypedWork{"kind", "args"}).has_value());
     ASSERT_TRUE(requester_->kick().has_value());
   }
-  void write(const std::string& bytes) { ASSERT_EQ(::write(replies_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size())); }
+  void write(const std::string& bytes) {
+    ASSERT_EQ(::write(replies_.get(), bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  }
   void frame(const std::string& message) { write(to_wire(static_cast<std::uint32_t>(message.size())) + message); }
-  static std::string entered(std::uint64_t ticket) { return to_wire(std::uint8_t{1}) + to_wire(ticket) + to_wire(std::int64_t{1}); }
+  static std::string entered(std::uint64_t ticket) {
+    return to_wire(std::uint8_t{1}) + to_wire(ticket) + to_wire(std::int64_t{1});
+  }
   static std::string reply(std::uint64_t ticket, std::uint32_t files, const std::string& wire) {
-    return to_wire(std::uint8_t{2}) + to_wire(ticket) + to_wire(std::int64_t{1}) + to_wire(std::int64_t{2}) + to_wire(files) + wire;
+    return to_wire(std::uint8_t{2}) + to_wire(ticket) + to_wire(std::int64_t{1}) + to_wire(std::int64_t{2}) + to_wire(files) +
+           wire;
   }
   Result<bool> collect() {
     Completion completion;
@@ -310,7 +315,8 @@ TEST_F(LyingPipe, MayNotSendAnUnknownTagOrACutOffMessage) {
   unknown[0] = 3;
   EXPECT_TRUE(refused({unknown}));
   const std::string whole = reply(0, 0, reply_wire(5, 2));
-  for (std::size_t length = 0; length < whole.size(); ++length) EXPECT_TRUE(refused({entered(0), whole.substr(0, length)})) << length;
+  for (std::size_t length = 0; length < whole.size(); ++length)
+    EXPECT_TRUE(refused({entered(0), whole.substr(0, length)})) << length;
 }
 
 TEST_F(LyingPipe, MayNotAnnounceFilesThatDoNotCome) {
@@ -327,11 +333,15 @@ TEST_F(LyingPipe, MayClaimAnyLengthWithoutCostingMemory) {
 TEST_F(LyingPipe, FullOfAnyBytesIsRefusedOrReadButNeverMore) {
   std::mt19937_64 random(2025);
   for (int round = 0; round < 5'000; ++round) {
-    std::string bytes = to_wire(std::uint32_t{17}) + entered(0) + to_wire(static_cast<std::uint32_t>(29 + 33)) + reply(0, 0, reply_wire(5, 2));
-    for (std::uint64_t flips = 1 + random() % 5; flips > 0; --flips) bytes[random() % bytes.size()] = static_cast<char>(random());
+    std::string bytes =
+        to_wire(std::uint32_t{17}) + entered(0) + to_wire(static_cast<std::uint32_t>(29 + 33)) + reply(0, 0, reply_wire(5, 2));
+    for (std::uint64_t flips = 1 + random() % 5; flips > 0; --flips)
+      bytes[random() % bytes.size()] = static_cast<char>(random());
     write(bytes);
     const Result<bool> got = collect();
-    if (!got) ASSERT_EQ(got.error().code, ErrorCode::protocol);
+    if (!got) {
+      ASSERT_EQ(got.error().code, ErrorCode::protocol);
+    }
     begin();
   }
 }

@@ -11,8 +11,8 @@
 #include <string>
 #include <utility>
 
-#include "master/sink.hpp"
 #include <runner/unique_fd.hpp>
+#include "master/sink.hpp"
 
 namespace runner::test {
 

@@ -113,8 +113,8 @@ TEST(Payload, IsRefusedUnlessItIsAMemfdSealedAgainstEveryChange) {
   EXPECT_EQ(refused(UniqueFd(::open("/dev/zero", O_RDWR | O_CLOEXEC)), 4096), ErrorCode::protocol);
   EXPECT_EQ(refused(UniqueFd(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC)), 4096), ErrorCode::protocol);
   EXPECT_EQ(refused(UniqueFd(), 4096), ErrorCode::protocol);
-  for (const int seals : {0, F_SEAL_SHRINK, F_SEAL_SHRINK | F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_WRITE, F_SEAL_GROW | F_SEAL_WRITE,
-                          F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE}) {
+  for (const int seals : {0, F_SEAL_SHRINK, F_SEAL_SHRINK | F_SEAL_GROW, F_SEAL_SHRINK | F_SEAL_WRITE,
+                          F_SEAL_GROW | F_SEAL_WRITE, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE}) {
     UniqueFd half(::memfd_create("half-sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     ASSERT_EQ(::ftruncate(half.get(), 4096), 0);
     ASSERT_EQ(::fcntl(half.get(), F_ADD_SEALS, seals), 0);

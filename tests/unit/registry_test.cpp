@@ -51,8 +51,8 @@ TEST(Registry, AddsTheKindsOfAPlugIn) {
 
 TEST(Registry, LoadsTheSameFileOnlyOnceWhateverItIsCalled) {
   Registry registry;
-  const std::string other_name =
-      std::filesystem::path(RUNNER_TEST_PLUGIN).parent_path().string() + "/./" + std::filesystem::path(RUNNER_TEST_PLUGIN).filename().string();
+  const std::string other_name = std::filesystem::path(RUNNER_TEST_PLUGIN).parent_path().string() + "/./" +
+                                 std::filesystem::path(RUNNER_TEST_PLUGIN).filename().string();
   ASSERT_TRUE(registry.load_plugin(RUNNER_TEST_PLUGIN).has_value());
   const Result<std::string> again = registry.load_plugin(other_name);
   ASSERT_TRUE(again.has_value()) << again.error().text;
@@ -60,10 +60,10 @@ TEST(Registry, LoadsTheSameFileOnlyOnceWhateverItIsCalled) {
 }
 
 TEST(Registry, RefusesAKindThatExistsAlready) {
-  const std::string copy = testing::TempDir() + "runner-registry-" + std::to_string(::getpid()) + ".so";
-  std::filesystem::copy_file(RUNNER_TEST_PLUGIN, copy, std::filesystem::copy_options::overwrite_existing);
   Registry registry;
   ASSERT_TRUE(registry.load_plugin(RUNNER_TEST_PLUGIN).has_value());
+  const std::string copy = testing::TempDir() + "runner-registry-" + std::to_string(::getpid()) + ".so";
+  std::filesystem::copy_file(RUNNER_TEST_PLUGIN, copy, std::filesystem::copy_options::overwrite_existing);
   const Result<std::string> second = registry.load_plugin(copy);
   std::filesystem::remove(copy);
   ASSERT_FALSE(second.has_value());

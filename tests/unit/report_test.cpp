@@ -10,6 +10,7 @@
 #include <sstream>
 #include <vector>
 
+#include <runner/job.hpp>
 #include "ipc/os.hpp"
 #include "report/job_printer.hpp"
 #include "report/json_text.hpp"
@@ -17,7 +18,6 @@
 #include "report/printable.hpp"
 #include "report/results_file.hpp"
 #include "tests/unit/records.hpp"
-#include <runner/job.hpp>
 
 namespace runner::report {
 namespace {
@@ -99,7 +99,7 @@ TEST(JsonText, WritesSecondsExactly) {
 
 TEST(Printable, ShowsWhatWouldMoveTheCursor) {
   EXPECT_EQ(printable("a\nb\x1b[2J\xff"), "a\\nb\\x1b[2J\\xff");
-  EXPECT_EQ(printable("\xc2\x9b"), "\\u{9b}");          // CSI as one character
+  EXPECT_EQ(printable("\xc2\x9b"), "\\u{9b}");            // CSI as one character
   EXPECT_EQ(printable("x\xe2\x80\xaey"), "x\\u{202e}y");  // right-to-left override
   EXPECT_EQ(printable("größe 漢字"), "größe 漢字");
 }
@@ -282,8 +282,9 @@ TEST_F(Results, AreSavedFromADyingProgram) {
 
 class Printer : public Results {
  protected:
-  Printer() : out_(::open(path("stdout").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)),
-              err_(::open(path("stderr").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) {}
+  Printer()
+      : out_(::open(path("stdout").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600)),
+        err_(::open(path("stderr").c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0600)) {}
   UniqueFd out_, err_;
 };
 

@@ -15,7 +15,8 @@ namespace {
 
 TEST(Word, KeepsItsNumberAndStateInEitherDirection) {
   for (const std::uint64_t seq : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{255}, (std::uint64_t{1} << 60) - 1}) {
-    for (const SlotState state : {SlotState::free, SlotState::ready, SlotState::claimed, SlotState::running, SlotState::done, SlotState::revoked}) {
+    for (const SlotState state :
+         {SlotState::free, SlotState::ready, SlotState::claimed, SlotState::running, SlotState::done, SlotState::revoked}) {
       EXPECT_EQ(unpack(pack({seq, state})), (Word{seq, state}));
     }
   }

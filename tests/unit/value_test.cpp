@@ -58,8 +58,8 @@ TEST(Utf8, KnowsEachLengthAndRefusesWhatIsOverlongOrASurrogateOrCutOff) {
   EXPECT_EQ(utf8_length("\u20ac"), 3U);
   EXPECT_EQ(utf8_length("\U0001f600"), 4U);
   EXPECT_EQ(utf8_length(""), 0U);
-  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xe2\x82", "\xf0\x80\x80\x80",
-                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
+  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xc3", "\xe0\x80\x80", "\xed\xa0\x80", "\xe2\x82",
+                          "\xf0\x80\x80\x80", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
     EXPECT_EQ(utf8_length(bad), 0U);
     EXPECT_FALSE(is_utf8(std::string("text ") + bad));
   }

@@ -92,7 +92,7 @@ TEST(Wire, RefusesAMessageCutOffAtAnyByte) {
 TEST(Wire, RefusesASizeThatItsMessageCannotHold) {
   // Each claims far more elements than there are bytes; none may make the reader allocate them.
   for (const std::string& wire : {std::string("\x05hell"), std::string("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
-                                 std::string("\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), std::string("\x80\x80\x80\x80\x40")}) {
+                                  std::string("\xff\xff\xff\xff\xff\xff\xff\xff\x7f"), std::string("\x80\x80\x80\x80\x40")}) {
     EXPECT_THROW(static_cast<void>(from_wire<std::string>(as_bytes(wire))), WireError);
     EXPECT_THROW(static_cast<void>(from_wire<std::vector<std::uint64_t>>(as_bytes(wire))), WireError);
     EXPECT_THROW(static_cast<void>((from_wire<std::map<std::string, std::string>>(as_bytes(wire)))), WireError);

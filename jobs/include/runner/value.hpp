@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <variant>
 #include <vector>
 
@@ -26,7 +25,8 @@ struct Scalar {
   bool plain = true;  // written without quotes, so that it may be a number, a truth value or null
 };
 using Sequence = std::vector<Value>;
-using Mapping = std::vector<std::pair<Scalar, Value>>;  // in the order written; keys are unique (the reader refuses others)
+struct Member;
+using Mapping = std::vector<Member>;  // in the order written; keys are unique (the reader refuses others)
 
 struct Value {
   std::variant<Scalar, Sequence, Mapping> data;
@@ -39,6 +39,11 @@ struct Value {
     const Scalar* s = scalar();
     return s != nullptr && s->plain && (s->text.empty() || s->text == "~" || s->text == "null");
   }
+};
+
+struct Member {
+  Scalar key;
+  Value value;
 };
 
 // Thrown inside reading code only and turned into a Result at its edge: cereal's interface has no other way out.

@@ -1,0 +1,36 @@
+# Installs into a folder of its own, builds the example plug-in against that alone, and asks for what a user would.
+set(prefix ${BINARY_DIR}/install-test)
+set(build ${BINARY_DIR}/install-test-plugin)
+file(REMOVE_RECURSE ${prefix} ${build})
+
+function(must)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}\n${out}\n${err}")
+  endif()
+  set(out "${out}" PARENT_SCOPE)
+endfunction()
+function(expect text)
+  if(NOT out MATCHES "${text}")
+    message(FATAL_ERROR "expected ${text}, found:\n${out}")
+  endif()
+endfunction()
+
+must(${CMAKE_COMMAND} --install ${BINARY_DIR} --prefix ${prefix})
+# The installed program knows every kind, and so does the worker that it starts.
+must(${prefix}/bin/runner kinds)
+expect("nqueens")
+expect("mandelbrot")
+file(WRITE ${build}-jobs.yaml "version: 1\njobs: [{name: q, kind: nqueens, args: {n: 8}}]\n")
+must(${prefix}/bin/runner --progress none ${build}-jobs.yaml)
+expect("{\"job\":\"q\",\"result\":{\"solutions\":92}}")
+
+must(${CMAKE_COMMAND} -S ${SOURCE_DIR}/examples/plugin -B ${build} -G Ninja -DCMAKE_CXX_COMPILER=${CXX}
+  "-DCMAKE_CXX_FLAGS=${FLAGS}" -DCMAKE_PREFIX_PATH=${prefix})
+must(${CMAKE_COMMAND} --build ${build})
+must(${prefix}/bin/runner kinds price --plugin ${build}/libprice.so)
+expect("Prices a European call")
+file(WRITE ${build}-jobs.yaml "version: 1\nplugins: [${build}/libprice.so]\njobs: [{name: p, kind: price, args: {spot: 100, strike: 90}}]\n")
+must(${prefix}/bin/runner --progress none ${build}-jobs.yaml)
+expect("\"job\":\"p\",\"result\":{\"value\":1[0-9]\\.")
+file(REMOVE_RECURSE ${prefix} ${build})

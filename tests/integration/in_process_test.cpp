@@ -1,0 +1,59 @@
+// What the models without isolation cannot do, they say.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/integration/program.hpp"
+
+namespace runner::integration {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class InProcess : public testing::TestWithParam<const char*> {
+ protected:
+  void TearDown() override { EXPECT_THAT(leftovers(), IsEmpty()); }
+  Folder folder_;
+};
+INSTANTIATE_TEST_SUITE_P(Models, InProcess, testing::Values("serial", "threads", "async"), [](const auto& one) { return std::string(one.param); });
+
+TEST_P(InProcess, ACrashEndsTheProgramBySignalAfterNamingTheJobAndSavingTheOthers) {
+  folder_.write("jobs.yaml", "version: 1\njobs: [{name: ok, kind: noop, matrix: {i: 1..20}}, {name: wait, kind: sleep, args: {duration: 300ms}}, {name: seg, kind: misbehave, args: {how: segfault}}]\n");
+  const Ended ended = folder_.run({"--mode", GetParam(), "--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"});
+#ifndef __SANITIZE_ADDRESS__  // which has words of its own for a crash, and another status
+  EXPECT_EQ(ended.status, 128 + SIGSEGV) << ended.err;
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("the job `seg` crashed with SIGSEGV"), HasSubstr("21 outcomes are safe"), HasSubstr("--mode processes")));
+  const std::string results = folder_.read("r.jsonl");
+  EXPECT_EQ(std::count(results.begin(), results.end(), '\n'), 21);
+#else
+  EXPECT_NE(ended.status, 0);
+#endif
+}
+
+TEST_P(InProcess, AJobThatLooksAtItsStopTokenTimesOut) {
+  folder_.write("jobs.yaml", "version: 1\njobs: [{name: s, kind: spin, args: {duration: 1000s}, timeout: 200ms}, {kind: noop}]\n");
+  const Ended ended = folder_.run({"--mode", GetParam(), "--progress", "none", "jobs.yaml"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("s: timed out after 200 ms"), HasSubstr("1 ok")));
+}
+
+TEST_P(InProcess, AJobThatDoesNotReturnEndsTheRunWithItsNameAndWhatIsSafe) {
+  folder_.write("jobs.yaml", "version: 1\njobs: [{name: ok, kind: noop, matrix: {i: 1..5}}, {name: stuck, kind: misbehave, args: {how: hang}, timeout: 200ms}]\n");
+  const Ended ended = folder_.run({"--mode", GetParam(), "--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("`stuck` did not return"), HasSubstr("5 outcomes are safe"), HasSubstr("--mode processes")));
+  const std::string results = folder_.read("r.jsonl");
+  EXPECT_EQ(std::count(results.begin(), results.end(), '\n'), 5);
+}
+
+TEST_P(InProcess, AnExceptionIsAFailedJob) {
+  folder_.write("jobs.yaml", "version: 1\njobs: [{name: t, kind: misbehave, args: {how: throw}}, {kind: noop}]\n");
+  const Ended ended = folder_.run({"--mode", GetParam(), "--progress", "none", "jobs.yaml"});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("1 failed"), HasSubstr("1 ok")));
+}
+
+}  // namespace
+}  // namespace runner::integration

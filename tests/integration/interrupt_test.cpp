@@ -1,0 +1,86 @@
+// Ctrl-C: the first lets running jobs finish, the second ends them, the third ends everything.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include "tests/integration/program.hpp"
+
+namespace runner::integration {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class Interrupt : public testing::TestWithParam<std::vector<std::string>> {
+ protected:
+  std::vector<std::string> command(const std::string& yaml) {
+    folder_.write("jobs.yaml", yaml);
+    std::vector<std::string> arguments{"--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"};
+    arguments.insert(arguments.end(), GetParam().begin(), GetParam().end());
+    return words(arguments);
+  }
+  bool begun() const {
+    return eventually([&] { return folder_.exists("begun"); });
+  }
+  void TearDown() override { EXPECT_THAT(leftovers(), IsEmpty()); }
+  Folder folder_;
+};
+INSTANTIATE_TEST_SUITE_P(Models, Interrupt,
+                         testing::Values(std::vector<std::string>{}, std::vector<std::string>{"--transport", "pipe"},
+                                         std::vector<std::string>{"--mode", "threads"}, std::vector<std::string>{"--mode", "async"},
+                                         std::vector<std::string>{"--mode", "serial"}),
+                         [](const auto& one) { return one.param.empty() ? std::string("shm") : one.param[1]; });
+
+TEST_P(Interrupt, OnceLetsWhatRunsFinishAndStartsNothingMore) {
+  Running running(folder_, command("version: 1\njobs:\n  - {name: run, shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done; echo finished\"}\n"
+                                   "  - {name: later, shell: \"echo more\", matrix: {i: 1..50}}\n"));
+  ASSERT_TRUE(begun());
+  running.signal(SIGINT);
+  folder_.write("go", "");
+  const Ended ended = running.wait();
+  EXPECT_EQ(ended.status, 130) << ended.err;
+  EXPECT_EQ(ended.out.substr(0, 9), "finished\n");
+  EXPECT_THAT(folder_.read("r.jsonl"), HasSubstr("\"job\":\"run\",\"kind\":\"command\",\"status\":\"ok\""));
+  EXPECT_THAT(folder_.read("r.jsonl"), Not(HasSubstr("later-50")));
+}
+
+TEST_P(Interrupt, TwiceEndsWhatRuns) {
+  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"touch begun; sleep 1000\"}, {name: later, command: [\"true\"]}]\n"));
+  ASSERT_TRUE(begun());
+  running.signal(SIGINT);
+  running.signal(SIGTERM);  // two signals of one kind at once could be merged into one
+  const Ended ended = running.wait();
+  EXPECT_EQ(ended.status, 130);
+  EXPECT_THAT(folder_.read("r.jsonl"), HasSubstr("\"job\":\"run\",\"kind\":\"command\",\"status\":\"cancelled\""));
+}
+
+TEST_P(Interrupt, ThriceEndsEvenWhatIgnoresTheSecond) {
+  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"trap '' TERM; touch begun; while :; do sleep 0.02; done\"}]\n"));
+  ASSERT_TRUE(begun());
+  running.signal(SIGTERM);
+  ASSERT_TRUE(eventually([&] {
+    running.signal(SIGINT);
+    return running.descendants().empty();
+  }));
+  EXPECT_EQ(running.wait().status, 130);
+}
+
+TEST(InterruptOfTypedJobs, TwiceEndsThemInProcessesAndAsksThemElsewhere) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{name: first, shell: \"touch begun\"}, {name: run, kind: spin, args: {duration: 1000s}}]\n");
+  for (const std::vector<std::string>& model : std::vector<std::vector<std::string>>{{}, {"--mode", "serial"}, {"--mode", "threads"}, {"--mode", "async"}}) {
+    std::vector<std::string> arguments{"--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"};
+    arguments.insert(arguments.end(), model.begin(), model.end());
+    Running running(folder, words(arguments));
+    ASSERT_TRUE(eventually([&] { return folder.read("r.jsonl").find("first") != std::string::npos; }));
+    running.signal(SIGTERM);
+    const Ended ended = running.wait();
+    EXPECT_EQ(ended.status, 130) << ended.err;
+    EXPECT_THAT(leftovers(), IsEmpty());
+    std::filesystem::remove(folder.path() / "r.jsonl");
+  }
+}
+
+}  // namespace
+}  // namespace runner::integration

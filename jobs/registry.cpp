@@ -43,6 +43,9 @@ Result<std::string> Registry::load_plugin(const std::string& path) {
                             "it again with the installed headers",
                             path, info->abi, RUNNER_PLUGIN_ABI));
   }
+  if (info->kinds()->empty()) {
+    return fail(ErrorCode::bad_plugin, fmt::format("the plug-in `{}` defines no kind; does a source of it use RUNNER_JOB?", path));
+  }
   if (Result<void> added = add(*info->kinds(), path); !added) return tl::unexpected(added.error());
   plugins_.push_back(absolute.string());
   return absolute.string();

@@ -109,7 +109,7 @@ Outcome Command::outcome() {
   return outcome;
 }
 
-Outcome run_command(const CommandWork& work, int watch_fd, const std::function<bool()>& terminate_asked) {
+Outcome run_command(const CommandWork& work, int watch_fd, const std::function<Wish()>& wish) {
   Result<std::unique_ptr<Command>> started = Command::start(work);
   if (!started) {
     Outcome outcome;
@@ -119,11 +119,11 @@ Outcome run_command(const CommandWork& work, int watch_fd, const std::function<b
   Command& command = **started;
   TimePoint kill_at = TimePoint::max();
   for (;;) {
-    // poll passes over negative descriptors. A job that was told to end needs no telling again.
+    // poll passes over negative descriptors. A job that was told to end needs no telling again, unless nobody waits any more.
     std::array<pollfd, 4> fds{{{command.exit_fd(), POLLIN, 0},
                                {command.out_fd(), POLLIN, 0},
                                {command.err_fd(), POLLIN, 0},
-                               {command.terminated() ? -1 : watch_fd, POLLIN, 0}}};
+                               {watch_fd, static_cast<short>(command.terminated() ? POLLRDHUP : POLLIN | POLLRDHUP), 0}}};
     timespec left{};
     const bool hurried = kill_at != TimePoint::max();
     if (hurried) {
@@ -144,9 +144,18 @@ Outcome run_command(const CommandWork& work, int watch_fd, const std::function<b
     if (fds[1].revents != 0) command.read_out();
     if (fds[2].revents != 0) command.read_err();
     if (fds[0].revents != 0) return command.outcome();
-    if (fds[3].revents != 0 && terminate_asked()) {
-      command.terminate();
-      kill_at = steady_clock::now() + Command::kGrace;
+    if (fds[3].revents == 0) continue;
+    switch (wish()) {
+      case Wish::go_on: break;
+      case Wish::terminate:
+        if (command.terminated()) break;
+        command.terminate();
+        kill_at = steady_clock::now() + Command::kGrace;
+        break;
+      case Wish::kill:
+        command.kill();
+        watch_fd = -1;
+        break;
     }
   }
 }

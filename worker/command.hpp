@@ -9,6 +9,7 @@
 // Call order   start (read_out | read_err | terminate | kill)* exited -> outcome
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -59,8 +60,10 @@ class Command {
   bool reaped_ = false;
 };
 
-// Runs a command to its end on this thread. When `watch_fd` (-1: none) is readable, `terminate_asked` is called; once it answers
-// true the command is terminated, and killed 2 s later if need be.
-[[nodiscard]] Outcome run_command(const CommandWork& work, int watch_fd, const std::function<bool()>& terminate_asked);
+// What whoever waits for a command wants of it. terminate: TERM, and KILL after the grace.
+enum class Wish : std::uint8_t { go_on, terminate, kill };
+
+// Runs a command to its end on this thread. When `watch_fd` (-1: none) is readable, or its other end is gone, `wish` is asked.
+[[nodiscard]] Outcome run_command(const CommandWork& work, int watch_fd, const std::function<Wish()>& wish);
 
 }  // namespace runner::worker

@@ -96,7 +96,8 @@ Result<void> run_one(ipc::Responder& responder, const ipc::JobRequest& request, 
       const Result<bool> asked = responder.terminate_asked();
       if (!asked) broken = tl::unexpected(asked.error());
       reply.terminated = reply.terminated || !asked || *asked;
-      return reply.terminated;
+      // With the master gone there is nobody to be patient for.
+      return !asked ? Wish::kill : reply.terminated ? Wish::terminate : Wish::go_on;
     });
     if (!broken) return broken;
   }

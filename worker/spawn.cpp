@@ -39,7 +39,7 @@ struct Plan {
 };
 
 // The child runs in our memory until it has become the program: a sanitizer's bookkeeping there would be taken for ours.
-#define RUNNER_IN_CHILD [[gnu::no_sanitize("address"), gnu::no_sanitize("thread"), gnu::no_sanitize("undefined")]]
+#define RUNNER_IN_CHILD __attribute__((no_sanitize("address", "thread", "undefined")))
 
 // What the kernel takes for a disposition: handler, flags, restorer, mask; all zero is the default.
 struct KernelAction {

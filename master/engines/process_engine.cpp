@@ -23,8 +23,10 @@ constexpr std::size_t kInboundArena = std::size_t{1} << 20;
 constexpr Duration kPatience = milliseconds(2);
 // A command gets TERM, and KILL after the worker's own grace; a worker that has not answered by then is ended itself.
 constexpr Duration kTerminateGrace = std::chrono::seconds(5);
-constexpr std::uint32_t kMostFailedStarts = 3;
+// Deaths in a row that cost no job: workers that cannot live, rather than jobs that kill them.
+constexpr std::uint32_t kMostIdleDeaths = 10;
 constexpr std::size_t kNoSeat = 0;
+constexpr int kMostThreads = 1024;  // whose processor time a job can sum up
 
 TimePoint now() { return steady_clock::now(); }
 
@@ -44,7 +46,7 @@ ProcessEngine::~ProcessEngine() = default;
 // ---- opening ----
 
 Result<void> ProcessEngine::open() {
-  const TimePoint began = now();
+  const TimePoint began = opened_ = now();
   Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
                                                    ? make_fork_launcher(registry_)
                                                    : make_spawn_launcher(options_.worker_program);
@@ -132,7 +134,6 @@ Result<void> ProcessEngine::greeted(Seat& seat) {
     if (Result<void> bound = bind_process(worker.pid(), cores_[number(worker.id())]); !bound) cores_.clear();
   }
   seat.idle_since = now();
-  failed_starts_ = 0;
   return {};
 }
 
@@ -276,8 +277,27 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
       return;
     }
     if (!*got) return;
+    if (Result<void> plausible = check_times(completion); !plausible) {
+      seat.broke_rules = plausible.error().text;
+      seat.worker->kill();
+      completion.reply.outcome = Outcome{};
+      completion.reply.outcome.ending = Crashed{0, "its worker broke the protocol: " + seat.broke_rules};
+      completion.entered = completion.finished = TimePoint{};
+    }
     finish(seat, completion, job, events);
+    if (!seat.broke_rules.empty()) return;
   }
+}
+
+// Times are bytes of a worker too, and sums of them must not overflow.
+Result<void> ProcessEngine::check_times(const ipc::Completion& completion) const {
+  constexpr Duration unremarkable = std::chrono::hours(1);
+  const Outcome& outcome = completion.reply.outcome;
+  const auto fits = [&](Duration span, Duration limit) { return span >= Duration::zero() && (span <= unremarkable || span <= limit); };
+  const TimePoint at = now();
+  const Duration age = at - opened_ + unremarkable;
+  if (fits(outcome.wall, age) && fits(outcome.cpu, age * kMostThreads) && completion.entered <= at && completion.finished <= at) return {};
+  return fail(ErrorCode::protocol, "a reply tells of times that cannot be");
 }
 
 void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job,
@@ -287,6 +307,7 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   costs_.execute += outcome.wall;
   costs_.execute_cpu += outcome.cpu;
   if (completion.entered > seat.idle_since) costs_.ipc += completion.entered - seat.idle_since;
+  idle_deaths_ = 0;
   seat.idle_since = std::max(seat.idle_since, completion.finished);
   last_finish_ = std::max(last_finish_, completion.finished);
   if (job.stopping) {
@@ -332,13 +353,14 @@ Result<void> ProcessEngine::buried(Seat& seat, std::vector<EngineEvent>& events)
   WorkerProcess& worker = *seat.worker;
   collect(seat, events);  // what was published before the death is valid
   const WorkerProcess::Death death = worker.reap();
-  bool ended_by_us = false;
+  bool ended_by_us = false, charged = false;
   for (const InHand& job : worker.hand()) {
     if (job.taken_back) continue;
     if (worker.requester().fate(job.ticket) == ipc::Fate::untouched) {
       events.emplace_back(JobReturned{job.job->id, job.attempt});
       continue;
     }
+    charged = true;
     Outcome outcome = death_of(seat, job, death);
     costs_.execute += outcome.wall;
     ended_by_us = ended_by_us || job.stopping.has_value();
@@ -348,8 +370,9 @@ Result<void> ProcessEngine::buried(Seat& seat, std::vector<EngineEvent>& events)
     ++lost_;
     const std::string how = seat.broke_rules.empty() ? death.how : "broke the protocol (" + seat.broke_rules + ")";
     events.emplace_back(WorkerLost{worker.id(), how});
-    if (!worker.greeted() && ++failed_starts_ >= kMostFailedStarts) {
-      return fail(ErrorCode::system, "workers cannot be started any more: the last one " + how + " before it was ready");
+    idle_deaths_ = charged ? 0 : idle_deaths_ + 1;
+    if (idle_deaths_ >= kMostIdleDeaths) {
+      return fail(ErrorCode::system, std::to_string(kMostIdleDeaths) + " workers in a row ended without having run a job; the last one " + how);
     }
   }
   const WorkerId id = worker.id();
@@ -494,7 +517,9 @@ EngineCosts ProcessEngine::close() {
     if (!seat.worker) continue;
     // A replacement that has not greeted yet waits for nothing.
     if (seat.worker->greeted() && last_finish_ > seat.idle_since) costs_.tail += last_finish_ - seat.idle_since;
-    if (seat.worker->held() != 0) {
+    if (const InHand* head = seat.worker->head(); head != nullptr && std::holds_alternative<CommandWork>(head->job->work)) {
+      seat.worker->hang_up();  // killed, it would leave what the command has started
+    } else if (head != nullptr) {
       seat.worker->kill();
     } else {
       seat.worker->close();

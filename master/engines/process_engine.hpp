@@ -57,6 +57,7 @@ class ProcessEngine final : public Engine {
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::size_t seat);
   void unwatch(int fd);
   void collect(Seat& seat, std::vector<EngineEvent>& events);
+  [[nodiscard]] Result<void> check_times(const ipc::Completion& completion) const;
   void finish(Seat& seat, ipc::Completion& completion, const InHand& job, std::vector<EngineEvent>& events);
   void rebalance();
   void kick_all();
@@ -88,10 +89,10 @@ class ProcessEngine final : public Engine {
   Duration last_expected_ = Prefetch::kWindow;
   bool patient_ = true;   // workers with a short queue may ring only when half of it is done
   bool lazy_ = false;     // at least one was told so
-  std::uint32_t failed_starts_ = 0;
+  std::uint32_t idle_deaths_ = 0;
   std::uint64_t lost_ = 0;
   EngineCosts costs_;
-  TimePoint last_finish_{};
+  TimePoint opened_{}, last_finish_{};
 };
 
 }  // namespace runner::master

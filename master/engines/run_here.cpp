@@ -30,7 +30,10 @@ Ending stopped_ending(const JobSpec& job, StopReason reason) {
 RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop) {
   if (const auto* command = std::get_if<CommandWork>(&job.work)) {
     RanHere ran;
-    ran.outcome = worker::run_command(*command, stop.fd(), [&] { return ran.stopped = stop.pressed(); });
+    ran.outcome = worker::run_command(*command, stop.fd(), [&] {
+      ran.stopped = stop.pressed();
+      return ran.stopped ? worker::Wish::terminate : worker::Wish::go_on;
+    });
     return ran;
   }
   if (kind == nullptr) return {unknown_kind(job), false};

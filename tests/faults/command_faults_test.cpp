@@ -40,7 +40,7 @@ TEST_P(CommandFails, StartingAProgramThatDoesNotExist) {
 
 TEST_P(CommandFails, RunningACommand) {
   fail_each_call(GetParam(), [] {
-    const Outcome outcome = run_command(shell("echo out; echo err >&2"), -1, [] { return false; });
+    const Outcome outcome = run_command(shell("echo out; echo err >&2"), -1, [] { return Wish::go_on; });
     if (succeeded(outcome)) {
       EXPECT_EQ(outcome.out.text, "out\n");
       EXPECT_EQ(outcome.err.text, "err\n");
@@ -51,7 +51,7 @@ TEST_P(CommandFails, RunningACommand) {
 
 TEST_P(CommandFails, RunningACommandWithMoreOutputThanFitsIntoMemory) {
   fail_each_call(GetParam(), [] {
-    const Outcome outcome = run_command(shell("head -c 1200000 /dev/zero"), -1, [] { return false; });
+    const Outcome outcome = run_command(shell("head -c 1200000 /dev/zero"), -1, [] { return Wish::go_on; });
     if (succeeded(outcome)) {
       EXPECT_EQ(outcome.out.bytes, 1'200'000U);
       EXPECT_TRUE(static_cast<bool>(outcome.out.spill));
@@ -68,7 +68,7 @@ TEST_P(CommandFails, RunningACommandWithMoreOutputThanFitsIntoMemory) {
 TEST_P(CommandFails, EndingACommand) {
   const UniqueFd bell(::eventfd(1, EFD_CLOEXEC));
   fail_each_call(GetParam(), [&]() -> Result<void> {
-    const Outcome outcome = run_command(shell("exec sleep 1000"), bell.get(), [] { return true; });
+    const Outcome outcome = run_command(shell("exec sleep 1000"), bell.get(), [] { return Wish::terminate; });
     if (const auto* crashed = std::get_if<Crashed>(&outcome.ending)) {
       EXPECT_TRUE(crashed->signal == SIGTERM || crashed->signal == SIGKILL) << describe(outcome);
       return {};

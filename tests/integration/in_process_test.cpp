@@ -24,9 +24,12 @@ TEST_P(InProcess, ACrashEndsTheProgramBySignalAfterNamingTheJobAndSavingTheOther
   const Ended ended = folder_.run({"--mode", GetParam(), "--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"});
 #ifndef __SANITIZE_ADDRESS__  // which has words of its own for a crash, and another status
   EXPECT_EQ(ended.status, 128 + SIGSEGV) << ended.err;
-  EXPECT_THAT(ended.err, AllOf(HasSubstr("the job `seg` crashed with SIGSEGV"), HasSubstr("21 outcomes are safe"), HasSubstr("--mode processes")));
+  EXPECT_THAT(ended.err, AllOf(HasSubstr("the job `seg` crashed with SIGSEGV"), HasSubstr("--mode processes")));
   const std::string results = folder_.read("r.jsonl");
-  EXPECT_EQ(std::count(results.begin(), results.end(), '\n'), 21);
+  const auto safe = std::count(results.begin(), results.end(), '\n');
+  EXPECT_THAT(ended.err, HasSubstr(std::to_string(safe) + " outcomes are safe"));
+  // On threads the loop may not have heard of the job before when the next one crashes.
+  EXPECT_GE(safe, 20);
 #else
   EXPECT_NE(ended.status, 0);
 #endif

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <thread>
+
 #include "tests/integration/program.hpp"
 
 namespace runner::integration {
@@ -16,7 +18,7 @@ class Interrupt : public testing::TestWithParam<std::vector<std::string>> {
  protected:
   std::vector<std::string> command(const std::string& yaml) {
     folder_.write("jobs.yaml", yaml);
-    std::vector<std::string> arguments{"--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"};
+    std::vector<std::string> arguments{"--procs", "1", "--progress", "lines", "--results", "r.jsonl", "jobs.yaml"};
     arguments.insert(arguments.end(), GetParam().begin(), GetParam().end());
     return words(arguments);
   }
@@ -49,9 +51,22 @@ TEST_P(Interrupt, TwiceEndsWhatRuns) {
   Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"touch begun; sleep 1000\"}, {name: later, command: [\"true\"]}]\n"));
   ASSERT_TRUE(begun());
   running.signal(SIGINT);
-  running.signal(SIGTERM);  // two signals of one kind at once could be merged into one
+  if (GetParam() != std::vector<std::string>{"--mode", "serial"}) {  // whose loop is inside of the job, and says nothing
+    ASSERT_TRUE(eventually([&] { return running.err_so_far().find("Ctrl-C") != std::string::npos; })) << running.err_so_far();
+  } else {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));  // two signals at once may be merged into one
+  }
+  running.signal(SIGINT);
   const Ended ended = running.wait();
   EXPECT_EQ(ended.status, 130);
+  EXPECT_THAT(folder_.read("r.jsonl"), HasSubstr("\"job\":\"run\",\"kind\":\"command\",\"status\":\"cancelled\""));
+}
+
+TEST_P(Interrupt, BySigtermEndsWhatRuns) {
+  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"touch begun; sleep 1000\"}, {name: later, command: [\"true\"]}]\n"));
+  ASSERT_TRUE(begun());
+  running.signal(SIGTERM);
+  EXPECT_EQ(running.wait().status, 130);
   EXPECT_THAT(folder_.read("r.jsonl"), HasSubstr("\"job\":\"run\",\"kind\":\"command\",\"status\":\"cancelled\""));
 }
 

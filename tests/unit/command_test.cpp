@@ -24,7 +24,7 @@ using testing::StartsWith;
 
 CommandWork shell(const std::string& script) { return {{"/bin/sh", "-c", script}, "", "", {}}; }
 Outcome run(const CommandWork& work) {
-  return run_command(work, -1, [] { return false; });
+  return run_command(work, -1, [] { return Wish::go_on; });
 }
 std::string output_of(const CommandWork& work) {
   const Outcome outcome = run(work);
@@ -155,7 +155,7 @@ TEST_F(CommandTest, DoesNotWaitForAChildThatLeftItsGroup) {
 TEST_F(CommandTest, IsEndedWithItsGroupWhenItIsAskedFor) {
   const UniqueFd bell(::eventfd(1, EFD_CLOEXEC));
   int asked = 0;
-  const Outcome outcome = run_command(shell("sleep 1000 & sleep 1000"), bell.get(), [&] { return ++asked == 3; });
+  const Outcome outcome = run_command(shell("sleep 1000 & sleep 1000"), bell.get(), [&] { return ++asked == 3 ? Wish::terminate : Wish::go_on; });
   EXPECT_EQ(std::get<Crashed>(outcome.ending).signal, SIGTERM);
   EXPECT_EQ(asked, 3) << "and not asked again";
 }
@@ -164,7 +164,7 @@ TEST_F(CommandTest, ThatIgnoresTermIsKilled) {
   const UniqueFd bell(::eventfd(1, EFD_CLOEXEC));
   const std::string ready = path("ready");
   const Outcome outcome = run_command(shell("trap '' TERM; echo x > " + ready + "; while :; do sleep 1; done"), bell.get(),
-                                      [&] { return std::filesystem::exists(ready); });
+                                      [&] { return std::filesystem::exists(ready) ? Wish::terminate : Wish::go_on; });
   EXPECT_EQ(std::get<Crashed>(outcome.ending).signal, SIGKILL);
 }
 

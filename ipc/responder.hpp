@@ -24,7 +24,8 @@ class Responder {
   // Publishes the reply after all of its bytes.
   [[nodiscard]] virtual Result<void> answer(JobReply&& reply) = 0;
 
-  // For a long command: the control socket became readable. True: the master wants the current request ended.
+  // For a long command: the control socket became readable. True: the master wants the current request ended. Error (protocol):
+  // the master is gone, so nobody waits for it.
   [[nodiscard]] virtual Result<bool> terminate_asked() = 0;
 };
 

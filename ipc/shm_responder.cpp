@@ -257,7 +257,7 @@ Result<bool> ShmResponder::terminate_asked() {
   ControlMessage message;
   const Result<Received> got = receive_control(control_, message, false);
   if (!got) return tl::unexpected(got.error());
-  if (*got == Received::end_of_file) return true;
+  if (*got == Received::end_of_file) return fail(ErrorCode::protocol, "the master is gone");
   if (*got == Received::nothing_there) return false;
   const Result<Note> note = read_note(message);
   if (!note) return tl::unexpected(note.error());

@@ -529,9 +529,11 @@ EngineCosts ProcessEngine::close() {
   // An idle worker leaves within microseconds; one that does not in a second is ended by its destructor.
   const TimePoint patience = now() + std::chrono::seconds(1);
   for (pollfd& one : alive) {
-    const auto left = std::chrono::duration_cast<milliseconds>(patience - now()).count();
-    static_cast<void>(os::retry("poll", ::poll, &one, nfds_t{1}, static_cast<int>(std::max<std::int64_t>(0, left))));
-    if ((one.revents & POLLIN) == 0) continue;
+    // Not retried blindly: an impatient person's signals must not renew our patience.
+    for (std::int64_t left = 1; left > 0 && one.revents == 0;) {
+      left = std::max<std::int64_t>(0, std::chrono::duration_cast<milliseconds>(patience - now()).count());
+      static_cast<void>(os::call("poll", ::poll, &one, nfds_t{1}, static_cast<int>(left)));
+    }
   }
   seats_.clear();
   launcher_.reset();

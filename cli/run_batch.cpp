@@ -4,6 +4,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -51,6 +53,24 @@ void allow_descriptors(std::uint32_t procs) {
   ::setrlimit(RLIMIT_NOFILE, &limit);  // if it is refused, the worker that is one too many gets the message
 }
 
+// How many outcomes --keep-order holds back: a crash of this program would lose them.
+class HeldBack final : public master::Sink {
+ public:
+  explicit HeldBack(const std::vector<std::unique_ptr<report::InOrder>>& ordered) : ordered_(ordered) {}
+  [[nodiscard]] Result<void> ended(const master::JobRecord&) override {
+    std::uint64_t most = 0;
+    for (const auto& one : ordered_) most = std::max(most, one->waiting());
+    count.store(most, std::memory_order_relaxed);
+    return {};
+  }
+  static inline std::atomic<std::uint64_t> count{0};  // a signal handler reads it
+
+ private:
+  const std::vector<std::unique_ptr<report::InOrder>>& ordered_;
+};
+
+void say_last(std::string_view job, std::uint64_t told, int signal) { say_crash(job, told - std::min(told, HeldBack::count.load()), signal); }
+
 // Everything that is told of the run, in the order in which it is told.
 class Sinks {
  public:
@@ -76,7 +96,8 @@ class Sinks {
   }
   // Counts what the others have; so it comes last.
   [[nodiscard]] Result<void> add_last_words() {
-    Result<std::unique_ptr<master::LastWords>> words = master::LastWords::install(&say_crash, all_);
+    all_.push_back(&held_back_);
+    Result<std::unique_ptr<master::LastWords>> words = master::LastWords::install(&say_last, all_);
     if (!words) return tl::unexpected(words.error());
     words_ = std::move(*words);
     told_ = all_;
@@ -114,6 +135,7 @@ class Sinks {
   bool keep_order_;
   std::unique_ptr<report::ResultsFile> file_;
   std::vector<std::unique_ptr<report::InOrder>> ordered_;
+  HeldBack held_back_{ordered_};
   std::vector<master::Sink*> all_, told_;
   std::unique_ptr<master::LastWords> words_;
 };

@@ -45,7 +45,7 @@ struct MandelbrotArgs {
       arg("width", width, "width of the picture").unit("pixels").range(1, 8192).or_default(1200),
       arg("height", height, "height of the picture").unit("pixels").range(1, 8192).or_default(800),
       arg("iterations", iterations, "after this many a point counts as inside").range(1, 1'000'000).or_default(1000),
-      arg("file", file, "PNG file to write, in a folder that exists; replaces one of this name"));
+      arg("file", file, "PNG file to write, its folder is made if need be; replaces one of this name"));
   }
 };
 struct Mandelbrot {
@@ -133,15 +133,18 @@ std::string checksum(const std::vector<std::uint8_t>& bytes) {
 }
 [[noreturn]] void unwritable(const std::string& file, int error) {
   const bool folder = error == ENOENT || error == ENOTDIR || error == EACCES || error == EROFS;
-  unwritable(file, std::generic_category().message(error) + (folder ? " (its folder must exist and be writable)" : ""));
+  unwritable(file, std::generic_category().message(error) + (folder ? " (its folder cannot be made or written to)" : ""));
 }
 
-// What can be known before a minute of painting.
-void check_place(const std::string& file) {
+// What can be known, and made, before a minute of painting.
+void prepare_place(const std::string& file) {
   std::error_code unknown;
   if (file.empty()) unwritable(file, "the name of a file was expected");
   if (std::filesystem::is_directory(file, unknown)) unwritable(file, EISDIR);
   const std::filesystem::path folder = std::filesystem::path(file).parent_path();
+  std::error_code made;
+  if (!folder.empty()) std::filesystem::create_directories(folder, made);
+  if (made) unwritable(file, made.value());
   if (::access(folder.empty() ? "." : folder.c_str(), W_OK | X_OK) != 0) unwritable(file, errno);
 }
 
@@ -182,7 +185,7 @@ class NewFile {
 };
 
 Mandelbrot mandelbrot(const MandelbrotArgs& args, JobContext& context) {
-  check_place(args.file);
+  prepare_place(args.file);
   const std::vector<std::uint8_t> pixels = paint(args, context);
 
   NewFile file(args.file);

@@ -376,9 +376,12 @@ Result<void> ProcessEngine::buried(Seat& seat, std::vector<EngineEvent>& events)
     }
   }
   const WorkerId id = worker.id();
-  // What a child of the job inherited stays open after we close it, and would be watched for ever: its bell.
-  unwatch(worker.requester().doorbell());
-  seat.worker.reset();  // closes, and so unwatches, the others
+  // Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched, and
+  // the death of this worker would be told again as that of the next one.
+  for (const int fd : {worker.requester().doorbell(), worker.pidfd(), worker.control(), seat.writing}) {
+    if (fd >= 0) unwatch(fd);
+  }
+  seat.worker.reset();
   return seat_worker(seat, id);
 }
 

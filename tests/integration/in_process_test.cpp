@@ -59,7 +59,7 @@ class Overlapping : public InProcess {};
 INSTANTIATE_TEST_SUITE_P(Models, Overlapping, testing::Values("threads", "async"), [](const auto& one) { return std::string(one.param); });
 
 TEST_P(Overlapping, ACrashCountsOnlyWhatIsReallySafeWhenTheOrderIsKept) {
-  folder_.write("jobs.yaml", "version: 1\njobs: [{name: ok, kind: noop, matrix: {i: 1..3}}, {name: slow, shell: \"sleep 1000\"}, {name: quick, kind: noop, matrix: {i: 1..5}}, {name: wait, kind: sleep, args: {duration: 300ms}}, {name: seg, kind: misbehave, args: {how: segfault}}]\n");
+  folder_.write("jobs.yaml", "version: 1\njobs: [{name: ok, kind: noop, matrix: {i: 1..3}}, {name: slow, command: [sleep, \"1000\"]}, {name: quick, kind: noop, matrix: {i: 1..5}}, {name: wait, kind: sleep, args: {duration: 300ms}}, {name: seg, kind: misbehave, args: {how: segfault}}]\n");
   const Ended ended = folder_.run({"--mode", GetParam(), "--procs", "2", "--keep-order", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"});
   EXPECT_EQ(ended.status, 128 + SIGSEGV) << ended.err;
   const std::string results = folder_.read("r.jsonl");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "master/scheduler.hpp"
+#include "master/usable_cpus.hpp"
 
 namespace runner::master {
 
@@ -33,6 +34,7 @@ class Loop {
     began_ = last_flush_ = steady_clock::now();
     answer_.totals.size = batch_.size;
     answer_.totals.procs = engine_.procs();
+    answer_.totals.cpus = usable_cpus().count;
     answer_.totals.mode = engine_.mode();
     answer_.totals.engine = engine_.description();
     const RunInfo info{batch_.name, batch_.size, engine_.mode(), answer_.totals.engine, engine_.procs(), began_};

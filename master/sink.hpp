@@ -69,6 +69,7 @@ struct RunTotals {
   Duration compute_cpu{};
   EngineCosts costs;
   std::uint32_t procs = 0;
+  std::uint32_t cpus = 0;          // usable ones; with fewer than procs, jobs wait for each other inside their own wall time
   std::string_view mode;
   std::string engine;              // Engine::description()
   std::optional<std::uint64_t> size;

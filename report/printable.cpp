@@ -112,6 +112,34 @@ std::string fit(std::string_view text, std::size_t columns) {
   return shown.substr(0, bytes) + "…";
 }
 
+std::string folded(std::string_view text, std::size_t columns) {
+  constexpr std::string_view between = " · ", indent = "  ";
+  std::string out;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    std::size_t used = 0;
+    for (bool first = true; !line.empty(); first = false) {
+      const std::size_t next = line.find(between);
+      const std::string_view fact = line.substr(0, next);
+      const std::size_t wide = columns_of(fact) + (first ? 0 : 3);
+      if (!first && used + wide >= columns) {
+        out += "\n";
+        out += indent;
+        used = indent.size() + wide - 3;
+      } else {
+        if (!first) out += between;
+        used += wide;
+      }
+      out += fact;
+      line.remove_prefix(next == std::string_view::npos ? line.size() : next + between.size());
+    }
+    out += "\n";
+  }
+  return out;
+}
+
 std::string grouped(std::uint64_t number) {
   std::string digits = std::to_string(number);
   for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ' ');

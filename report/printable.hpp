@@ -22,6 +22,10 @@ namespace runner::report {
 // Printable text of at most `columns`; what was cut shows as `…`.
 [[nodiscard]] std::string fit(std::string_view text, std::size_t columns);
 
+// Lines of facts (`a · b · c`) that are too long go on below, indented, broken between two facts. A fact that is too long by
+// itself stays whole.
+[[nodiscard]] std::string folded(std::string_view text, std::size_t columns);
+
 // "2 000": digits in groups of three.
 [[nodiscard]] std::string grouped(std::uint64_t number);
 

@@ -39,6 +39,12 @@ std::string worth_line(const master::RunTotals& totals) {
   if (wall <= 0 || procs <= 0) return {};
   const double speed_up = seconds(totals.compute) / wall;
   const double efficiency = speed_up / procs * 100;
+  if (totals.procs > totals.cpus && totals.cpus > 0) {
+    // A job that waits for a core while another has it does so inside of its own wall time: that is no speed-up.
+    return fmt::format("compute {} ({} of CPU) · {:.1f} jobs at a time share {} core{}, {:.0f} % busy\n", format_duration(totals.compute),
+                       format_duration(totals.compute_cpu), speed_up, totals.cpus, totals.cpus == 1 ? "" : "s",
+                       seconds(totals.compute_cpu) / wall / totals.cpus * 100);
+  }
   return fmt::format("compute {} ({} of CPU) · speed-up {:.{}f}x · efficiency {:.{}f} %\n", format_duration(totals.compute),
                      format_duration(totals.compute_cpu), speed_up, speed_up < 0.095 ? 3 : 1, efficiency,
                      efficiency < 9.5 ? 1 : 0);
@@ -66,8 +72,8 @@ std::string cost_line(const master::RunTotals& totals) {
     before = " · ";
   };
   tell("start", start, procs > 1 ? fmt::format(" ({} × {})", procs, format_duration(totals.costs.start)) : "");
-  tell("ipc", totals.costs.ipc, "");
-  tell("tail", totals.costs.tail, "");
+  tell("IPC", totals.costs.ipc, "");
+  tell("idle at the end", totals.costs.tail, "");
   return line + "\n";
 }
 
@@ -94,7 +100,7 @@ Result<void> Summary::ended(const master::JobRecord& record) {
 
 Result<void> Summary::finished(const master::RunTotals& totals) {
   console_.clear();
-  console_.err().buffer() += text(totals);
+  console_.err().buffer() += console_.live() ? folded(text(totals), console_.columns()) : text(totals);
   const Result<void> ended = console_.err().end_record();
   return ended ? console_.flush() : ended;
 }

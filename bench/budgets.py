@@ -1,0 +1,154 @@
+"""budgets.py - measures the program against its budgets and prints a table: what, ours, theirs, ratio, budget, verdict.
+
+  budgets.py FOLDER_OF_PROGRAMS
+
+Every row runs its two sides in turn (A B A B ...) and shows medians with the least and the most; the ratio is the median of
+the ratios of the turns, so that a machine that becomes slower meanwhile slows both. Exit status 1 when a budget is missed,
+2 when a side gave a wrong answer.
+"""
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Callable, Optional
+
+HERE = Path(__file__).resolve().parent
+NOOP = "version: 1\njobs:\n  - name: noop\n    kind: noop\n    matrix: {{i: 1..{}}}\n"
+# The last job keeps the program there while it is looked at.
+WATCHED = NOOP + "  - name: last\n    kind: sleep\n    args: {{duration: 60s}}\n"
+TRUE = "version: 1\njobs:\n  - name: true\n    command: [/bin/true]\n    matrix: {{i: 1..{}}}\n"
+
+
+class WrongAnswer(Exception):
+    """A side did not do the work, so its time says nothing."""
+
+
+@dataclass
+class Row:
+    what: str
+    ours: Callable[[], float]
+    theirs: Callable[[], float]
+    budget: Optional[float] = None  # the largest ratio; None: for information
+    turns: int = 5
+    scale: float = 1e3
+    unit: str = "ms"
+
+
+class Ours:
+    """The program under measurement, and the batch files it is given."""
+
+    def __init__(self, programs: Path, folder: Path):
+        self.programs = programs
+        self.folder = folder
+
+    def batch(self, text: str, jobs: int) -> Path:
+        path = self.folder / f"{abs(hash(text))}-{jobs}.yaml"
+        path.write_text(text.format(jobs))
+        return path
+
+    def command(self, batch: Path, *options: str) -> list:
+        return [self.programs / "runner", "--procs", "2", "--progress", "none", *options, batch]
+
+    def seconds(self, text: str, jobs: int, *options: str) -> Callable[[], float]:
+        """The whole wall time of a run, output to /dev/null. What it prints is checked once, before."""
+        command = self.command(self.batch(text, jobs), *options)
+        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
+        if text == NOOP and len(set(said.splitlines())) != jobs:
+            raise WrongAnswer(f"{command}: {len(set(said.splitlines()))} results for {jobs} jobs")
+
+        def measure() -> float:
+            began = time.perf_counter()
+            subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            return time.perf_counter() - began
+
+        return measure
+
+    def first_result(self, jobs: int) -> Callable[[], float]:
+        return lambda: self.watch(jobs, 1)[0]
+
+    def peak_memory(self, jobs: int, results: int) -> Callable[[], float]:
+        return lambda: self.watch(jobs, results)[1]
+
+    def watch(self, jobs: int, results: int) -> tuple:
+        """Seconds to the first result, and the peak resident memory in MiB of the master after so many of them."""
+        command = self.command(self.batch(WATCHED, jobs))
+        began = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as master:
+            try:
+                first = master.stdout.readline()
+                took = time.perf_counter() - began
+                for _ in range(results - 1):
+                    if not master.stdout.readline():
+                        raise WrongAnswer(f"{command} ended early")
+                if not first.startswith(b'{"job":"noop-'):
+                    raise WrongAnswer(f"{command} began with {first!r}")
+                status = Path(f"/proc/{master.pid}/status").read_text()
+            finally:
+                master.kill()
+        return took, int(status.split("VmHWM:")[1].split()[0]) / 1024
+
+
+def printed(*command) -> Callable[[], float]:
+    """A program that times itself and prints the seconds."""
+    return lambda: float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+
+
+def rows(ours: Ours):
+    pool = (sys.executable, HERE / "python_pool.py")
+    noop = ours.seconds(NOOP, 100_000)
+    million = ours.seconds(NOOP, 1_000_000)
+    yield Row("100 000 noop, 2 processes, shm : Pool(2), chunksize 1", noop, printed(*pool, "jobs", "100000"), 1 / 10)
+    yield Row("1 000 000 noop, each : 100 000, each", lambda: million() / 10, noop, 1.3)
+    yield Row("100 000 noop, pipe : shm", ours.seconds(NOOP, 100_000, "--transport", "pipe"), noop)
+    yield Row("100 000 noop, threads : shm", ours.seconds(NOOP, 100_000, "--mode", "threads"), noop)
+    yield Row("100 000 noop, serial : shm", ours.seconds(NOOP, 100_000, "--mode", "serial"), noop)
+    yield Row("first result of 10 000 000 jobs : of 1 000", ours.first_result(10_000_000), ours.first_result(1_000), 1.5, turns=11)
+    yield Row("peak memory after 500 000 of 10 000 000 jobs : 1 000 of 1 000", ours.peak_memory(10_000_000, 500_000),
+              ours.peak_memory(1_000, 1_000), 1.1, scale=1, unit="MiB")
+    yield Row("2 000 x /bin/true, 2 at a time : posix_spawn loop", ours.seconds(TRUE, 2_000),
+              printed(ours.programs / "bench_spawn_loop", "2000", "2", "/bin/true"), 1.1, turns=9)
+    for method, budget in (("fork", 1 / 4), ("spawn", 1 / 10)):
+        yield Row(f"8 workers ready, {method} : Pool(8), {method}",
+                  printed(ours.programs / "bench_start_workers", method, "8"), printed(*pool, "start", method), budget, turns=11)
+
+
+def shown(values: list, scale: float, unit: str) -> str:
+    median, least, most = (scale * value for value in (statistics.median(values), min(values), max(values)))
+    digits = 1 if most < 1000 else 0
+    return f"{median:.{digits}f} {unit} ({least:.{digits}f}-{most:.{digits}f})"
+
+
+def measure(row: Row) -> bool:
+    """Prints the row. False: its budget is missed."""
+    ours, theirs = [], []
+    for _ in range(row.turns):
+        ours.append(row.ours())
+        theirs.append(row.theirs())
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs))
+    kept = row.budget is None or ratio <= row.budget
+    verdict = "" if row.budget is None else "kept" if kept else "MISSED"
+    budget = "" if row.budget is None else f"{row.budget:.2f}"
+    print(f"{row.what:<62} {shown(ours, row.scale, row.unit):>24} {shown(theirs, row.scale, row.unit):>26} "
+          f"{ratio:>7.3f} {budget:>7} {verdict}", flush=True)
+    return kept
+
+
+def main() -> int:
+    print(f"{'ours : theirs':<62} {'ours (least-most)':>24} {'theirs (least-most)':>26} {'ratio':>7} {'budget':>7} verdict")
+    with tempfile.TemporaryDirectory(prefix="runner-bench-") as folder:
+        try:
+            verdicts = [measure(row) for row in rows(Ours(Path(sys.argv[1]).resolve(), Path(folder)))]
+        except (WrongAnswer, subprocess.CalledProcessError) as wrong:
+            print(f"wrong answer: {wrong}", file=sys.stderr)
+            return 2
+    missed = verdicts.count(False)
+    print(f"{missed} of the budgets missed" if missed else "all budgets kept", f"(load {os.getloadavg()[0]:.2f})")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -5,10 +5,10 @@
 
 #include <string>
 
+#include <runner/wire.hpp>
 #include "config/text_template.hpp"
 #include "report/output_file.hpp"
 #include "report/printable.hpp"
-#include <runner/wire.hpp>
 
 namespace runner::cli {
 

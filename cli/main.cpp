@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
+#include <runner/registry.hpp>
 #include "cli/complain.hpp"
 #include "cli/options.hpp"
 #include "cli/run_batch.hpp"
 #include "report/kinds_table.hpp"
 #include "report/output_file.hpp"
-#include <runner/registry.hpp>
 
 namespace runner::cli {
 
@@ -38,7 +38,8 @@ int list_kinds(const KindsOptions& options) {
     }
   }
   if (options.name.empty()) return print(options.json ? report::kinds_json(registry) : report::kinds_table(registry));
-  const Result<std::string> page = options.json ? report::kind_json(registry, options.name) : report::kind_page(registry, options.name);
+  const Result<std::string> page =
+      options.json ? report::kind_json(registry, options.name) : report::kind_page(registry, options.name);
   if (page) return print(*page);
   complain(page.error());
   return kNothingRan;

@@ -1,7 +1,7 @@
 #include "cli/options.hpp"
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <array>
@@ -9,9 +9,9 @@
 #include <string_view>
 #include <utility>
 
-#include "master/usable_cpus.hpp"
 #include <runner/value.hpp>
 #include <runner/version.hpp>
+#include "master/usable_cpus.hpp"
 
 namespace runner::cli {
 
@@ -92,7 +92,8 @@ CLI::Option* choice(CLI::App& app, const char* name, T& into, const Words<T>& wo
     for (const auto& [word, value] : words) known.push_back(word);
     if (std::find(known.begin(), known.end(), given) != known.end()) return std::string();
     const std::string_view near = near_miss(given, known);
-    return fmt::format("`{}` is none of {}{}", given, fmt::join(known, ", "), near.empty() ? "" : fmt::format("; did you mean `{}`?", near));
+    return fmt::format("`{}` is none of {}{}", given, fmt::join(known, ", "),
+                       near.empty() ? "" : fmt::format("; did you mean `{}`?", near));
   };
   return app.add_option_function<std::string>(name, take, description)->option_text(text)->check(CLI::Validator(check, ""));
 }
@@ -102,7 +103,8 @@ std::string check_procs(const std::string& text) {
   std::uint32_t procs = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), procs);
   if (error == std::errc() && end == text.data() + text.size() && procs >= 1 && procs <= kMostProcs) return {};
-  return fmt::format("`{}` must be a whole number from 1 to {}; this machine has {} usable CPUs", text, kMostProcs, master::usable_cpus().count);
+  return fmt::format("`{}` must be a whole number from 1 to {}; this machine has {} usable CPUs", text, kMostProcs,
+                     master::usable_cpus().count);
 }
 
 void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
@@ -124,7 +126,8 @@ Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> ar
   }
   const std::vector<std::string> extra = app.remaining();
   if (extra.empty()) return std::nullopt;
-  if (!extra.front().starts_with('-')) return fail(ErrorCode::usage, fmt::format("`{}` is one argument too many", extra.front()));
+  if (!extra.front().starts_with('-'))
+    return fail(ErrorCode::usage, fmt::format("`{}` is one argument too many", extra.front()));
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
@@ -132,11 +135,13 @@ Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> ar
   const std::vector<std::string_view> known(names.begin(), names.end());
   const std::string word = extra.front().substr(0, extra.front().find('='));
   const std::string_view near = near_miss(word, known);
-  return fail(ErrorCode::usage, fmt::format("there is no option `{}`{}", word, near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+  return fail(ErrorCode::usage,
+              fmt::format("there is no option `{}`{}", word, near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
 }
 
 tl::unexpected<Error> no_file(std::string_view command) {
-  return fail(ErrorCode::usage, fmt::format("which batch file? Give one, as in `runner {}jobs.yaml`, or `-` for standard input", command));
+  return fail(ErrorCode::usage,
+              fmt::format("which batch file? Give one, as in `runner {}jobs.yaml`, or `-` for standard input", command));
 }
 
 Result<Command> parse_run(const std::vector<std::string>& arguments) {
@@ -149,19 +154,23 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
         "  runner --version | --help\n");
   app.footer(kRunExamples);
   app.add_option("FILE", options.file, "The batch file")->option_text(" ");
-  app.add_option("-p,--procs", options.procs, "Jobs at a time; default: the usable CPUs")->option_text("N")->check(CLI::Validator(check_procs, ""));
+  app.add_option("-p,--procs", options.procs, "Jobs at a time; default: the usable CPUs")
+      ->option_text("N")
+      ->check(CLI::Validator(check_procs, ""));
   choice<Mode>(app, "-m,--mode", options.mode,
                {{"processes", Mode::processes}, {"threads", Mode::threads}, {"async", Mode::async}, {"serial", Mode::serial}},
                "Isolated processes (default), oneTBB threads,\nan event loop, or one after another here");
-  const CLI::Option* transport =
-      choice<master::Transport>(app, "--transport", options.transport, {{"shm", master::Transport::shm}, {"pipe", master::Transport::pipe}},
-                                "Shared memory (default) or pipes");
-  const CLI::Option* start =
-      choice<master::StartMethod>(app, "--start", options.start, {{"spawn", master::StartMethod::spawn}, {"fork", master::StartMethod::fork}},
-                                  "A thin program (default), or a fork of this one");
-  const CLI::Option* bind = choice<master::Bind>(app, "--bind", options.bind, {{"core", master::Bind::core}, {"none", master::Bind::none}},
-                                                 "A core for each process when there are enough\n(default), or none");
-  app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* transport = choice<master::Transport>(app, "--transport", options.transport,
+                                                           {{"shm", master::Transport::shm}, {"pipe", master::Transport::pipe}},
+                                                           "Shared memory (default) or pipes");
+  const CLI::Option* start = choice<master::StartMethod>(
+      app, "--start", options.start, {{"spawn", master::StartMethod::spawn}, {"fork", master::StartMethod::fork}},
+      "A thin program (default), or a fork of this one");
+  const CLI::Option* bind =
+      choice<master::Bind>(app, "--bind", options.bind, {{"core", master::Bind::core}, {"none", master::Bind::none}},
+                           "A core for each process when there are enough\n(default), or none");
+  app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
+      ->option_text("FILE.jsonl|FILE.csv");
   app.add_flag("-k,--keep-order", options.keep_order, "Output and results in the order of the batch");
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
   choice<report::ProgressStyle>(app, "--progress", options.progress,
@@ -178,7 +187,9 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
   if (options.file.empty()) return no_file("");
   for (const CLI::Option* option : {transport, start, bind}) {
     if (option->count() != 0 && options.mode != Mode::processes) {
-      return fail(ErrorCode::usage, fmt::format("{} is about worker processes, and --mode says otherwise; leave one of them out", option->get_name()));
+      return fail(
+          ErrorCode::usage,
+          fmt::format("{} is about worker processes, and --mode says otherwise; leave one of them out", option->get_name()));
     }
   }
   return options;

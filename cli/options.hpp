@@ -12,9 +12,9 @@
 #include <variant>
 #include <vector>
 
+#include <runner/result.hpp>
 #include "master/engines/processes.hpp"
 #include "report/progress.hpp"
-#include <runner/result.hpp>
 
 namespace runner::cli {
 
@@ -23,13 +23,13 @@ enum class Mode : std::uint8_t { processes, threads, async, serial };
 inline constexpr std::uint32_t kMostProcs = 1024;
 
 struct RunOptions {
-  std::string file;                     // "-": standard input
-  std::optional<std::uint32_t> procs;   // none: the usable CPUs
+  std::string file;                    // "-": standard input
+  std::optional<std::uint32_t> procs;  // none: the usable CPUs
   Mode mode = Mode::processes;
   master::Transport transport{};
   master::StartMethod start{};
   master::Bind bind{};
-  std::string results;                  // empty: none
+  std::string results;  // empty: none
   bool keep_order = false;
   bool dry_run = false;
   report::ProgressStyle progress{};

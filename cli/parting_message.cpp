@@ -65,11 +65,13 @@ void say_crash(std::string_view job, std::uint64_t safe, int signal) {
 }
 
 std::string stuck_message(const JobSpec& job, master::StopReason reason, std::uint64_t safe) {
-  const std::string when = reason == master::StopReason::deadline ? fmt::format("at its timeout of {}", format_duration(job.timeout))
-                                                                  : std::string("when the run was interrupted");
-  return fmt::format("runner: the job `{}` did not return within 2 s after it was asked to {}, and a job in this process cannot be ended; {} "
-                     "{} safe, the rest was not run. With --mode processes a job is ended in time.\n",
-                     report::printable(job.name), when, safe, safe == 1 ? "outcome is" : "outcomes are");
+  const std::string when = reason == master::StopReason::deadline
+                               ? fmt::format("at its timeout of {}", format_duration(job.timeout))
+                               : std::string("when the run was interrupted");
+  return fmt::format(
+      "runner: the job `{}` did not return within 2 s after it was asked to {}, and a job in this process cannot be ended; {} "
+      "{} safe, the rest was not run. With --mode processes a job is ended in time.\n",
+      report::printable(job.name), when, safe, safe == 1 ? "outcome is" : "outcomes are");
 }
 
 }  // namespace runner::cli

@@ -69,7 +69,9 @@ class HeldBack final : public master::Sink {
   const std::vector<std::unique_ptr<report::InOrder>>& ordered_;
 };
 
-void say_last(std::string_view job, std::uint64_t told, int signal) { say_crash(job, told - std::min(told, HeldBack::count.load()), signal); }
+void say_last(std::string_view job, std::uint64_t told, int signal) {
+  say_crash(job, told - std::min(told, HeldBack::count.load()), signal);
+}
 
 // Everything that is told of the run, in the order in which it is told.
 class Sinks {
@@ -140,8 +142,9 @@ class Sinks {
   std::unique_ptr<master::LastWords> words_;
 };
 
-std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, std::uint32_t cpus, Registry& registry,
-                                            const master::Interrupts& interrupts, const master::StuckHandler& stuck) {
+std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, std::uint32_t cpus,
+                                            Registry& registry, const master::Interrupts& interrupts,
+                                            const master::StuckHandler& stuck) {
   const master::InProcess here{registry, &interrupts, stuck};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
@@ -191,7 +194,8 @@ int run_batch(const RunOptions& options) {
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();
-    complain({answer->trouble->code, fmt::format("{}; the run was stopped, {} outcome{} came before that", answer->trouble->text, safe, safe == 1 ? "" : "s")});
+    complain({answer->trouble->code, fmt::format("{}; the run was stopped, {} outcome{} came before that",
+                                                 answer->trouble->text, safe, safe == 1 ? "" : "s")});
     return kNotAllWell;
   }
   if (answer->totals.interrupted) return kInterrupted;
@@ -204,8 +208,9 @@ int check_batch(const CheckOptions& options) {
   if (!checked) return not_started(checked.error());
   report::OutputFile out(STDOUT_FILENO, "standard output");
   const std::uint64_t jobs = checked->batch.size.value_or(0);
-  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} job{} from {} entr{}\n", options.file == "-" ? "<stdin>" : options.file, jobs,
-                 jobs == 1 ? "" : "s", checked->entries, checked->entries == 1 ? "y" : "ies");
+  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} job{} from {} entr{}\n",
+                 options.file == "-" ? "<stdin>" : options.file, jobs, jobs == 1 ? "" : "s", checked->entries,
+                 checked->entries == 1 ? "y" : "ies");
   Result<void> written = out.end_record();
   if (written) written = out.flush();
   return written ? kAllWell : not_started(written.error());

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <set>
 
-#include "config/bad_batch.hpp"
-#include "config/section.hpp"
 #include <runner/describe_type.hpp>
 #include <runner/read_value.hpp>
 #include <runner/utf8.hpp>
+#include "config/bad_batch.hpp"
+#include "config/section.hpp"
 
 namespace runner::config {
 
@@ -61,7 +61,9 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {
     bad(at_, fmt::format("a job needs exactly one of `kind`, `command` and `shell`, found {}",
-                         ways == 0 ? "none" : fmt::format("{}{}{}", kind ? "`kind` " : "", command ? "`command` " : "", shell ? "`shell`" : "")));
+                         ways == 0 ? "none"
+                                   : fmt::format("{}{}{}", kind ? "`kind` " : "", command ? "`command` " : "",
+                                                 shell ? "`shell`" : "")));
   }
   const auto only_for = [&](const Value* value, std::string_view key, bool fits, std::string_view whom) {
     if (value != nullptr && !fits) bad(value->at, fmt::format("`{}` is for {}; leave it out", key, whom));
@@ -112,7 +114,8 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   if (const Value* cwd = own_cwd != nullptr ? own_cwd : common_cwd) cwd_ = text(*cwd, "`cwd`");
   for (const Value* env : {common_env, own_env}) {  // its own replaces what all have
     if (env == nullptr) continue;
-    if (env->mapping() == nullptr) bad(env->at, fmt::format("`env` must be a mapping of names to texts, found {}", found(*env)));
+    if (env->mapping() == nullptr)
+      bad(env->at, fmt::format("`env` must be a mapping of names to texts, found {}", found(*env)));
     for (const auto& [variable, value] : *env->mapping()) {
       if (variable.text.empty() || variable.text.find('=') != std::string::npos) {
         bad(value.at, fmt::format("`{}` cannot be the name of an environment variable", variable.text));
@@ -134,7 +137,8 @@ TextTemplate Entry::text(const Value& value, std::string_view what, Context cont
 
 void Entry::read_matrix(const Value* matrix) {
   if (matrix == nullptr) return;
-  if (matrix->mapping() == nullptr) bad(matrix->at, fmt::format("`matrix` must be a mapping of keys to value lists, found {}", found(*matrix)));
+  if (matrix->mapping() == nullptr)
+    bad(matrix->at, fmt::format("`matrix` must be a mapping of keys to value lists, found {}", found(*matrix)));
   if (matrix->mapping()->empty()) bad(matrix->at, "`matrix` is empty; give it a key with values, or leave it out");
   for (const auto& [key, value] : *matrix->mapping()) {
     if (key.text.empty() || key.text.find_first_of("{}() \t\n") != std::string::npos) {
@@ -178,7 +182,8 @@ void Entry::read_kind(const Value& kind, const Value* args, const Registry& regi
   // From here on nothing in args_ moves.
   find_points(args_);
   for (const auto& [place, key] : passed) {
-    points_.push_back({&given[place].value, TextTemplate::parse("${{" + keys_[key] + "}}", lists_[key].position(), keys_, Context::text), true});
+    points_.push_back({&given[place].value,
+                       TextTemplate::parse("${{" + keys_[key] + "}}", lists_[key].position(), keys_, Context::text), true});
   }
   encode();
 }
@@ -198,7 +203,9 @@ void Entry::find_points(Value& value) {
 void Entry::read_command(const Value& command) {
   const Sequence* words = command.sequence();
   if (words == nullptr) {
-    bad(command.at, fmt::format("`command` must be a list such as [gzip, -9, file.txt], found {}; for a line of shell use `shell:`", found(command)));
+    bad(command.at,
+        fmt::format("`command` must be a list such as [gzip, -9, file.txt], found {}; for a line of shell use `shell:`",
+                    found(command)));
   }
   if (words->empty()) bad(command.at, "`command` is an empty list; its first word is the program to run");
   for (const Value& word : *words) argv_.push_back(text(word, "a word of `command`"));
@@ -211,7 +218,8 @@ void Entry::read_command(const Value& command) {
 void Entry::read_shell(const Value& shell) {
   for (const char* word : {"/bin/sh", "-c"}) argv_.push_back(TextTemplate::parse(word, shell.at, keys_, Context::text));
   argv_.push_back(text(shell, "`shell`", Context::shell));
-  if (shell.scalar()->text.find_first_not_of(" \t\n") == std::string::npos) bad(shell.at, "`shell` is empty; it is the script to run");
+  if (shell.scalar()->text.find_first_not_of(" \t\n") == std::string::npos)
+    bad(shell.at, "`shell` is empty; it is the script to run");
   name_ = "shell";
 }
 
@@ -301,7 +309,8 @@ void Entry::check_points_of_several_keys() {
     for (const TextTemplate::Part& part : point.text.parts()) met.insert(part.variable);
     if (met.size() < 2) continue;
     std::uint64_t product = 1;
-    for (const std::size_t k : met) product = std::min(product * std::min(lists_[k].size(), kMostCombinations), kMostCombinations + 1);
+    for (const std::size_t k : met)
+      product = std::min(product * std::min(lists_[k].size(), kMostCombinations), kMostCombinations + 1);
     if (product > kMostCombinations) continue;
     for (std::uint64_t i = 0; i < product; ++i) {
       std::uint64_t rest = i;

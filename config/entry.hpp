@@ -2,7 +2,8 @@
 //
 // Called from  read_batch.cpp, then the batch's source; one thread.
 // Owns         its templates, lists, and the values of the job made last.
-// Fails with   BadBatch: everything that can be wrong in an entry. After check() went through, fill() can fail only where several
+// Fails with   BadBatch: everything that can be wrong in an entry. After check() went through, fill() can fail only where
+// several
 //              keys of a very large product meet in one argument.
 #pragma once
 
@@ -12,11 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "config/text_template.hpp"
-#include "config/value_list.hpp"
 #include <runner/job_spec.hpp>
 #include <runner/registry.hpp>
 #include <runner/value.hpp>
+#include "config/text_template.hpp"
+#include "config/value_list.hpp"
 
 namespace runner::config {
 
@@ -78,7 +79,7 @@ class Entry {
   const Kind* kind_ = nullptr;  // null: a command
   Value args_;                  // with the current values in place
   std::vector<Point> points_;
-  std::string wire_;            // args_ encoded
+  std::string wire_;  // args_ encoded
 
   std::vector<TextTemplate> argv_;
   TextTemplate stdin_, cwd_;

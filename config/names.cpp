@@ -23,8 +23,8 @@ void settle_written(Entries& entries) {
     if (!entry->named()) continue;
     const auto [other, fresh] = written.emplace(entry->name(), entry.get());
     if (!fresh) {
-      bad(entry->name_at(), fmt::format("the name `{}` is taken by the job in line {}; every job needs a name of its own", entry->name(),
-                                        other->second->name_at().line));
+      bad(entry->name_at(), fmt::format("the name `{}` is taken by the job in line {}; every job needs a name of its own",
+                                        entry->name(), other->second->name_at().line));
     }
   }
   std::unordered_map<std::string, std::uint64_t> last;  // number given to a default
@@ -50,12 +50,14 @@ struct Hashed {
 [[noreturn]] void same_twice(const Entries& entries, const Hashed& a, const Hashed& b, const std::string& name) {
   const Entry& second = *entries[std::max(a.entry, b.entry)];
   if (a.entry != b.entry) {
-    bad(second.name_at(), fmt::format("the name `{}` is given by this job and by the one in line {}; every job needs a name of its own",
-                                      name, entries[std::min(a.entry, b.entry)]->name_at().line));
+    bad(second.name_at(),
+        fmt::format("the name `{}` is given by this job and by the one in line {}; every job needs a name of its own", name,
+                    entries[std::min(a.entry, b.entry)]->name_at().line));
   }
-  bad(second.name_at(), fmt::format("two jobs of this matrix (number {} and {}) would both be called `{}`; use every key in the name, or one "
-                                    "without ${{{{ }}}}",
-                                    std::min(a.index, b.index) + 1, std::max(a.index, b.index) + 1, name));
+  bad(second.name_at(),
+      fmt::format("two jobs of this matrix (number {} and {}) would both be called `{}`; use every key in the name, or one "
+                  "without ${{{{ }}}}",
+                  std::min(a.index, b.index) + 1, std::max(a.index, b.index) + 1, name));
 }
 
 void compare_all(Entries& entries) {
@@ -116,16 +118,18 @@ bool may_meet(const Entry& a, const Entry& b) {
 void compare_forms(const Entries& entries) {
   for (const auto& entry : entries) {
     if (different_by_form(*entry)) continue;
-    bad(entry->name_at(), fmt::format("the name `{}` might be given to two of the {} jobs of this matrix, and above {} jobs that is not tried "
-                                      "out; use every key in it, with a separator that their values do not hold, or a name without ${{{{ }}}}",
-                                      entry->name(), entry->size(), kMostChecked));
+    bad(entry->name_at(),
+        fmt::format("the name `{}` might be given to two of the {} jobs of this matrix, and above {} jobs that is not tried "
+                    "out; use every key in it, with a separator that their values do not hold, or a name without ${{{{ }}}}",
+                    entry->name(), entry->size(), kMostChecked));
   }
   for (std::size_t i = 0; i < entries.size(); ++i) {
     for (std::size_t j = i + 1; j < entries.size(); ++j) {
       if (!may_meet(*entries[i], *entries[j])) continue;
-      bad(entries[j]->name_at(), fmt::format("the names `{}` and `{}` (line {}) might meet, and above {} jobs that is not tried out; let them "
-                                             "begin differently",
-                                             entries[j]->name(), entries[i]->name(), entries[i]->name_at().line, kMostChecked));
+      bad(entries[j]->name_at(),
+          fmt::format("the names `{}` and `{}` (line {}) might meet, and above {} jobs that is not tried out; let them "
+                      "begin differently",
+                      entries[j]->name(), entries[i]->name(), entries[i]->name_at().line, kMostChecked));
     }
   }
 }

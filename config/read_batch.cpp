@@ -13,14 +13,14 @@
 #include <utility>
 #include <vector>
 
+#include <runner/read_value.hpp>
+#include <runner/unique_fd.hpp>
+#include <runner/utf8.hpp>
 #include "config/bad_batch.hpp"
 #include "config/entry.hpp"
 #include "config/names.hpp"
 #include "config/section.hpp"
 #include "config/yaml.hpp"
-#include <runner/read_value.hpp>
-#include <runner/unique_fd.hpp>
-#include <runner/utf8.hpp>
 
 namespace runner::config {
 
@@ -30,7 +30,8 @@ constexpr std::size_t kLargestFile = std::size_t{256} << 20;
 
 class EntrySource : public JobSource {
  public:
-  EntrySource(std::vector<std::unique_ptr<Entry>> entries, std::string shown) : entries_(std::move(entries)), shown_(std::move(shown)) {}
+  EntrySource(std::vector<std::unique_ptr<Entry>> entries, std::string shown)
+      : entries_(std::move(entries)), shown_(std::move(shown)) {}
 
   Result<bool> next(JobSpec& job) override {
     while (entry_ < entries_.size() && index_ == entries_[entry_]->size()) {
@@ -64,10 +65,13 @@ void check_version(const Value& version) {
 
 std::vector<std::string> load_plugins(const Value* plugins, Registry& registry) {
   if (plugins != nullptr) {
-    if (plugins->sequence() == nullptr) bad(plugins->at, fmt::format("`plugins` must be a list of shared libraries, found {}", found(*plugins)));
+    if (plugins->sequence() == nullptr)
+      bad(plugins->at, fmt::format("`plugins` must be a list of shared libraries, found {}", found(*plugins)));
     for (const Value& plugin : *plugins->sequence()) {
-      if (plugin.scalar() == nullptr || plugin.is_null()) bad(plugin.at, fmt::format("a plug-in must be the path of a shared library, found {}", found(plugin)));
-      if (const Result<std::string> loaded = registry.load_plugin(plugin.scalar()->text); !loaded) bad(plugin.at, loaded.error().text);
+      if (plugin.scalar() == nullptr || plugin.is_null())
+        bad(plugin.at, fmt::format("a plug-in must be the path of a shared library, found {}", found(plugin)));
+      if (const Result<std::string> loaded = registry.load_plugin(plugin.scalar()->text); !loaded)
+        bad(plugin.at, loaded.error().text);
     }
   }
   return registry.plugins();
@@ -82,10 +86,12 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   const Value* plugins = file.take("plugins");
   const Value& jobs = file.need("jobs", "it is the list of what to run");
   file.finish({"resources", "shared"});
-  if (written_name != nullptr && (written_name->scalar() == nullptr || written_name->is_null() || !is_printable(written_name->scalar()->text))) {
+  if (written_name != nullptr &&
+      (written_name->scalar() == nullptr || written_name->is_null() || !is_printable(written_name->scalar()->text))) {
     bad(written_name->at, fmt::format("`name` must be printable text, found {}", found(*written_name)));
   }
-  if (jobs.sequence() == nullptr) bad(jobs.at, fmt::format("`jobs` must be a list (`- name: ...` lines), found {}", found(jobs)));
+  if (jobs.sequence() == nullptr)
+    bad(jobs.at, fmt::format("`jobs` must be a list (`- name: ...` lines), found {}", found(jobs)));
   if (jobs.sequence()->empty()) bad(jobs.at, "`jobs` is an empty list; there is nothing to run");
   if (defaults != nullptr) {
     // Keys are checked here once; entries read their values.
@@ -125,14 +131,17 @@ Result<std::string> read_all(int fd, const std::string& shown) {
     if (got == 0) return text;
     text.append(block.data(), static_cast<std::size_t>(got));
     if (text.size() > kLargestFile) {
-      return unreadable(shown, fmt::format("the batch file is larger than {} MiB; expand jobs with `matrix:` instead of writing them out", kLargestFile >> 20));
+      return unreadable(
+          shown, fmt::format("the batch file is larger than {} MiB; expand jobs with `matrix:` instead of writing them out",
+                             kLargestFile >> 20));
     }
   }
 }
 
 }  // namespace
 
-Result<CheckedBatch> read_batch_text(std::string_view text, const std::string& shown, const std::string& name, Registry& registry) {
+Result<CheckedBatch> read_batch_text(std::string_view text, const std::string& shown, const std::string& name,
+                                     Registry& registry) {
   try {
     return build(text, shown, name, registry);
   } catch (const BadBatch& error) {
@@ -148,8 +157,9 @@ Result<CheckedBatch> read_batch(const std::string& path, Registry& registry) {
   if (!standard_input) {
     file.reset(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
     if (!file) return unreadable(shown, fmt::format("the batch file cannot be opened: {}", std::strerror(errno)));
-    struct stat info {};
-    if (::fstat(file.get(), &info) == 0 && S_ISDIR(info.st_mode)) return unreadable(shown, "this is a folder; a batch file was expected");
+    struct stat info{};
+    if (::fstat(file.get(), &info) == 0 && S_ISDIR(info.st_mode))
+      return unreadable(shown, "this is a folder; a batch file was expected");
   }
   const Result<std::string> text = read_all(standard_input ? STDIN_FILENO : file.get(), shown);
   if (!text) return tl::unexpected(text.error());

@@ -10,7 +10,8 @@
 namespace runner::config {
 
 Section::Section(const Value& value, std::string what) : value_(&value), what_(std::move(what)) {
-  if (value.mapping() == nullptr) bad(value.at, fmt::format("{} must be a mapping (`key: value` lines), found {}", what_, found(value)));
+  if (value.mapping() == nullptr)
+    bad(value.at, fmt::format("{} must be a mapping (`key: value` lines), found {}", what_, found(value)));
 }
 
 const Value* Section::take(std::string_view key) {
@@ -28,7 +29,8 @@ const Value& Section::need(std::string_view key, std::string_view advice) {
 }
 
 bool Section::has(std::string_view key) const {
-  return std::any_of(value_->mapping()->begin(), value_->mapping()->end(), [&](const auto& item) { return item.key.text == key; });
+  return std::any_of(value_->mapping()->begin(), value_->mapping()->end(),
+                     [&](const auto& item) { return item.key.text == key; });
 }
 
 void Section::finish(const std::vector<std::string_view>& later) const {

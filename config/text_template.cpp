@@ -58,14 +58,16 @@ class ShellState {
 void check_shell(const ShellState& state, Position at, std::string_view inside) {
   if (state.comment()) return;
   if (state.quote() != 0) {
-    bad(at, fmt::format("`${{{{ {0} }}}}` stands inside {1} quotes; it becomes one quoted word by itself: write it without quotes, "
-                        "as in `... ${{{{ {0} }}}} ...`, or `${{{{ raw({0}) }}}}` to insert the bare text",
-                        inside, state.quote() == '"' ? "double" : "single"));
+    bad(at,
+        fmt::format("`${{{{ {0} }}}}` stands inside {1} quotes; it becomes one quoted word by itself: write it without quotes, "
+                    "as in `... ${{{{ {0} }}}} ...`, or `${{{{ raw({0}) }}}}` to insert the bare text",
+                    inside, state.quote() == '"' ? "double" : "single"));
   }
   if (state.here_document()) {
-    bad(at, fmt::format("`${{{{ {0} }}}}` stands behind a `<<`, where quoting works differently; use `${{{{ raw({0}) }}}}` to insert "
-                        "the bare text, or pass it through `env:`",
-                        inside));
+    bad(at, fmt::format(
+                "`${{{{ {0} }}}}` stands behind a `<<`, where quoting works differently; use `${{{{ raw({0}) }}}}` to insert "
+                "the bare text, or pass it through `env:`",
+                inside));
   }
 }
 
@@ -85,7 +87,8 @@ std::string shell_quoted(std::string_view text) {
   return quoted + "'";
 }
 
-TextTemplate TextTemplate::parse(std::string_view text, Position at, const std::vector<std::string>& variables, Context context) {
+TextTemplate TextTemplate::parse(std::string_view text, Position at, const std::vector<std::string>& variables,
+                                 Context context) {
   TextTemplate made;
   made.at_ = at;
   ShellState shell;
@@ -109,10 +112,8 @@ TextTemplate TextTemplate::parse(std::string_view text, Position at, const std::
     // A key may hold dots itself, so the whole name is looked for first.
     auto variable = std::find(variables.begin(), variables.end(), name);
     if (const std::size_t dot = name.rfind('.'); variable == variables.end() && dot != std::string_view::npos) {
-      constexpr std::pair<std::string_view, Part::Form> forms[] = {{"stem", Part::Form::stem},
-                                                                   {"name", Part::Form::name},
-                                                                   {"ext", Part::Form::ext},
-                                                                   {"dir", Part::Form::dir}};
+      constexpr std::pair<std::string_view, Part::Form> forms[] = {
+          {"stem", Part::Form::stem}, {"name", Part::Form::name}, {"ext", Part::Form::ext}, {"dir", Part::Form::dir}};
       const std::string_view attribute = name.substr(dot + 1);
       const auto* form = std::find_if(std::begin(forms), std::end(forms), [&](const auto& f) { return f.first == attribute; });
       const auto base = std::find(variables.begin(), variables.end(), name.substr(0, dot));
@@ -141,7 +142,8 @@ TextTemplate TextTemplate::parse(std::string_view text, Position at, const std::
 }
 
 std::optional<std::size_t> TextTemplate::whole() const {
-  if (parts_.size() != 1 || !tail_.empty() || !parts_[0].before.empty() || parts_[0].form != Part::Form::whole) return std::nullopt;
+  if (parts_.size() != 1 || !tail_.empty() || !parts_[0].before.empty() || parts_[0].form != Part::Form::whole)
+    return std::nullopt;
   return parts_[0].variable;
 }
 

@@ -97,7 +97,8 @@ ValueList ValueList::range(const std::string& key, const Value& value) {
     const Scalar* scalar = part.scalar();
     const std::optional<Decimal> number = scalar != nullptr && scalar->plain ? parse_decimal(scalar->text) : std::nullopt;
     if (!number) {
-      bad(part.at, fmt::format("the range of `{}` needs decimal numbers of at most {} decimals, found {}", key, kMostDecimals, found(part)));
+      bad(part.at, fmt::format("the range of `{}` needs decimal numbers of at most {} decimals, found {}", key, kMostDecimals,
+                               found(part)));
     }
     numbers.push_back(*number);
     decimals = std::max(decimals, number->decimals);
@@ -113,7 +114,8 @@ ValueList ValueList::range(const std::string& key, const Value& value) {
   const std::optional<std::uint64_t> count = count_steps(exact[0], exact[1], exact[2]);
   if (!count) {
     bad(value.at, fmt::format("the range of `{}` is empty: a step of {} does not lead from {} to {}", key,
-                              parts->size() == 3 ? (*parts)[2].scalar()->text : "1", (*parts)[0].scalar()->text, (*parts)[1].scalar()->text));
+                              parts->size() == 3 ? (*parts)[2].scalar()->text : "1", (*parts)[0].scalar()->text,
+                              (*parts)[1].scalar()->text));
   }
   ValueList list;
   list.values_ = Range{exact[0], exact[2], decimals};
@@ -123,15 +125,20 @@ ValueList ValueList::range(const std::string& key, const Value& value) {
 
 ValueList ValueList::glob(const std::string& key, const Value& value) {
   const Scalar* pattern = value.scalar();
-  if (pattern == nullptr || value.is_null()) bad(value.at, fmt::format("the glob of `{}` must be a pattern such as \"photos/*.jpg\", found {}", key, found(value)));
+  if (pattern == nullptr || value.is_null())
+    bad(value.at, fmt::format("the glob of `{}` must be a pattern such as \"photos/*.jpg\", found {}", key, found(value)));
   struct Matches : glob_t {
     Matches() : glob_t{} {}
     ~Matches() { ::globfree(this); }
   } matches;
   std::string trouble;
   const int answer = ::glob(pattern->text.c_str(), 0, nullptr, &matches);  // sorted
-  if (answer == GLOB_NOMATCH) bad(value.at, fmt::format("the glob `{}` of `{}` matches no file; patterns are relative to the working directory", pattern->text, key));
-  if (answer != 0) bad(value.at, fmt::format("the glob `{}` of `{}` cannot be read: {}", pattern->text, key, answer == GLOB_NOSPACE ? "out of memory" : "a folder in it cannot be opened"));
+  if (answer == GLOB_NOMATCH)
+    bad(value.at, fmt::format("the glob `{}` of `{}` matches no file; patterns are relative to the working directory",
+                              pattern->text, key));
+  if (answer != 0)
+    bad(value.at, fmt::format("the glob `{}` of `{}` cannot be read: {}", pattern->text, key,
+                              answer == GLOB_NOSPACE ? "out of memory" : "a folder in it cannot be opened"));
   std::vector<Value> files;
   for (std::size_t i = 0; i < matches.gl_pathc; ++i) files.push_back({Scalar{matches.gl_pathv[i], false}, value.at});
   // glob sorts by the locale's order; files of one run are the same for everybody only in byte order.
@@ -145,7 +152,8 @@ ValueList ValueList::glob(const std::string& key, const Value& value) {
 ValueList ValueList::parse(const std::string& key, const Value& value) {
   ValueList list;
   if (const Sequence* listed = value.sequence()) {
-    if (listed->empty()) bad(value.at, fmt::format("the list of `{}` is empty, so there would be no job; add a value or leave the key out", key));
+    if (listed->empty())
+      bad(value.at, fmt::format("the list of `{}` is empty, so there would be no job; add a value or leave the key out", key));
     list.values_ = *listed;
     list.size_ = listed->size();
   } else if (const Mapping* form = value.mapping()) {
@@ -157,7 +165,8 @@ ValueList ValueList::parse(const std::string& key, const Value& value) {
     } else if (word == "lines" || word == "csv" || word == "jsonl") {
       bad(value.at, fmt::format("`{{{}: ...}}` is not supported by this version of runner", word));
     } else {
-      bad(value.at, fmt::format("the values of `{}` must be a list, `a..b`, {{range: [first, last, step]}} or {{glob: pattern}}", key));
+      bad(value.at,
+          fmt::format("the values of `{}` must be a list, `a..b`, {{range: [first, last, step]}} or {{glob: pattern}}", key));
     }
   } else {
     const Scalar& scalar = *value.scalar();
@@ -170,12 +179,15 @@ ValueList ValueList::parse(const std::string& key, const Value& value) {
       for (const Value& part : parts) {
         const std::optional<Decimal> number = parse_decimal(part.scalar()->text);
         if (!number || number->decimals != 0) {
-          bad(value.at, fmt::format("`{}` of `{}` must be two whole numbers, as in 1..1000; fractions go into {{range: [0, 1, 0.25]}}", scalar.text, key));
+          bad(value.at,
+              fmt::format("`{}` of `{}` must be two whole numbers, as in 1..1000; fractions go into {{range: [0, 1, 0.25]}}",
+                          scalar.text, key));
         }
       }
       list = range(key, ends);
     } else {
-      bad(value.at, fmt::format("the values of `{}` must be a list, `a..b`, {{range: [first, last, step]}} or {{glob: pattern}}, found {}; a single "
+      bad(value.at, fmt::format("the values of `{}` must be a list, `a..b`, {{range: [first, last, step]}} or {{glob: "
+                                "pattern}}, found {}; a single "
                                 "value is a list of one: [{}]",
                                 key, found(value), scalar.text));
     }
@@ -215,9 +227,8 @@ bool ValueList::distinct() const {
   const auto* listed = std::get_if<std::vector<Value>>(&values_);
   if (listed == nullptr) return true;
   std::unordered_set<std::string_view> seen;
-  return std::all_of(listed->begin(), listed->end(), [&](const Value& value) {
-    return value.scalar() != nullptr && seen.insert(value.scalar()->text).second;
-  });
+  return std::all_of(listed->begin(), listed->end(),
+                     [&](const Value& value) { return value.scalar() != nullptr && seen.insert(value.scalar()->text).second; });
 }
 
 std::bitset<256> ValueList::bytes() const {

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "config/bad_batch.hpp"
 #include <runner/utf8.hpp>
+#include "config/bad_batch.hpp"
 
 namespace runner::config {
 
@@ -78,7 +78,8 @@ class TreeBuilder : public YAML::EventHandler {
     if (value.find('\0') != std::string::npos) bad(position(mark), "a NUL character cannot stand in a batch file");
     add({Scalar{value, plain}, position(mark)});
   }
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
+                       YAML::EmitterStyle::value) override {
     refuse(mark, tag, anchor);
     open({Sequence{}, position(mark)});
   }
@@ -103,8 +104,10 @@ class TreeBuilder : public YAML::EventHandler {
   };
 
   static void refuse(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor) {
-    if (anchor != 0) bad(position(mark), "anchors (`&name`) are not supported; write the value again, or use `defaults:` or `matrix:`");
-    if (!tag.empty() && tag != "?" && tag != "!") bad(position(mark), fmt::format("the tag `{}` is not supported; leave it out", tag));
+    if (anchor != 0)
+      bad(position(mark), "anchors (`&name`) are not supported; write the value again, or use `defaults:` or `matrix:`");
+    if (!tag.empty() && tag != "?" && tag != "!")
+      bad(position(mark), fmt::format("the tag `{}` is not supported; leave it out", tag));
   }
 
   // A quote that is open at the end of the file is silently closed by the parser.
@@ -151,8 +154,9 @@ class TreeBuilder : public YAML::EventHandler {
       bad(value.at, fmt::format("lists and mappings are nested more than {} deep", kDeepestNesting));
     }
     if (!open_.empty() && std::holds_alternative<Mapping>(open_.back().value.data) && !open_.back().has_key) {
-      bad(value.at, fmt::format("a key must be a word, found {}{}", found(value),
-                                std::holds_alternative<Mapping>(value.data) ? " (is `${{ x }}` meant? it needs quotes here)" : ""));
+      bad(value.at,
+          fmt::format("a key must be a word, found {}{}", found(value),
+                      std::holds_alternative<Mapping>(value.data) ? " (is `${{ x }}` meant? it needs quotes here)" : ""));
     }
     open_.push_back({std::move(value), {}, {}, false, true, {}});
   }
@@ -171,14 +175,16 @@ class TreeBuilder : public YAML::EventHandler {
 // What the parser says of a tab is hard to read.
 [[noreturn]] void explain(const YAML::ParserException& error, std::string_view text) {
   std::size_t line = 0, begin = 0;
-  while (line < static_cast<std::size_t>(std::max(0, error.mark.line)) && (begin = text.find('\n', begin)) != std::string_view::npos) {
+  while (line < static_cast<std::size_t>(std::max(0, error.mark.line)) &&
+         (begin = text.find('\n', begin)) != std::string_view::npos) {
     ++begin;
     ++line;
   }
   if (begin != std::string_view::npos) {
     const std::string_view rest = text.substr(std::min(begin, text.size()));
     const std::size_t blank = rest.find_first_not_of(' ');
-    if (blank != std::string_view::npos && rest[blank] == '\t') bad({line + 1, blank + 1}, "a tab cannot indent YAML; use spaces");
+    if (blank != std::string_view::npos && rest[blank] == '\t')
+      bad({line + 1, blank + 1}, "a tab cannot indent YAML; use spaces");
   }
   bad(position(error.mark), "this is not valid YAML: " + error.msg);
 }

@@ -1,8 +1,8 @@
 // yaml.hpp - YAML text -> one Value tree with places.
 //
-// The parser accepts more than a batch file may hold; what it lets pass in silence is checked here: a second document, text after
-// the end, duplicate keys, quotes that are never closed, NUL and control characters, invalid UTF-8, anchors, aliases and tags
-// (an alias bomb expands to nothing, because there are no aliases), depth.
+// The parser accepts more than a batch file may hold; what it lets pass in silence is checked here: a second document, text
+// after the end, duplicate keys, quotes that are never closed, NUL and control characters, invalid UTF-8, anchors, aliases and
+// tags (an alias bomb expands to nothing, because there are no aliases), depth.
 //
 // Called from  read_batch.cpp.
 // Fails with   BadBatch.

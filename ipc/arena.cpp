@@ -16,8 +16,7 @@ struct Arena::Manager {
 };
 
 Arena::Arena(std::span<std::byte> memory)
-    : memory_(memory),
-      manager_(std::make_unique<Manager>(Manager{{bip::create_only, memory.data(), memory.size()}})) {}
+    : memory_(memory), manager_(std::make_unique<Manager>(Manager{{bip::create_only, memory.data(), memory.size()}})) {}
 Arena::Arena(Arena&&) noexcept = default;
 Arena& Arena::operator=(Arena&&) noexcept = default;
 Arena::~Arena() = default;

@@ -65,8 +65,8 @@ std::span<std::byte> FrameWriter::put(std::size_t bytes) {
 
 Result<bool> FrameWriter::flush(int fd) {
   while (written_ < buffer_.size()) {
-    const ssize_t put = os::retry("write", ::write, fd, static_cast<const void*>(buffer_.data() + written_),
-                                  buffer_.size() - written_);
+    const ssize_t put =
+        os::retry("write", ::write, fd, static_cast<const void*>(buffer_.data() + written_), buffer_.size() - written_);
     if (put < 0) {
       if (errno == EAGAIN) return false;
       return os::failure("write to a worker's pipe", "write");

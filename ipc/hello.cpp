@@ -16,8 +16,8 @@ template <class T>
 Result<void> send(int socket, std::uint32_t magic, const T& value, std::span<const int> files) {
   const std::string wire = to_wire(magic) + to_wire(value);
   if (wire.size() > kMaxControlBytes) {
-    return fail(ErrorCode::usage, "the paths of the plug-ins are too long to send to a worker: " +
-                                      std::to_string(wire.size()) + " bytes, at most " + std::to_string(kMaxControlBytes));
+    return fail(ErrorCode::usage, "the paths of the plug-ins are too long to send to a worker: " + std::to_string(wire.size()) +
+                                      " bytes, at most " + std::to_string(kMaxControlBytes));
   }
   return send_control(socket, as_bytes(wire), files);
 }

@@ -15,8 +15,8 @@
 #include <string_view>
 #include <vector>
 
-#include "ipc/control.hpp"
 #include <runner/result.hpp>
+#include "ipc/control.hpp"
 
 namespace runner::ipc {
 

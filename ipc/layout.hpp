@@ -39,12 +39,8 @@ struct alignas(2 * kCacheLine) StatePage {
   alignas(2 * kCacheLine) std::atomic<std::uint64_t> ring_from[kMaxWorkers];
 };
 
-[[nodiscard]] constexpr std::size_t channel_bytes(std::uint32_t depth) {
-  return sizeof(ChannelHeader) + depth * sizeof(Slot);
-}
-[[nodiscard]] inline ChannelHeader& channel_header(std::byte* channel) {
-  return *reinterpret_cast<ChannelHeader*>(channel);
-}
+[[nodiscard]] constexpr std::size_t channel_bytes(std::uint32_t depth) { return sizeof(ChannelHeader) + depth * sizeof(Slot); }
+[[nodiscard]] inline ChannelHeader& channel_header(std::byte* channel) { return *reinterpret_cast<ChannelHeader*>(channel); }
 [[nodiscard]] inline Slot& slot_of(std::byte* channel, std::uint32_t depth, std::uint64_t seq) {
   return reinterpret_cast<Slot*>(channel + sizeof(ChannelHeader))[seq & (depth - 1)];
 }

@@ -43,7 +43,7 @@ Result<std::vector<UniqueFd>> receive_files(int socket, std::uint64_t ticket, st
   }
   for (const UniqueFd& file : message.files) {
     // Whoever reads from a pipe or a terminal waits for somebody; a file (a memfd is one) only ever ends.
-    struct stat info {};
+    struct stat info{};
     if (os::call("fstat", ::fstat, file.get(), &info) != 0) return os::failure("look at a worker's file", "fstat");
     if (!S_ISREG(info.st_mode)) return fail(ErrorCode::protocol, "a file of a reply is no regular file");
   }

@@ -9,9 +9,9 @@
 #include <span>
 #include <vector>
 
-#include "ipc/control.hpp"
 #include <runner/result.hpp>
 #include <runner/unique_fd.hpp>
+#include "ipc/control.hpp"
 
 namespace runner::ipc {
 

@@ -39,7 +39,8 @@ std::string describe(std::string_view doing, std::string_view call, int error) {
     case EMFILE: return text + " (RLIMIT_NOFILE is too low: raise it with `ulimit -n`, or use fewer --procs)";
     case ENFILE: return text + " (the system-wide limit is reached: raise the sysctl fs.file-max)";
     case ENOMEM: return text + " (memory, RLIMIT_AS or the cgroup's memory.max is used up: use fewer --procs, or raise it)";
-    case EAGAIN: return text + " (RLIMIT_NPROC or the cgroup's pids.max is reached: raise it with `ulimit -u`, or use fewer --procs)";
+    case EAGAIN:
+      return text + " (RLIMIT_NPROC or the cgroup's pids.max is reached: raise it with `ulimit -u`, or use fewer --procs)";
     case ENOSPC: return text + " (the disk or file system is full: free some space, or write elsewhere)";
     default: return text;
   }

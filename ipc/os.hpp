@@ -22,9 +22,9 @@ namespace runner::os {
 namespace faults {
 
 struct Plan {
-  std::uint64_t nth = 0;      // 1: the next call that matches; 0: none
-  int error = 0;              // errno it fails with
-  std::string_view only = {}; // a call's name (a literal); empty: any call
+  std::uint64_t nth = 0;       // 1: the next call that matches; 0: none
+  int error = 0;               // errno it fails with
+  std::string_view only = {};  // a call's name (a literal); empty: any call
 };
 
 void arm(const Plan& plan);

@@ -35,14 +35,12 @@ Result<PipeRequester::Made> PipeRequester::create(int control) {
   for (const int fd : {requests->second.get(), replies->first.get()}) {
     if (Result<void> set = make_non_blocking(fd); !set) return tl::unexpected(set.error());
   }
-  return Made{std::unique_ptr<PipeRequester>(
-                  new PipeRequester(control, std::move(requests->second), std::move(replies->first))),
-              std::move(requests->first), std::move(replies->second)};
+  return Made{
+      std::unique_ptr<PipeRequester>(new PipeRequester(control, std::move(requests->second), std::move(replies->first))),
+      std::move(requests->first), std::move(replies->second)};
 }
 
-bool PipeRequester::full() const {
-  return issued_.size() >= kMostOutstanding || requests_out_.waiting() > kMostWaiting;
-}
+bool PipeRequester::full() const { return issued_.size() >= kMostOutstanding || requests_out_.waiting() > kMostWaiting; }
 
 Result<Ticket> PipeRequester::send(JobId job, Attempt attempt, const Work& work) {
   WireWriter sizing({});
@@ -117,8 +115,6 @@ std::optional<TimePoint> PipeRequester::entered(Ticket ticket) const {
   return number(ticket) == head_ ? entered_ : std::nullopt;
 }
 
-Fate PipeRequester::fate(Ticket ticket) const {
-  return entered(ticket) ? Fate::entered : Fate::untouched;
-}
+Fate PipeRequester::fate(Ticket ticket) const { return entered(ticket) ? Fate::entered : Fate::untouched; }
 
 }  // namespace runner::ipc

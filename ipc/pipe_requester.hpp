@@ -12,9 +12,9 @@
 #include <optional>
 #include <vector>
 
+#include <runner/unique_fd.hpp>
 #include "ipc/frame.hpp"
 #include "ipc/requester.hpp"
-#include <runner/unique_fd.hpp>
 
 namespace runner::ipc {
 

@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
+#include <runner/unique_fd.hpp>
 #include "ipc/frame.hpp"
 #include "ipc/responder.hpp"
-#include <runner/unique_fd.hpp>
 
 namespace runner::ipc {
 

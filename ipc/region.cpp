@@ -72,7 +72,7 @@ Result<SharedRegion> SharedRegion::create(const char* name, std::size_t bytes, A
 }
 
 Result<SharedRegion> SharedRegion::open(UniqueFd fd, std::size_t bytes, Access access) {
-  struct stat info {};
+  struct stat info{};
   if (os::call("fstat", ::fstat, fd.get(), &info) != 0) return os::failure("look at shared memory", "fstat");
   if (static_cast<std::size_t>(info.st_size) != bytes) {
     return fail(ErrorCode::protocol, "a shared region has " + std::to_string(info.st_size) + " bytes where " +

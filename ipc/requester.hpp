@@ -14,9 +14,9 @@
 #include <cstdint>
 #include <optional>
 
-#include "ipc/message.hpp"
 #include <runner/result.hpp>
 #include <runner/units.hpp>
+#include "ipc/message.hpp"
 
 namespace runner::ipc {
 

@@ -7,9 +7,9 @@
 
 #include <optional>
 
+#include <runner/result.hpp>
 #include "ipc/message.hpp"
 #include "ipc/requester.hpp"
-#include <runner/result.hpp>
 
 namespace runner::ipc {
 

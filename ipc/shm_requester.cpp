@@ -27,9 +27,8 @@ TimePoint time_point(std::uint64_t ns) { return TimePoint(Duration(static_cast<s
 
 }  // namespace
 
-Result<std::unique_ptr<ShmRequester>> ShmRequester::create(Inbound& inbound, std::uint32_t worker,
-                                                           std::uint64_t incarnation, int control,
-                                                           const ShmGeometry& geometry) {
+Result<std::unique_ptr<ShmRequester>> ShmRequester::create(Inbound& inbound, std::uint32_t worker, std::uint64_t incarnation,
+                                                           int control, const ShmGeometry& geometry) {
   Result<SharedRegion> channel = SharedRegion::create("runner-channel", channel_bytes(geometry.depth), Access::read_write);
   if (!channel) return tl::unexpected(channel.error());
   Result<SharedRegion> out = SharedRegion::create("runner-out", geometry.out_bytes, Access::read_write);
@@ -51,8 +50,8 @@ Result<std::unique_ptr<ShmRequester>> ShmRequester::create(Inbound& inbound, std
       new ShmRequester(inbound, std::move(*channel), std::move(*out), std::move(doorbell), worker, control, geometry));
 }
 
-ShmRequester::ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion out, UniqueFd doorbell,
-                           std::uint32_t worker, int control, const ShmGeometry& geometry)
+ShmRequester::ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion out, UniqueFd doorbell, std::uint32_t worker,
+                           int control, const ShmGeometry& geometry)
     : inbound_(inbound),
       channel_(std::move(channel)),
       out_(std::move(out)),
@@ -66,9 +65,7 @@ ShmRequester::~ShmRequester() {
   for (std::uint64_t seq = head_; seq < tail_; ++seq) release(issued(seq));
 }
 
-std::vector<int> ShmRequester::files() const {
-  return {channel_.fd(), inbound_.region().fd(), out_.fd(), doorbell_.get()};
-}
+std::vector<int> ShmRequester::files() const { return {channel_.fd(), inbound_.region().fd(), out_.fd(), doorbell_.get()}; }
 
 bool ShmRequester::full() const { return tail_ - head_ >= geometry_.depth || memfds_ >= kMaxMemfds || unread_ >= kMaxUnread; }
 
@@ -233,9 +230,7 @@ Fate ShmRequester::fate(Ticket ticket) const {
   return untouched ? Fate::untouched : Fate::entered;
 }
 
-void ShmRequester::arm(Ticket from) {
-  inbound_.state().ring_from[worker_].store(number(from), std::memory_order_seq_cst);
-}
+void ShmRequester::arm(Ticket from) { inbound_.state().ring_from[worker_].store(number(from), std::memory_order_seq_cst); }
 
 bool ShmRequester::done(Ticket from) const {
   // seq_cst: after sleep_begins(); partner: ShmResponder::answer

@@ -9,16 +9,16 @@
 #include <optional>
 #include <vector>
 
+#include <runner/unique_fd.hpp>
 #include "ipc/inbound.hpp"
 #include "ipc/region.hpp"
 #include "ipc/requester.hpp"
 #include "ipc/slot.hpp"
-#include <runner/unique_fd.hpp>
 
 namespace runner::ipc {
 
 struct ShmGeometry {
-  std::uint32_t depth = 256;                     // slots; a power of two
+  std::uint32_t depth = 256;                       // slots; a power of two
   std::size_t out_bytes = std::size_t{256} << 10;  // the worker's arena for replies
   std::size_t memfd_from = std::size_t{64} << 10;  // larger requests travel in a memfd of their own
 };
@@ -58,8 +58,8 @@ class ShmRequester final : public Requester {
     bool taken_back = false;
   };
 
-  ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion out, UniqueFd doorbell, std::uint32_t worker,
-               int control, const ShmGeometry& geometry);
+  ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion out, UniqueFd doorbell, std::uint32_t worker, int control,
+               const ShmGeometry& geometry);
   [[nodiscard]] Slot& slot(std::uint64_t seq) const { return slot_of(channel_.data(), geometry_.depth, seq); }
   [[nodiscard]] Issued& issued(std::uint64_t seq) { return issued_[seq & (geometry_.depth - 1)]; }
   [[nodiscard]] const Issued& issued(std::uint64_t seq) const { return issued_[seq & (geometry_.depth - 1)]; }

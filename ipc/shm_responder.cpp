@@ -17,9 +17,7 @@ namespace runner::ipc {
 
 namespace {
 
-std::uint64_t now_ns() {
-  return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count());
-}
+std::uint64_t now_ns() { return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()); }
 
 void relax() {
 #if defined(__x86_64__)
@@ -35,8 +33,7 @@ Result<std::unique_ptr<ShmResponder>> ShmResponder::open(const Hello& hello, std
   if (files.size() != 4) {
     return fail(ErrorCode::protocol, "a hello came with " + std::to_string(files.size()) + " descriptors, expected 4");
   }
-  Result<SharedRegion> channel =
-      SharedRegion::open(std::move(files[0]), channel_bytes(hello.depth), Access::read_write);
+  Result<SharedRegion> channel = SharedRegion::open(std::move(files[0]), channel_bytes(hello.depth), Access::read_write);
   if (!channel) return tl::unexpected(channel.error());
   Result<SharedRegion> in = SharedRegion::open(std::move(files[1]), hello.in_bytes, Access::read_only);
   if (!in) return tl::unexpected(in.error());
@@ -47,8 +44,8 @@ Result<std::unique_ptr<ShmResponder>> ShmResponder::open(const Hello& hello, std
       header.worker != hello.worker || header.incarnation != hello.incarnation) {
     return fail(ErrorCode::protocol, "the channel is not the one that the hello announced");
   }
-  return std::unique_ptr<ShmResponder>(new ShmResponder(hello, std::move(*channel), std::move(*in), std::move(*out),
-                                                        std::move(files[3]), control));
+  return std::unique_ptr<ShmResponder>(
+      new ShmResponder(hello, std::move(*channel), std::move(*in), std::move(*out), std::move(files[3]), control));
 }
 
 ShmResponder::ShmResponder(const Hello& hello, SharedRegion channel, SharedRegion in, SharedRegion out, UniqueFd doorbell,
@@ -66,9 +63,7 @@ ShmResponder::ShmResponder(const Hello& hello, SharedRegion channel, SharedRegio
 
 Slot& ShmResponder::slot() const { return slot_of(channel_.data(), depth_, expected_); }
 
-bool ShmResponder::closing() const {
-  return channel_header(channel_.data()).closing.load(std::memory_order_seq_cst) != 0;
-}
+bool ShmResponder::closing() const { return channel_header(channel_.data()).closing.load(std::memory_order_seq_cst) != 0; }
 
 // Claims the next request if there is one, stepping over those that the master took back.
 bool ShmResponder::claim() {

@@ -21,8 +21,7 @@ namespace runner::ipc {
 class ShmResponder final : public Responder {
  public:
   // `files` as ShmRequester::files() sent them; `control` is borrowed.
-  [[nodiscard]] static Result<std::unique_ptr<ShmResponder>> open(const Hello& hello, std::vector<UniqueFd> files,
-                                                                  int control);
+  [[nodiscard]] static Result<std::unique_ptr<ShmResponder>> open(const Hello& hello, std::vector<UniqueFd> files, int control);
 
   [[nodiscard]] Result<std::optional<JobRequest>> next() override;
   [[nodiscard]] Result<void> entering() override;

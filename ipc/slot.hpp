@@ -29,9 +29,7 @@ struct Word {
   bool operator==(const Word&) const = default;
 };
 
-[[nodiscard]] constexpr std::uint64_t pack(Word word) {
-  return word.seq << 4 | static_cast<std::uint64_t>(word.state);
-}
+[[nodiscard]] constexpr std::uint64_t pack(Word word) { return word.seq << 4 | static_cast<std::uint64_t>(word.state); }
 // Any 64 bits are a Word; a state that no constant names stays what it is and equals none of them.
 [[nodiscard]] constexpr Word unpack(std::uint64_t bits) { return {bits >> 4, static_cast<SlotState>(bits & 15)}; }
 

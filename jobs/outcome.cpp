@@ -17,11 +17,11 @@ struct Overloaded : F... {
 bool succeeded(const Outcome& outcome) { return std::holds_alternative<Succeeded>(outcome.ending); }
 
 std::string_view status_word(const Ending& ending) {
-  return std::visit(Overloaded{[](const Succeeded&) { return "ok"; }, [](const Failed&) { return "failed"; },
-                               [](const Crashed&) { return "crashed"; }, [](const TimedOut&) { return "timed_out"; },
-                               [](const Cancelled&) { return "cancelled"; },
-                               [](const OutOfMemory&) { return "out_of_memory"; }},
-                    ending);
+  return std::visit(
+      Overloaded{[](const Succeeded&) { return "ok"; }, [](const Failed&) { return "failed"; },
+                 [](const Crashed&) { return "crashed"; }, [](const TimedOut&) { return "timed_out"; },
+                 [](const Cancelled&) { return "cancelled"; }, [](const OutOfMemory&) { return "out_of_memory"; }},
+      ending);
 }
 
 std::string describe(const Outcome& outcome) {

@@ -128,8 +128,7 @@ double read_real(const Value& value, const std::string& name, double highest) {
   return real;
 }
 
-ValueReader::ValueReader(const Value& value, std::string owner)
-    : InputArchive(this), value_(&value), owner_(std::move(owner)) {
+ValueReader::ValueReader(const Value& value, std::string owner) : InputArchive(this), value_(&value), owner_(std::move(owner)) {
   if (value.mapping() == nullptr && !value.is_null()) {
     throw ValueError{value.at, "the arguments of " + owner_ + " must be a mapping, found " + found(value)};
   }

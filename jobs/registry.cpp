@@ -44,7 +44,8 @@ Result<std::string> Registry::load_plugin(const std::string& path) {
                             path, info->abi, RUNNER_PLUGIN_ABI));
   }
   if (info->kinds()->empty()) {
-    return fail(ErrorCode::bad_plugin, fmt::format("the plug-in `{}` defines no kind; does a source of it use RUNNER_JOB?", path));
+    return fail(ErrorCode::bad_plugin,
+                fmt::format("the plug-in `{}` defines no kind; does a source of it use RUNNER_JOB?", path));
   }
   if (Result<void> added = add(*info->kinds(), path); !added) return tl::unexpected(added.error());
   plugins_.push_back(absolute.string());
@@ -54,7 +55,8 @@ Result<std::string> Registry::load_plugin(const std::string& path) {
 Result<void> Registry::add(const std::vector<Kind>& kinds, const std::string& from) {
   for (const Kind& kind : kinds) {
     if (kinds_.contains(kind.name)) {
-      return fail(ErrorCode::bad_plugin, fmt::format("the plug-in `{}` defines the kind `{}`, which exists already", from, kind.name));
+      return fail(ErrorCode::bad_plugin,
+                  fmt::format("the plug-in `{}` defines the kind `{}`, which exists already", from, kind.name));
     }
   }
   for (const Kind& kind : kinds) kinds_.emplace(kind.name, &kind);

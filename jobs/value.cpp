@@ -13,7 +13,8 @@ std::string found(const Value& value) {
   const Scalar& scalar = *value.scalar();
   std::string text = scalar.text.substr(0, 60);
   // Half a character at the cut would make the message no text at all.
-  while (!text.empty() && text.size() < scalar.text.size() && (static_cast<unsigned char>(scalar.text[text.size()]) & 0xC0) == 0x80) {
+  while (!text.empty() && text.size() < scalar.text.size() &&
+         (static_cast<unsigned char>(scalar.text[text.size()]) & 0xC0) == 0x80) {
     text.pop_back();
   }
   if (text.size() < scalar.text.size()) text += "...";

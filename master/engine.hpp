@@ -59,11 +59,11 @@ struct WorkerView {
 
 // Sums over the run that only the engine can know. Spans are summed over workers.
 struct EngineCosts {
-  Duration start{};       // first worker asked for -> all ready (wall)
-  Duration execute{};     // in the jobs' code (wall)
-  Duration execute_cpu{}; // processor time of the same
-  Duration ipc{};         // a job was offered to an idle worker -> its code entered, and answer -> collected
-  Duration tail{};        // workers idle because nothing was left, from the last hand-out to the last completion
+  Duration start{};        // first worker asked for -> all ready (wall)
+  Duration execute{};      // in the jobs' code (wall)
+  Duration execute_cpu{};  // processor time of the same
+  Duration ipc{};          // a job was offered to an idle worker -> its code entered, and answer -> collected
+  Duration tail{};         // workers idle because nothing was left, from the last hand-out to the last completion
   std::uint64_t workers_lost = 0;
 };
 
@@ -73,9 +73,9 @@ class Engine {
 
   [[nodiscard]] virtual Result<void> open() = 0;
 
-  [[nodiscard]] virtual std::string_view mode() const = 0;     // "processes", "threads", "async", "serial"
-  [[nodiscard]] virtual std::string description() const = 0;   // "2 worker processes (shm, spawn, bound to cores)"
-  [[nodiscard]] virtual std::uint32_t procs() const = 0;       // jobs that run at a time
+  [[nodiscard]] virtual std::string_view mode() const = 0;    // "processes", "threads", "async", "serial"
+  [[nodiscard]] virtual std::string description() const = 0;  // "2 worker processes (shm, spawn, bound to cores)"
+  [[nodiscard]] virtual std::uint32_t procs() const = 0;      // jobs that run at a time
 
   // How many more jobs start() would take now without one of them waiting behind a long one.
   [[nodiscard]] virtual std::uint32_t room() const = 0;

@@ -200,8 +200,8 @@ class Loop {
       const JobSpec* job = worker.job ? scheduler_.find(*worker.job) : nullptr;
       names.push_back(job != nullptr ? std::string_view(job->name) : std::string_view());
     }
-    const Snapshot snapshot{now_,    answer_.totals.counts, scheduler_.in_flight(), batch_.size, scheduler_.stopping(),
-                            workers, names};
+    const Snapshot snapshot{now_, answer_.totals.counts, scheduler_.in_flight(), batch_.size, scheduler_.stopping(), workers,
+                            names};
     tell([&](Sink& sink) { return sink.tick(snapshot); });
   }
 

@@ -12,11 +12,11 @@
 #include <optional>
 #include <span>
 
+#include <runner/batch.hpp>
+#include <runner/result.hpp>
 #include "master/engine.hpp"
 #include "master/interrupts.hpp"
 #include "master/sink.hpp"
-#include <runner/batch.hpp>
-#include <runner/result.hpp>
 
 namespace runner::master {
 

@@ -17,9 +17,9 @@
 #include <variant>
 #include <vector>
 
-#include "master/engine.hpp"
 #include <runner/job_spec.hpp>
 #include <runner/outcome.hpp>
+#include "master/engine.hpp"
 
 namespace runner::master {
 
@@ -95,8 +95,8 @@ class Scheduler {
   struct Job {
     JobSpec spec;
     Attempt attempt{1};
-    bool running = false;   // handed to the engine
-    bool stopped = false;   // told to stop
+    bool running = false;  // handed to the engine
+    bool stopped = false;  // told to stop
   };
   struct Deadline {
     TimePoint at;

@@ -25,7 +25,7 @@ struct RunInfo {
   std::string batch;                  // its name
   std::optional<std::uint64_t> size;  // jobs, where known
   std::string_view mode;
-  std::string engine;                 // Engine::description()
+  std::string engine;  // Engine::description()
   std::uint32_t procs = 0;
   TimePoint started{};
 };
@@ -65,16 +65,16 @@ struct Snapshot {
 struct RunTotals {
   Counts counts;
   Duration wall{};
-  Duration compute{};      // sum of the jobs' wall time, all attempts
+  Duration compute{};  // sum of the jobs' wall time, all attempts
   Duration compute_cpu{};
   EngineCosts costs;
   std::uint32_t procs = 0;
-  std::uint32_t cpus = 0;          // usable ones; with fewer than procs, jobs wait for each other inside their own wall time
+  std::uint32_t cpus = 0;  // usable ones; with fewer than procs, jobs wait for each other inside their own wall time
   std::string_view mode;
-  std::string engine;              // Engine::description()
+  std::string engine;  // Engine::description()
   std::optional<std::uint64_t> size;
   std::uint64_t retries = 0;
-  bool interrupted = false;        // some jobs may never have been started
+  bool interrupted = false;  // some jobs may never have been started
 };
 
 class Sink {

@@ -15,9 +15,9 @@
 namespace runner::master {
 
 struct UsableCpus {
-  std::uint32_t count = 1;               // at least 1
-  std::uint32_t affinity = 1;            // processors in the affinity mask
-  std::optional<double> quota;           // processors' worth of time per period, where one is set
+  std::uint32_t count = 1;      // at least 1
+  std::uint32_t affinity = 1;   // processors in the affinity mask
+  std::optional<double> quota;  // processors' worth of time per period, where one is set
 };
 
 [[nodiscard]] UsableCpus usable_cpus();

@@ -41,9 +41,9 @@ std::string worth_line(const master::RunTotals& totals) {
   const double efficiency = speed_up / procs * 100;
   if (totals.procs > totals.cpus && totals.cpus > 0) {
     // A job that waits for a core while another has it does so inside of its own wall time: that is no speed-up.
-    return fmt::format("compute {} ({} of CPU) · {:.1f} jobs at a time share {} core{}, {:.0f} % busy\n", format_duration(totals.compute),
-                       format_duration(totals.compute_cpu), speed_up, totals.cpus, totals.cpus == 1 ? "" : "s",
-                       seconds(totals.compute_cpu) / wall / totals.cpus * 100);
+    return fmt::format("compute {} ({} of CPU) · {:.1f} jobs at a time share {} core{}, {:.0f} % busy\n",
+                       format_duration(totals.compute), format_duration(totals.compute_cpu), speed_up, totals.cpus,
+                       totals.cpus == 1 ? "" : "s", seconds(totals.compute_cpu) / wall / totals.cpus * 100);
   }
   return fmt::format("compute {} ({} of CPU) · speed-up {:.{}f}x · efficiency {:.{}f} %\n", format_duration(totals.compute),
                      format_duration(totals.compute_cpu), speed_up, speed_up < 0.095 ? 3 : 1, efficiency,

@@ -20,9 +20,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-Duration time_of(const timeval& time) {
-  return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
-}
+Duration time_of(const timeval& time) { return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec); }
 
 }  // namespace
 
@@ -83,8 +81,7 @@ Outcome Command::outcome() {
   read_err();
   siginfo_t info{};
   rusage usage{};
-  const long waited =
-      os::reap("waitid", [&] { return ::syscall(SYS_waitid, P_PID, spawned_.pid, &info, WEXITED, &usage); });
+  const long waited = os::reap("waitid", [&] { return ::syscall(SYS_waitid, P_PID, spawned_.pid, &info, WEXITED, &usage); });
   const int error = errno;
   reaped_ = true;
   spawned_.pidfd.reset();

@@ -16,7 +16,7 @@ int main(int argc, char** argv) {
     std::puts("runner-worker " RUNNER_VERSION_STRING);
     return 0;
   }
-  struct stat info {};
+  struct stat info{};
   if (argc > 1 || ::fstat(control, &info) != 0 || !S_ISSOCK(info.st_mode)) {
     std::fputs("runner-worker: started by `runner`, not by hand; see `runner --help`\n", stderr);
     return 2;

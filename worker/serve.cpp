@@ -43,8 +43,7 @@ Result<void> take_over_process(const ipc::Hello& hello) {
 
   const UniqueFd null(os::retry("open", ::open, "/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null) return os::failure("open /dev/null", "open");
-  if (os::call("dup2", ::dup2, null.get(), STDIN_FILENO) < 0 ||
-      os::call("dup2", ::dup2, STDERR_FILENO, STDOUT_FILENO) < 0) {
+  if (os::call("dup2", ::dup2, null.get(), STDIN_FILENO) < 0 || os::call("dup2", ::dup2, STDERR_FILENO, STDOUT_FILENO) < 0) {
     return os::failure("set up standard input and output", "dup2");
   }
   return {};

@@ -77,7 +77,7 @@ RUNNER_IN_CHILD int become_program(void* argument) {
 }
 
 bool is_program(const std::string& path) {
-  struct stat info {};
+  struct stat info{};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
 }
 
@@ -121,7 +121,7 @@ std::string why_not(const CommandWork& work, const std::string& program, const P
     case Step::folder: return "the folder `" + work.cwd + "` cannot be entered: " + std::strerror(plan.error);
     case Step::exec: {
       const std::string at = work.cwd.empty() || program.starts_with('/') ? program : work.cwd + "/" + program;
-      struct stat info {};
+      struct stat info{};
       if (plan.error == ENOENT && ::stat(at.c_str(), &info) == 0) {
         return "`" + program + "` cannot be run: the interpreter named in its first line does not exist";
       }
@@ -146,7 +146,8 @@ Result<Pipe> make_pipe() {
   // O_NONBLOCK on our end only: a program that finds its stdout non-blocking may misbehave.
   if (os::call("pipe2", ::pipe2, ends, O_CLOEXEC) != 0) return os::failure("capture the output of a command", "pipe2");
   Pipe pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
-  if (os::call("fcntl", ::fcntl, ends[0], F_SETFL, O_NONBLOCK) != 0) return os::failure("capture the output of a command", "fcntl");
+  if (os::call("fcntl", ::fcntl, ends[0], F_SETFL, O_NONBLOCK) != 0)
+    return os::failure("capture the output of a command", "fcntl");
   return pipe;
 }
 
@@ -156,8 +157,9 @@ Result<Spawned> spawn(const CommandWork& work) {
   if (work.argv.empty()) return fail(ErrorCode::bad_batch, "the command is empty");
   const auto own_path = work.env.find("PATH");
   const char* inherited = std::getenv("PATH");
-  const std::string_view path = own_path != work.env.end() ? std::string_view(own_path->second)
-                                                           : std::string_view(inherited != nullptr ? inherited : "/usr/bin:/bin");
+  const std::string_view path = own_path != work.env.end()
+                                    ? std::string_view(own_path->second)
+                                    : std::string_view(inherited != nullptr ? inherited : "/usr/bin:/bin");
   const std::string program = resolve(work.argv.front(), path);
   if (program.empty()) {
     return fail(ErrorCode::bad_batch, "the command `" + work.argv.front() + "` was not found in PATH");

@@ -9,7 +9,8 @@ struct PriceArgs {
   std::uint64_t paths{}, seed{};
   template <class A>
   void serialize(A& a) {
-    a(runner::arg("spot", spot, "price of the share today").range(0, 1e9), runner::arg("strike", strike, "agreed price").range(0, 1e9),
+    a(runner::arg("spot", spot, "price of the share today").range(0, 1e9),
+      runner::arg("strike", strike, "agreed price").range(0, 1e9),
       runner::arg("volatility", volatility, "of the share").unit("per year").range(0, 10).or_default(0.2),
       runner::arg("years", years, "until the option ends").unit("years").range(0, 100).or_default(1.0),
       runner::arg("paths", paths, "random paths").range(1, 1'000'000'000).or_default(100'000),

@@ -47,9 +47,8 @@ ProcessEngine::~ProcessEngine() = default;
 
 Result<void> ProcessEngine::open() {
   const TimePoint began = opened_ = now();
-  Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
-                                                   ? make_fork_launcher(registry_)
-                                                   : make_spawn_launcher(options_.worker_program);
+  Result<std::unique_ptr<Launcher>> launcher =
+      options_.start == StartMethod::fork ? make_fork_launcher(registry_) : make_spawn_launcher(options_.worker_program);
   if (!launcher) return tl::unexpected(launcher.error());
   launcher_ = std::move(*launcher);
   if (options_.transport == Transport::shm) {
@@ -293,15 +292,17 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
 Result<void> ProcessEngine::check_times(const ipc::Completion& completion) const {
   constexpr Duration unremarkable = std::chrono::hours(1);
   const Outcome& outcome = completion.reply.outcome;
-  const auto fits = [&](Duration span, Duration limit) { return span >= Duration::zero() && (span <= unremarkable || span <= limit); };
+  const auto fits = [&](Duration span, Duration limit) {
+    return span >= Duration::zero() && (span <= unremarkable || span <= limit);
+  };
   const TimePoint at = now();
   const Duration age = at - opened_ + unremarkable;
-  if (fits(outcome.wall, age) && fits(outcome.cpu, age * kMostThreads) && completion.entered <= at && completion.finished <= at) return {};
+  if (fits(outcome.wall, age) && fits(outcome.cpu, age * kMostThreads) && completion.entered <= at && completion.finished <= at)
+    return {};
   return fail(ErrorCode::protocol, "a reply tells of times that cannot be");
 }
 
-void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job,
-                           std::vector<EngineEvent>& events) {
+void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job, std::vector<EngineEvent>& events) {
   Outcome outcome = std::move(completion.reply.outcome);
   prefetch_.learn(kind_name(*job.job), outcome.wall);
   costs_.execute += outcome.wall;
@@ -313,8 +314,8 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   if (job.stopping) {
     seat.kill_at.reset();
     if (completion.reply.terminated) {
-      outcome.ending = *job.stopping == StopReason::deadline ? Ending(TimedOut{job.job->timeout})
-                                                             : Ending(Cancelled{"interrupted"});
+      outcome.ending =
+          *job.stopping == StopReason::deadline ? Ending(TimedOut{job.job->timeout}) : Ending(Cancelled{"interrupted"});
     }
   }
   events.emplace_back(JobEnded{job.job->id, job.attempt, seat.worker->id(), std::move(outcome)});
@@ -335,8 +336,8 @@ void ProcessEngine::tell_starts(std::vector<EngineEvent>& events) {
 Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const WorkerProcess::Death& death) const {
   Outcome outcome;
   if (job.stopping) {
-    outcome.ending = *job.stopping == StopReason::deadline ? Ending(TimedOut{job.job->timeout})
-                                                           : Ending(Cancelled{"interrupted"});
+    outcome.ending =
+        *job.stopping == StopReason::deadline ? Ending(TimedOut{job.job->timeout}) : Ending(Cancelled{"interrupted"});
   } else if (!seat.broke_rules.empty()) {
     outcome.ending = Crashed{0, "its worker broke the protocol: " + seat.broke_rules};
   } else {
@@ -372,7 +373,8 @@ Result<void> ProcessEngine::buried(Seat& seat, std::vector<EngineEvent>& events)
     events.emplace_back(WorkerLost{worker.id(), how});
     idle_deaths_ = charged ? 0 : idle_deaths_ + 1;
     if (idle_deaths_ >= kMostIdleDeaths) {
-      return fail(ErrorCode::system, std::to_string(kMostIdleDeaths) + " workers in a row ended without having run a job; the last one " + how);
+      return fail(ErrorCode::system,
+                  std::to_string(kMostIdleDeaths) + " workers in a row ended without having run a job; the last one " + how);
     }
   }
   const WorkerId id = worker.id();

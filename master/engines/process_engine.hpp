@@ -45,11 +45,11 @@ class ProcessEngine final : public Engine {
   struct Seat {
     std::unique_ptr<WorkerProcess> worker;
     std::uint64_t incarnations = 0;
-    bool unkicked = false;            // got requests since its last wake
-    int writing = -1;                 // the pipe that epoll watches until it takes more
-    TimePoint idle_since{};           // ready, or its last job finished
-    std::optional<TimePoint> kill_at; // it was asked to end a command, and this is when patience ends
-    std::string broke_rules;          // why we ended it, when it sent what it must not
+    bool unkicked = false;             // got requests since its last wake
+    int writing = -1;                  // the pipe that epoll watches until it takes more
+    TimePoint idle_since{};            // ready, or its last job finished
+    std::optional<TimePoint> kill_at;  // it was asked to end a command, and this is when patience ends
+    std::string broke_rules;           // why we ended it, when it sent what it must not
   };
   enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake };
 
@@ -82,13 +82,13 @@ class ProcessEngine final : public Engine {
   WorkerSettings settings_;
   UniqueFd epoll_;
   std::vector<Seat> seats_;
-  std::vector<int> cores_;  // by worker; empty: nobody is bound
+  std::vector<int> cores_;            // by worker; empty: nobody is bound
   std::vector<EngineEvent> pending_;  // told by the next wait()
   Prefetch prefetch_;
   bool last_was_command_ = false;
   Duration last_expected_ = Prefetch::kWindow;
-  bool patient_ = true;   // workers with a short queue may ring only when half of it is done
-  bool lazy_ = false;     // at least one was told so
+  bool patient_ = true;  // workers with a short queue may ring only when half of it is done
+  bool lazy_ = false;    // at least one was told so
   std::uint32_t idle_deaths_ = 0;
   std::uint64_t lost_ = 0;
   EngineCosts costs_;

@@ -4,8 +4,8 @@
 // the job whose code it was in has crashed, the jobs behind that one are handed out again and are not charged.
 //
 // Called from  the run loop's thread, which must be the main thread when `start` is fork, and must outlive the engine
-//              (workers get a parent-death signal from it). The program must ignore SIGPIPE when the transport is a pipe: a write
-//              to a worker that just died is an error to be handled, not the end of the master.
+//              (workers get a parent-death signal from it). The program must ignore SIGPIPE when the transport is a pipe: a
+//              write to a worker that just died is an error to be handled, not the end of the master.
 // Owns         the workers; destroying the engine ends them.
 // Fails with   open: usage or system errors, before any job. wait: when workers can no longer be started.
 #pragma once
@@ -15,10 +15,10 @@
 #include <string>
 #include <vector>
 
+#include <runner/registry.hpp>
 #include "ipc/hello.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
-#include <runner/registry.hpp>
 
 namespace runner::master {
 

@@ -132,7 +132,8 @@ Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {
 
 void WorkerProcess::kill() {
   // ESRCH means that it is dead already, which is what was wanted.
-  if (os::call("pidfd_send_signal", ::pidfd_send_signal, launched_.pidfd.get(), SIGKILL, nullptr, 0U) == 0 || errno == ESRCH) return;
+  if (os::call("pidfd_send_signal", ::pidfd_send_signal, launched_.pidfd.get(), SIGKILL, nullptr, 0U) == 0 || errno == ESRCH)
+    return;
   // A sandbox may not know that call. It is not reaped, so the number is still its own.
   if (!reaped_) static_cast<void>(os::call("kill", ::kill, launched_.pid, SIGKILL));
 }
@@ -140,7 +141,7 @@ void WorkerProcess::kill() {
 WorkerProcess::Death WorkerProcess::reap() {
   siginfo_t info{};
   const int waited = os::reap("waitid", ::waitid, static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(launched_.pidfd.get()),
-                               &info, WEXITED | __WALL);
+                              &info, WEXITED | __WALL);
   reaped_ = waited == 0;
   if (!reaped_) return {0, os::describe("learn how a worker died", "waitid", errno)};
   if (info.si_code == CLD_EXITED) return {0, "left with exit status " + std::to_string(info.si_status)};

@@ -48,9 +48,8 @@ struct WorkerSettings {
 class WorkerProcess {
  public:
   // `inbound` is null for pipes.
-  [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> start(WorkerId id, std::uint64_t incarnation,
-                                                                    Launcher& launcher, ipc::Inbound* inbound,
-                                                                    const WorkerSettings& settings);
+  [[nodiscard]] static Result<std::unique_ptr<WorkerProcess>> start(WorkerId id, std::uint64_t incarnation, Launcher& launcher,
+                                                                    ipc::Inbound* inbound, const WorkerSettings& settings);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;

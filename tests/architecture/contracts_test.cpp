@@ -47,19 +47,22 @@ TEST(Headers, AreIncludedFirstByTheirOwnSource) {
 }
 
 TEST(Folders, OfTheHouseAllExist) {
-  for (const char* folder : {"jobs", "ipc", "worker", "master", "master/engines", "config", "report", "cli", "tests", "bench", "examples", "docs", "docs/decisions"}) {
+  for (const char* folder : {"jobs", "ipc", "worker", "master", "master/engines", "config", "report", "cli", "tests", "bench",
+                             "examples", "docs", "docs/decisions"}) {
     EXPECT_TRUE(std::filesystem::is_directory(std::filesystem::path(RUNNER_SOURCE_DIR) / folder)) << folder;
   }
 }
 
 TEST(Folders, AreNeverCalledAfterNothing) {
   for (const Source& source : sources()) {
-    for (const char* word : {"util", "common", "helper", "misc"}) EXPECT_EQ(source.path.find(word), std::string::npos) << source.path;
+    for (const char* word : {"util", "common", "helper", "misc"})
+      EXPECT_EQ(source.path.find(word), std::string::npos) << source.path;
   }
 }
 
 TEST(Pages, ThatTheProjectLivesByAreThere) {
-  for (const char* page : {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs/architecture.md", "docs/shm-layout.md", "docs/failure-model.md"}) {
+  for (const char* page : {"README.md", "CONTRIBUTING.md", "CHANGELOG.md", "LICENSE", "docs/architecture.md",
+                           "docs/shm-layout.md", "docs/failure-model.md"}) {
     EXPECT_FALSE(text_of(page).empty()) << page;
   }
 }

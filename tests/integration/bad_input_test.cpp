@@ -26,7 +26,9 @@ TEST_P(Mistakes, GetOneMessageAndExitTwo) {
   const Folder folder;
   folder.write("good.yaml", "version: 1\njobs: [{shell: \"touch ran\"}]\n");
   folder.write("late.yaml", "version: 1\njobs: [{shell: \"touch ran\"}, {kind: primes, args: {limit: x}}]\n");
-  folder.write("glob.yaml", "version: 1\njobs: [{shell: \"touch ran\"}, {command: [wc, \"${{ f }}\"], matrix: {f: {glob: \"*.nothing\"}}}]\n");
+  folder.write(
+      "glob.yaml",
+      "version: 1\njobs: [{shell: \"touch ran\"}, {command: [wc, \"${{ f }}\"], matrix: {f: {glob: \"*.nothing\"}}}]\n");
   folder.write("unreadable.yaml", "version: 1\n");
   std::filesystem::create_directory(folder.path() / "folder");
   std::filesystem::create_directory(folder.path() / "folder.jsonl");
@@ -42,7 +44,8 @@ TEST_P(Mistakes, GetOneMessageAndExitTwo) {
 INSTANTIATE_TEST_SUITE_P(
     CommandLine, Mistakes,
     testing::Values(
-        Mistake{"no file", {}, "which batch file?"}, Mistake{"no such file", {"no.yaml"}, "no.yaml: the batch file cannot be opened: No such file"},
+        Mistake{"no file", {}, "which batch file?"},
+        Mistake{"no such file", {"no.yaml"}, "no.yaml: the batch file cannot be opened: No such file"},
         Mistake{"a folder", {"folder"}, "folder: this is a folder; a batch file was expected"},
         Mistake{"two files", {"good.yaml", "late.yaml"}, "`late.yaml` is one argument too many"},
         Mistake{"zero procs", {"--procs", "0", "good.yaml"}, "`0` must be a whole number from 1 to 1024; this machine has"},
@@ -51,18 +54,25 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"procs of words", {"--procs", "many", "good.yaml"}, "`many` must be a whole number"},
         Mistake{"procs without a number", {"good.yaml", "--procs"}, "--procs"},
         Mistake{"an unknown option", {"--prcos", "8", "good.yaml"}, "there is no option `--prcos`; did you mean `--procs`?"},
-        Mistake{"an unknown mode", {"--mode", "thread", "good.yaml"}, "`thread` is none of processes, threads, async, serial; did you mean `threads`?"},
-        Mistake{"transport of threads", {"--mode", "threads", "--transport", "pipe", "good.yaml"}, "--transport is about worker processes"},
+        Mistake{"an unknown mode",
+                {"--mode", "thread", "good.yaml"},
+                "`thread` is none of processes, threads, async, serial; did you mean `threads`?"},
+        Mistake{"transport of threads",
+                {"--mode", "threads", "--transport", "pipe", "good.yaml"},
+                "--transport is about worker processes"},
         Mistake{"results of another kind", {"--results", "out.txt", "good.yaml"}, ".jsonl"},
         Mistake{"results in no folder", {"--results", "no/out.jsonl", "good.yaml"}, "no/out.jsonl"},
         Mistake{"results that are a folder", {"--results", "folder.jsonl", "good.yaml"}, "folder.jsonl"},
         Mistake{"a missing plug-in", {"--plugin", "./no.so", "good.yaml"}, "the plug-in `./no.so` cannot be opened"},
-        Mistake{"a library that is no plug-in", {"--plugin", RUNNER_FOREIGN_LIBRARY, "good.yaml"}, "is a shared library but no runner plug-in"},
-        Mistake{"a plug-in of another version", {"--plugin", RUNNER_STALE_PLUGIN, "good.yaml"}, "was built for another version"},
+        Mistake{"a library that is no plug-in",
+                {"--plugin", RUNNER_FOREIGN_LIBRARY, "good.yaml"},
+                "is a shared library but no runner plug-in"},
+        Mistake{
+            "a plug-in of another version", {"--plugin", RUNNER_STALE_PLUGIN, "good.yaml"}, "was built for another version"},
         Mistake{"a mistake behind a good job", {"late.yaml"}, "late.yaml:2:59: `limit` must be a whole number, found `x`"},
         Mistake{"a glob without a match behind a good job", {"glob.yaml"}, "the glob `*.nothing` of `f` matches no file"},
-        Mistake{"check of a bad file", {"check", "late.yaml"}, "late.yaml:2:59:"}, Mistake{"check of nothing", {"check"}, "which batch file?"},
-        Mistake{"an unknown kind", {"kinds", "prims"}, "primes"}));
+        Mistake{"check of a bad file", {"check", "late.yaml"}, "late.yaml:2:59:"},
+        Mistake{"check of nothing", {"check"}, "which batch file?"}, Mistake{"an unknown kind", {"kinds", "prims"}, "primes"}));
 
 TEST(Mistakes, OnStandardInputAreShownAsSuch) {
   const Folder folder;
@@ -82,15 +92,17 @@ TEST(Mistakes, OfAnUnreadableFileNameTheReason) {
 TEST(Mistakes, OfACommandAreItsOwnFailure) {
   const Folder folder;
   folder.write("data.txt", "not a program\n");
-  folder.write("jobs.yaml",
-               "version: 1\njobs:\n  - {name: missing, command: [no-such-program]}\n  - {name: not-executable, command: [./data.txt]}\n"
-               "  - {name: a-folder, command: [/tmp]}\n  - {name: no-input, command: [cat], stdin: no-such-file}\n"
-               "  - {name: no-cwd, command: [\"true\"], cwd: no-such-folder}\n  - {name: fine, command: [\"true\"]}\n");
+  folder.write(
+      "jobs.yaml",
+      "version: 1\njobs:\n  - {name: missing, command: [no-such-program]}\n  - {name: not-executable, command: [./data.txt]}\n"
+      "  - {name: a-folder, command: [/tmp]}\n  - {name: no-input, command: [cat], stdin: no-such-file}\n"
+      "  - {name: no-cwd, command: [\"true\"], cwd: no-such-folder}\n  - {name: fine, command: [\"true\"]}\n");
   for (const char* mode : {"processes", "threads", "async", "serial"}) {
     const Ended ended = folder.run({"--mode", mode, "--progress", "none", "jobs.yaml"});
     EXPECT_EQ(ended.status, 1);
-    EXPECT_THAT(ended.err, AllOf(HasSubstr("missing: the command `no-such-program` was not found in PATH"), HasSubstr("not-executable: `./data.txt` is not executable"),
-                                 HasSubstr("a-folder: "), HasSubstr("no-such-file"), HasSubstr("no-such-folder"), HasSubstr("1 ok")))
+    EXPECT_THAT(ended.err, AllOf(HasSubstr("missing: the command `no-such-program` was not found in PATH"),
+                                 HasSubstr("not-executable: `./data.txt` is not executable"), HasSubstr("a-folder: "),
+                                 HasSubstr("no-such-file"), HasSubstr("no-such-folder"), HasSubstr("1 ok")))
         << mode;
   }
 }
@@ -107,7 +119,9 @@ TEST(Mistakes, HugeAndHostileFilesEndQuickly) {
   folder.write("deep.yaml", "version: 1\njobs: " + std::string(1'000'000, '['));
   folder.write("long.yaml", "version: 1\nname: " + std::string(20'000'000, 'x') + "\njobs: 7\n");
   folder.write("nul.yaml", std::string("version: 1\n\0jobs: 7\n", 20));
-  folder.write("binary.yaml", std::string("\x7f" "ELF\x02\x01\x01\0\0\0", 10));
+  folder.write("binary.yaml", std::string("\x7f"
+                                          "ELF\x02\x01\x01\0\0\0",
+                                          10));
   for (const char* name : {"bomb.yaml", "deep.yaml", "long.yaml", "nul.yaml", "binary.yaml"}) {
     const Ended ended = folder.run({name});
     EXPECT_EQ(ended.status, 2) << name;

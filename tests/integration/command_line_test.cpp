@@ -19,8 +19,8 @@ TEST(Help, TeachesWithExamplesAndFitsATerminal) {
   const Folder folder;
   const Ended ended = folder.run({"--help"});
   EXPECT_EQ(ended.status, 0);
-  for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--results", "--keep-order", "--dry-run", "--progress", "--plugin",
-                           "EXAMPLES", "EXIT STATUS", "130"}) {
+  for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--results", "--keep-order", "--dry-run",
+                           "--progress", "--plugin", "EXAMPLES", "EXIT STATUS", "130"}) {
     EXPECT_THAT(ended.out, HasSubstr(word));
   }
   std::istringstream lines(ended.out);
@@ -35,7 +35,8 @@ TEST(Help, AndTheReadmeNameTheSameOptions) {
   std::ifstream file(RUNNER_SOURCE_DIR "/README.md");
   std::ostringstream readme;
   readme << file.rdbuf();
-  for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--results", "--keep-order", "--dry-run", "--progress", "--plugin"}) {
+  for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--results", "--keep-order", "--dry-run",
+                           "--progress", "--plugin"}) {
     EXPECT_THAT(readme.str(), HasSubstr(word));
   }
 }
@@ -61,7 +62,8 @@ TEST(DryRun, PrintsWhatWouldRunSoThatAShellCouldRunIt) {
   const Folder folder;
   folder.write("jobs.yaml",
                "version: 1\njobs:\n  - {name: p, kind: primes, args: {limit: 100}}\n"
-               "  - {name: c, shell: \"touch 'it ran'; echo ${{ x }}\", matrix: {x: [\"a b\"]}, env: {A: \"1 2\"}, cwd: sub, stdin: in.txt}\n");
+               "  - {name: c, shell: \"touch 'it ran'; echo ${{ x }}\", matrix: {x: [\"a b\"]}, env: {A: \"1 2\"}, cwd: sub, "
+               "stdin: in.txt}\n");
   const Ended ended = folder.run({"--dry-run", "jobs.yaml"});
   EXPECT_EQ(ended.status, 0) << ended.err;
   EXPECT_EQ(ended.out,
@@ -83,7 +85,8 @@ TEST(Kinds, AreListedForPeopleAndAsJson) {
 TEST(Plugin, RunsInSpawnedAndForkedWorkersAndInProcess) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{name: s, kind: shout, args: {text: hello}}]\n");
-  for (const std::vector<std::string>& model : std::vector<std::vector<std::string>>{{}, {"--start", "fork"}, {"--mode", "threads"}}) {
+  for (const std::vector<std::string>& model :
+       std::vector<std::vector<std::string>>{{}, {"--start", "fork"}, {"--mode", "threads"}}) {
     std::vector<std::string> arguments{"--progress", "none", "--plugin", RUNNER_TEST_PLUGIN, "jobs.yaml"};
     arguments.insert(arguments.end(), model.begin(), model.end());
     const Ended ended = folder.run(arguments);

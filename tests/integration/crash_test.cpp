@@ -53,10 +53,10 @@ INSTANTIATE_TEST_SUITE_P(Workers, Crash,
                          });
 
 TEST_P(Crash, IsReportedWithItsSignalAndTheOthersGoOn) {
-  const Ended ended = run(
-      "version: 1\njobs:\n  - {name: ok, kind: noop, matrix: {i: 1..500}}\n"
-      "  - {name: \"${{ how }}\", kind: misbehave, matrix: {how: [segfault, abort, exit, throw]}}\n"
-      "  - {name: more, kind: noop, matrix: {i: 1..500}}\n");
+  const Ended ended =
+      run("version: 1\njobs:\n  - {name: ok, kind: noop, matrix: {i: 1..500}}\n"
+          "  - {name: \"${{ how }}\", kind: misbehave, matrix: {how: [segfault, abort, exit, throw]}}\n"
+          "  - {name: more, kind: noop, matrix: {i: 1..500}}\n");
   EXPECT_EQ(ended.status, 1);
   auto all = results();
   ASSERT_EQ(all.size(), 1004U);
@@ -76,13 +76,16 @@ TEST_P(Crash, IsReportedWithItsSignalAndTheOthersGoOn) {
 }
 
 TEST_P(Crash, ThatIsAllowedDoesNotFailTheRun) {
-  const Ended ended = run("version: 1\njobs:\n  - {name: seg, kind: misbehave, args: {how: segfault}, allow_failure: true}\n  - {kind: noop}\n");
+  const Ended ended = run(
+      "version: 1\njobs:\n  - {name: seg, kind: misbehave, args: {how: segfault}, allow_failure: true}\n  - {kind: noop}\n");
   EXPECT_EQ(ended.status, 0) << ended.err;
   EXPECT_THAT(ended.err, HasSubstr("seg: crashed: SIGSEGV"));
 }
 
 TEST_P(Crash, IsTriedAgainAsOftenAsAsked) {
-  const Ended ended = run("version: 1\njobs: [{name: seg, kind: misbehave, args: {how: segfault}, retries: 2}, {name: no, command: [\"false\"], retries: 1}]\n");
+  const Ended ended =
+      run("version: 1\njobs: [{name: seg, kind: misbehave, args: {how: segfault}, retries: 2}, {name: no, command: "
+          "[\"false\"], retries: 1}]\n");
   EXPECT_EQ(ended.status, 1);
   auto all = results();
   EXPECT_EQ(all["seg"]["attempts"], 3);
@@ -91,7 +94,9 @@ TEST_P(Crash, IsTriedAgainAsOftenAsAsked) {
 }
 
 TEST_P(Crash, OfAHundredInARowDoesNotStopTheRun) {
-  const Ended ended = run("version: 1\njobs: [{name: s, kind: misbehave, args: {how: segfault}, matrix: {i: 1..100}}, {name: ok, kind: noop, matrix: {i: 1..100}}]\n");
+  const Ended ended =
+      run("version: 1\njobs: [{name: s, kind: misbehave, args: {how: segfault}, matrix: {i: 1..100}}, {name: ok, kind: noop, "
+          "matrix: {i: 1..100}}]\n");
   EXPECT_EQ(ended.status, 1);
   std::size_t crashed = 0, ok = 0;
   for (const auto& [name, record] : results()) {
@@ -103,7 +108,9 @@ TEST_P(Crash, OfAHundredInARowDoesNotStopTheRun) {
 }
 
 TEST_P(Crash, OfAWorkerKilledFromOutsideChargesTheJobItRan) {
-  folder_.write("jobs.yaml", "version: 1\njobs: [{name: first, shell: \"touch begun\"}, {name: long, kind: sleep, args: {duration: 1000s}}, {name: short, kind: noop, matrix: {i: 1..50}}]\n");
+  folder_.write("jobs.yaml",
+                "version: 1\njobs: [{name: first, shell: \"touch begun\"}, {name: long, kind: sleep, args: {duration: 1000s}}, "
+                "{name: short, kind: noop, matrix: {i: 1..50}}]\n");
   std::vector<std::string> arguments{"--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"};
   arguments.insert(arguments.end(), GetParam().begin(), GetParam().end());
   Running running(folder_, words(arguments));
@@ -126,7 +133,9 @@ TEST_P(Crash, OfAWorkerKilledFromOutsideChargesTheJobItRan) {
 }
 
 TEST_P(Crash, OfACommandIsItsOwn) {
-  const Ended ended = run("version: 1\njobs: [{name: c, shell: \"kill -SEGV $$\"}, {name: three, shell: \"echo out; echo err >&2; exit 3\"}, {name: ok, command: [\"true\"]}]\n");
+  const Ended ended =
+      run("version: 1\njobs: [{name: c, shell: \"kill -SEGV $$\"}, {name: three, shell: \"echo out; echo err >&2; exit 3\"}, "
+          "{name: ok, command: [\"true\"]}]\n");
   EXPECT_EQ(ended.status, 1);
   auto all = results();
   EXPECT_EQ(all["c"]["status"], "crashed");
@@ -141,7 +150,9 @@ TEST_P(Crash, OfACommandIsItsOwn) {
 
 TEST(MasterKilled, LeavesNoWorkerAndNoCommand) {
   const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{kind: sleep, args: {duration: 1000s}}, {command: [sleep, \"1000\"]}, {kind: noop, matrix: {i: 1..10}}]\n");
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{kind: sleep, args: {duration: 1000s}}, {command: [sleep, \"1000\"]}, {kind: noop, matrix: "
+               "{i: 1..10}}]\n");
   for (const char* start : {"spawn", "fork"}) {
     Running running(folder, words({"--procs", "3", "--progress", "none", "--start", start, "jobs.yaml"}));
     ASSERT_TRUE(eventually([&] {

@@ -30,13 +30,17 @@ class Interrupt : public testing::TestWithParam<std::vector<std::string>> {
 };
 INSTANTIATE_TEST_SUITE_P(Models, Interrupt,
                          testing::Values(std::vector<std::string>{}, std::vector<std::string>{"--transport", "pipe"},
-                                         std::vector<std::string>{"--mode", "threads"}, std::vector<std::string>{"--mode", "async"},
+                                         std::vector<std::string>{"--mode", "threads"},
+                                         std::vector<std::string>{"--mode", "async"},
                                          std::vector<std::string>{"--mode", "serial"}),
                          [](const auto& one) { return one.param.empty() ? std::string("shm") : one.param[1]; });
 
 TEST_P(Interrupt, OnceLetsWhatRunsFinishAndStartsNothingMore) {
-  Running running(folder_, command("version: 1\njobs:\n  - {name: run, shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done; echo finished\"}\n"
-                                   "  - {name: later, shell: \"echo more\", matrix: {i: 1..50}}\n"));
+  Running running(
+      folder_,
+      command(
+          "version: 1\njobs:\n  - {name: run, shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done; echo finished\"}\n"
+          "  - {name: later, shell: \"echo more\", matrix: {i: 1..50}}\n"));
   ASSERT_TRUE(begun());
   running.signal(SIGINT);
   folder_.write("go", "");
@@ -48,7 +52,9 @@ TEST_P(Interrupt, OnceLetsWhatRunsFinishAndStartsNothingMore) {
 }
 
 TEST_P(Interrupt, TwiceEndsWhatRuns) {
-  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"touch begun; sleep 1000\"}, {name: later, command: [\"true\"]}]\n"));
+  Running running(
+      folder_,
+      command("version: 1\njobs: [{name: run, shell: \"touch begun; sleep 1000\"}, {name: later, command: [\"true\"]}]\n"));
   ASSERT_TRUE(begun());
   running.signal(SIGINT);
   if (GetParam() != std::vector<std::string>{"--mode", "serial"}) {  // whose loop is inside of the job, and says nothing
@@ -63,7 +69,9 @@ TEST_P(Interrupt, TwiceEndsWhatRuns) {
 }
 
 TEST_P(Interrupt, BySigtermEndsWhatRuns) {
-  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"touch begun; sleep 1000\"}, {name: later, command: [\"true\"]}]\n"));
+  Running running(
+      folder_,
+      command("version: 1\njobs: [{name: run, shell: \"touch begun; sleep 1000\"}, {name: later, command: [\"true\"]}]\n"));
   ASSERT_TRUE(begun());
   running.signal(SIGTERM);
   EXPECT_EQ(running.wait().status, 130);
@@ -71,7 +79,9 @@ TEST_P(Interrupt, BySigtermEndsWhatRuns) {
 }
 
 TEST_P(Interrupt, ThriceEndsEvenWhatIgnoresTheSecond) {
-  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"trap '' TERM; touch begun; while :; do sleep 0.02; done\"}]\n"));
+  Running running(
+      folder_,
+      command("version: 1\njobs: [{name: run, shell: \"trap '' TERM; touch begun; while :; do sleep 0.02; done\"}]\n"));
   ASSERT_TRUE(begun());
   running.signal(SIGTERM);
   ASSERT_TRUE(eventually([&] {
@@ -83,8 +93,10 @@ TEST_P(Interrupt, ThriceEndsEvenWhatIgnoresTheSecond) {
 
 TEST(InterruptOfTypedJobs, TwiceEndsThemInProcessesAndAsksThemElsewhere) {
   const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{name: first, shell: \"touch begun\"}, {name: run, kind: spin, args: {duration: 1000s}}]\n");
-  for (const std::vector<std::string>& model : std::vector<std::vector<std::string>>{{}, {"--mode", "serial"}, {"--mode", "threads"}, {"--mode", "async"}}) {
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: first, shell: \"touch begun\"}, {name: run, kind: spin, args: {duration: 1000s}}]\n");
+  for (const std::vector<std::string>& model :
+       std::vector<std::vector<std::string>>{{}, {"--mode", "serial"}, {"--mode", "threads"}, {"--mode", "async"}}) {
     std::vector<std::string> arguments{"--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"};
     arguments.insert(arguments.end(), model.begin(), model.end());
     Running running(folder, words(arguments));

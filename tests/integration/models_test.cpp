@@ -55,16 +55,22 @@ struct Repository : Folder {
 
 TEST(Models, GiveTheSameResultsByteForByteInOrder) {
   const Repository folder;
-  const Ended first = folder.run({"--procs", "3", "--keep-order", "--progress", "none", "--results", "first.jsonl", "sample.yaml"});
+  const Ended first =
+      folder.run({"--procs", "3", "--keep-order", "--progress", "none", "--results", "first.jsonl", "sample.yaml"});
   ASSERT_EQ(first.status, 0) << first.err;
   const std::string expected = comparable(folder.read("first.jsonl"));
   EXPECT_THAT(expected, HasSubstr("\"job\":\"primes\",\"kind\":\"primes\",\"status\":\"ok\""));
-  const std::vector<std::vector<std::string>> models{{"--mode", "threads"},   {"--mode", "async"},  {"--mode", "serial"},
-                                                     {"--transport", "pipe"}, {"--start", "fork"},  {"--bind", "none"},
+  const std::vector<std::vector<std::string>> models{{"--mode", "threads"},
+                                                     {"--mode", "async"},
+                                                     {"--mode", "serial"},
+                                                     {"--transport", "pipe"},
+                                                     {"--start", "fork"},
+                                                     {"--bind", "none"},
                                                      {"--transport", "pipe", "--start", "fork"}};
   for (std::vector<std::string> options : models) {
     const std::string model = options[1];
-    for (const char* more : {"--procs", "3", "--keep-order", "--progress", "none", "--results", "other.jsonl", "sample.yaml"}) options.push_back(more);
+    for (const char* more : {"--procs", "3", "--keep-order", "--progress", "none", "--results", "other.jsonl", "sample.yaml"})
+      options.push_back(more);
     const Ended other = folder.run(options);
     ASSERT_EQ(other.status, 0) << model << other.err;
     EXPECT_EQ(other.out, first.out) << model;
@@ -87,7 +93,8 @@ TEST(Models, SayWhichTheyWere) {
 TEST(Models, RunTwentyThousandTinyJobsOnceEach) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{name: n, kind: noop, matrix: {i: 1..20000}}]\n");
-  for (const std::vector<std::string>& model : std::vector<std::vector<std::string>>{{}, {"--transport", "pipe"}, {"--start", "fork"}, {"--mode", "threads"}}) {
+  for (const std::vector<std::string>& model :
+       std::vector<std::vector<std::string>>{{}, {"--transport", "pipe"}, {"--start", "fork"}, {"--mode", "threads"}}) {
     std::vector<std::string> arguments = model;
     for (const char* more : {"--procs", "2", "--progress", "none", "--keep-order", "jobs.yaml"}) arguments.push_back(more);
     const Ended ended = folder.run(arguments);
@@ -104,11 +111,14 @@ TEST(Models, RunTwentyThousandTinyJobsOnceEach) {
 
 TEST(Models, CarryResultsOfEverySize) {
   const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{name: \"e-${{ bytes }}\", kind: echo, matrix: {bytes: [0B, 60B, 70B, 80B, 90B, 4kB, 64KiB, 1MiB, 5MiB]}}]\n");
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: \"e-${{ bytes }}\", kind: echo, matrix: {bytes: [0B, 60B, 70B, 80B, 90B, 4kB, 64KiB, "
+               "1MiB, 5MiB]}}]\n");
   const Ended first = folder.run({"--procs", "2", "--keep-order", "--progress", "none", "jobs.yaml"});
   ASSERT_EQ(first.status, 0) << first.err;
   EXPECT_GT(first.out.size(), std::size_t{6} << 20);
-  EXPECT_EQ(folder.run({"--procs", "2", "--keep-order", "--progress", "none", "--transport", "pipe", "jobs.yaml"}).out, first.out);
+  EXPECT_EQ(folder.run({"--procs", "2", "--keep-order", "--progress", "none", "--transport", "pipe", "jobs.yaml"}).out,
+            first.out);
   EXPECT_EQ(folder.run({"--mode", "serial", "--progress", "none", "jobs.yaml"}).out, first.out);
 }
 

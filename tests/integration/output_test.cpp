@@ -18,7 +18,9 @@ using testing::Not;
 
 TEST(Output, OfACommandIsKeptTogether) {
   const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{name: c, shell: \"for i in 1 2 3 4 5; do echo ${{ i }}; sleep 0.01; done\", matrix: {i: 1..8}}]\n");
+  folder.write(
+      "jobs.yaml",
+      "version: 1\njobs: [{name: c, shell: \"for i in 1 2 3 4 5; do echo ${{ i }}; sleep 0.01; done\", matrix: {i: 1..8}}]\n");
   const Ended ended = folder.run({"--procs", "4", "--progress", "none", "jobs.yaml"});
   ASSERT_EQ(ended.status, 0) << ended.err;
   std::istringstream lines(ended.out);
@@ -76,7 +78,8 @@ TEST(Output, ThatIsNotTextIsBase64InTheResults) {
 
 TEST(Output, KeepsTheOrderOfTheBatchWhenAsked) {
   const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{name: s, shell: \"sleep 0.${{ t }}; echo ${{ t }}\", matrix: {t: [4, 1, 3, 2]}}]\n");
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: s, shell: \"sleep 0.${{ t }}; echo ${{ t }}\", matrix: {t: [4, 1, 3, 2]}}]\n");
   const Ended ended = folder.run({"--procs", "4", "--keep-order", "--progress", "none", "--results", "r.csv", "jobs.yaml"});
   EXPECT_EQ(ended.out, "4\n1\n3\n2\n");
   const std::string table = folder.read("r.csv");
@@ -88,7 +91,8 @@ TEST(Output, KeepsTheOrderOfTheBatchWhenAsked) {
 TEST(Output, TheResultsHaveTheDocumentedFieldsAndNoOthers) {
   const Folder folder;
   folder.write("jobs.yaml",
-               "version: 1\njobs: [{name: typed, kind: primes, args: {limit: 100}}, {name: cmd, command: [sh, -c, \"exit 4\"]}, {name: none, command: [no-such-program]}]\n");
+               "version: 1\njobs: [{name: typed, kind: primes, args: {limit: 100}}, {name: cmd, command: [sh, -c, \"exit "
+               "4\"]}, {name: none, command: [no-such-program]}]\n");
   const Ended ended = folder.run({"--procs", "1", "--keep-order", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"});
   EXPECT_EQ(ended.status, 1);
   std::vector<std::vector<std::string>> keys;
@@ -101,8 +105,10 @@ TEST(Output, TheResultsHaveTheDocumentedFieldsAndNoOthers) {
   }
   ASSERT_EQ(records.size(), 3U);
   EXPECT_THAT(keys[0], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "result"));
-  EXPECT_THAT(keys[1], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "exit_code", "stdout", "stderr", "error"));
-  EXPECT_THAT(keys[2], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "stdout", "stderr", "error"));
+  EXPECT_THAT(keys[1], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "exit_code",
+                                   "stdout", "stderr", "error"));
+  EXPECT_THAT(keys[2], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "stdout", "stderr",
+                                   "error"));
   EXPECT_EQ(records[0]["result"]["count"], 25);
   EXPECT_EQ(records[1]["exit_code"], 4);
   EXPECT_THAT(records[2]["error"].get<std::string>(), HasSubstr("`no-such-program` was not found in PATH"));
@@ -112,7 +118,9 @@ TEST(Output, ThatIsClosedStopsTheRunWithAMessage) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{name: n, kind: noop, matrix: {i: 1..200000}}]\n");
   for (const char* mode : {"processes", "threads", "async", "serial"}) {
-    const Ended ended = folder.run_other({"bash", "-c", std::string(RUNNER_PROGRAM) + " --progress none --mode " + mode + " jobs.yaml | head -1; exit ${PIPESTATUS[0]}"});
+    const Ended ended = folder.run_other(
+        {"bash", "-c",
+         std::string(RUNNER_PROGRAM) + " --progress none --mode " + mode + " jobs.yaml | head -1; exit ${PIPESTATUS[0]}"});
     EXPECT_EQ(ended.status, 1) << mode << ended.err;
     EXPECT_THAT(ended.err, AllOf(HasSubstr("standard output"), HasSubstr("the run was stopped"))) << mode;
     EXPECT_EQ(std::count(ended.out.begin(), ended.out.end(), '\n'), 1) << mode;

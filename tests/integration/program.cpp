@@ -85,7 +85,8 @@ std::vector<std::string> words(const std::vector<std::string>& arguments) {
 Folder::Folder() {
   static std::atomic<int> count{0};
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  path_ = std::filesystem::temp_directory_path() / ("runner-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
+  path_ =
+      std::filesystem::temp_directory_path() / ("runner-test-" + std::to_string(::getpid()) + "-" + std::to_string(count++));
   std::filesystem::create_directories(path_);
 }
 

@@ -19,7 +19,8 @@ TEST(Timeout, EndsATypedJobWithItsWorkerAndSparesItsNeighbours) {
                "version: 1\njobs:\n  - {name: hang, kind: misbehave, args: {how: hang}, timeout: 300ms}\n"
                "  - {name: ok, kind: noop, matrix: {i: 1..200}}\n");
   for (const char* transport : {"shm", "pipe"}) {
-    const Ended ended = folder.run({"--procs", "1", "--progress", "none", "--transport", transport, "--results", "r.jsonl", "jobs.yaml"});
+    const Ended ended =
+        folder.run({"--procs", "1", "--progress", "none", "--transport", transport, "--results", "r.jsonl", "jobs.yaml"});
     EXPECT_EQ(ended.status, 1);
     EXPECT_THAT(ended.err, HasSubstr("hang: timed out after 300 ms"));
     EXPECT_THAT(ended.err, HasSubstr("200 ok"));
@@ -32,8 +33,10 @@ TEST(Timeout, EndsACommandWithItsWholeGroupInEveryModel) {
   const Folder folder;
   folder.write("jobs.yaml",
                "version: 1\njobs:\n  - {name: slow, shell: \"echo begun; sleep 1000 & sleep 1000\", timeout: 300ms}\n"
-               "  - {name: stubborn, shell: \"trap '' TERM; while :; do sleep 0.05; done\", timeout: 300ms}\n  - {name: ok, command: [\"true\"]}\n");
-  for (const std::vector<std::string>& model : std::vector<std::vector<std::string>>{{}, {"--transport", "pipe"}, {"--mode", "threads"}, {"--mode", "async"}, {"--mode", "serial"}}) {
+               "  - {name: stubborn, shell: \"trap '' TERM; while :; do sleep 0.05; done\", timeout: 300ms}\n  - {name: ok, "
+               "command: [\"true\"]}\n");
+  for (const std::vector<std::string>& model : std::vector<std::vector<std::string>>{
+           {}, {"--transport", "pipe"}, {"--mode", "threads"}, {"--mode", "async"}, {"--mode", "serial"}}) {
     std::vector<std::string> arguments = model;
     for (const char* more : {"--progress", "none", "--results", "r.jsonl", "jobs.yaml"}) arguments.push_back(more);
     const Ended ended = folder.run(arguments);
@@ -48,13 +51,15 @@ TEST(Timeout, EndsACommandWithItsWholeGroupInEveryModel) {
 
 TEST(Timeout, DoesNotCountTheTimeAJobWaits) {
   const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{name: s, kind: sleep, args: {duration: 200ms}, timeout: 20s, matrix: {i: 1..8}}]\n");
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: s, kind: sleep, args: {duration: 200ms}, timeout: 20s, matrix: {i: 1..8}}]\n");
   EXPECT_EQ(folder.run({"--procs", "2", "--progress", "none", "jobs.yaml"}).status, 0);
 }
 
 TEST(Timeout, IsTriedAgain) {
   const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{name: s, kind: sleep, args: {duration: 1000s}, timeout: 100ms, retries: 1}]\n");
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: s, kind: sleep, args: {duration: 1000s}, timeout: 100ms, retries: 1}]\n");
   const Ended ended = folder.run({"--procs", "2", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"});
   EXPECT_EQ(ended.status, 1);
   EXPECT_EQ(nlohmann::json::parse(folder.read("r.jsonl"))["attempts"], 2);

@@ -113,7 +113,9 @@ class World {
 
   // About an attempt that the engine does not hold: must change nothing.
   void lie(JobId job, Attempt attempt) {
-    if (std::any_of(running_.begin(), running_.end(), [&](const Running& one) { return one.job == job && one.attempt == attempt; })) return;
+    if (std::any_of(running_.begin(), running_.end(),
+                    [&](const Running& one) { return one.job == job && one.attempt == attempt; }))
+      return;
     const std::size_t before = actions_.size();
     JobEnded ended{job, attempt, WorkerId{0}, some_outcome()};
     scheduler_.on(ended, now_, actions_);
@@ -146,7 +148,8 @@ class World {
       EXPECT_LE(number(start->attempt), retries_[id] + 1);
       EXPECT_EQ(start->job->name, "job-" + std::to_string(id)) << "its spec was overwritten";
       for (const Running& one : running_) EXPECT_NE(number(one.job), id) << "a job runs twice at a time";
-      running_.push_back({start->job->id, start->attempt, now_ + milliseconds(below(60)), false, below(30) == 0 && start->job->timeout != Duration::zero(),
+      running_.push_back({start->job->id, start->attempt, now_ + milliseconds(below(60)), false,
+                          below(30) == 0 && start->job->timeout != Duration::zero(),
                           std::holds_alternative<TypedWork>(start->job->work)});
     } else if (const auto* report = std::get_if<ReportJob>(&action)) {
       EXPECT_TRUE(reported_.insert(number(report->job->id)).second) << "reported twice";

@@ -155,7 +155,8 @@ TEST_F(CommandTest, DoesNotWaitForAChildThatLeftItsGroup) {
 TEST_F(CommandTest, IsEndedWithItsGroupWhenItIsAskedFor) {
   const UniqueFd bell(::eventfd(1, EFD_CLOEXEC));
   int asked = 0;
-  const Outcome outcome = run_command(shell("sleep 1000 & sleep 1000"), bell.get(), [&] { return ++asked == 3 ? Wish::terminate : Wish::go_on; });
+  const Outcome outcome =
+      run_command(shell("sleep 1000 & sleep 1000"), bell.get(), [&] { return ++asked == 3 ? Wish::terminate : Wish::go_on; });
   EXPECT_EQ(std::get<Crashed>(outcome.ending).signal, SIGTERM);
   EXPECT_EQ(asked, 3) << "and not asked again";
 }

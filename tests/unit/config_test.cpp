@@ -85,8 +85,10 @@ TEST(Matrix, RunsTheLastKeyFastest) {
 TEST(Matrix, IncludesBothEndsOfARangeAndCountsDecimalsExactly) {
   EXPECT_THAT(names(job("{name: \"${{v}}\", kind: noop, matrix: {v: {range: [0, 1, 0.1]}}}")),
               ElementsAre("0", "0.1", "0.2", "0.3", "0.4", "0.5", "0.6", "0.7", "0.8", "0.9", "1"));
-  EXPECT_THAT(names(job("{name: \"${{v}}\", kind: noop, matrix: {v: {range: [3, -3, -2]}}}")), ElementsAre("3", "1", "-1", "-3"));
-  EXPECT_THAT(names(job("{name: \"${{v}}\", kind: noop, matrix: {v: {range: [-0.25, 0.5, 0.5]}}}")), ElementsAre("-0.25", "0.25"));
+  EXPECT_THAT(names(job("{name: \"${{v}}\", kind: noop, matrix: {v: {range: [3, -3, -2]}}}")),
+              ElementsAre("3", "1", "-1", "-3"));
+  EXPECT_THAT(names(job("{name: \"${{v}}\", kind: noop, matrix: {v: {range: [-0.25, 0.5, 0.5]}}}")),
+              ElementsAre("-0.25", "0.25"));
   EXPECT_THAT(names(job("{name: \"${{v}}\", kind: noop, matrix: {v: -1..1}}")), ElementsAre("-1", "0", "1"));
 }
 
@@ -118,15 +120,17 @@ TEST_F(InFolder, AGlobIsSorted) {
 // ---- substitution ----
 
 TEST(Substitution, TakesPathsApart) {
-  const auto jobs = expand(job(
-      "{command: [echo, \"${{ p }}\", \"${{ p.stem }}\", \"${{p.name}}\", \"${{ p.ext }}\", \"x/${{ p.dir }}\"], matrix: {p: [a/b.tar.gz, plain]}}"));
+  const auto jobs =
+      expand(job("{command: [echo, \"${{ p }}\", \"${{ p.stem }}\", \"${{p.name}}\", \"${{ p.ext }}\", \"x/${{ p.dir }}\"], "
+                 "matrix: {p: [a/b.tar.gz, plain]}}"));
   ASSERT_EQ(jobs.size(), 2U);
   EXPECT_THAT(argv(jobs[0]), ElementsAre("echo", "a/b.tar.gz", "b.tar", "b.tar.gz", ".gz", "x/a"));
   EXPECT_THAT(argv(jobs[1]), ElementsAre("echo", "plain", "plain", "plain", "", "x/."));
 }
 
 TEST(Substitution, BecomesOneQuotedWordInAShellScriptAndBareTextOnlyWhenAsked) {
-  const auto jobs = expand(job("{shell: \"echo ${{ x }} pre${{ x }}post ${{ raw(x) }}\", matrix: {x: [\"it's $HOME; rm *\"]}}"));
+  const auto jobs =
+      expand(job("{shell: \"echo ${{ x }} pre${{ x }}post ${{ raw(x) }}\", matrix: {x: [\"it's $HOME; rm *\"]}}"));
   ASSERT_EQ(jobs.size(), 1U);
   EXPECT_EQ(argv(jobs[0])[2], "echo 'it'\\''s $HOME; rm *' pre'it'\\''s $HOME; rm *'post it's $HOME; rm *");
 }
@@ -145,7 +149,8 @@ TEST(Substitution, AloneKeepsTheTypeOfItsValue) {
 
 TEST(Substitution, OfAnUnknownNameNamesTheNearestOne) {
   EXPECT_THAT(error(job("{command: [echo, \"${{ flie }}\"], matrix: {file: [a]}}")), HasSubstr("did you mean `file`?"));
-  EXPECT_THAT(error(job("{command: [echo, \"${{ file.stm }}\"], matrix: {file: [a]}}")), HasSubstr("a path has .stem .name .ext .dir"));
+  EXPECT_THAT(error(job("{command: [echo, \"${{ file.stm }}\"], matrix: {file: [a]}}")),
+              HasSubstr("a path has .stem .name .ext .dir"));
 }
 
 // ---- names ----
@@ -166,9 +171,12 @@ TEST(Names, ThatAreWrittenTwiceAreRefused) {
 }
 
 TEST(Names, ThatTwoJobsOfAMatrixWouldShareAreRefused) {
-  EXPECT_THAT(error(job("{name: \"x-${{ a }}\", kind: noop, matrix: {a: [1, 2], b: [1, 2]}}")), HasSubstr("both be called `x-1`"));
-  EXPECT_THAT(error(job("{name: \"${{ a }}${{ b }}\", kind: noop, matrix: {a: [1, 11], b: [11, 1]}}")), HasSubstr("both be called `111`"));
-  EXPECT_THAT(error(job("{name: \"n-${{ a }}\", kind: noop, matrix: {a: 1..3}}\n  - {name: n-2, kind: noop}")), HasSubstr("`n-2`"));
+  EXPECT_THAT(error(job("{name: \"x-${{ a }}\", kind: noop, matrix: {a: [1, 2], b: [1, 2]}}")),
+              HasSubstr("both be called `x-1`"));
+  EXPECT_THAT(error(job("{name: \"${{ a }}${{ b }}\", kind: noop, matrix: {a: [1, 11], b: [11, 1]}}")),
+              HasSubstr("both be called `111`"));
+  EXPECT_THAT(error(job("{name: \"n-${{ a }}\", kind: noop, matrix: {a: 1..3}}\n  - {name: n-2, kind: noop}")),
+              HasSubstr("`n-2`"));
   EXPECT_THAT(error(job("{name: n, kind: noop, matrix: {a: 1..3}}\n  - {name: n-2, kind: noop}")), HasSubstr("`n-2`"));
 }
 
@@ -177,13 +185,15 @@ TEST(Names, AboveAMillionMustBeDifferentByTheirForm) {
   EXPECT_EQ(error(job("{name: \"x-${{ a }}-${{ b }}\", kind: noop, " + matrix)), "no error");
   EXPECT_THAT(error(job("{name: \"x-${{ a }}\", kind: noop, " + matrix)), HasSubstr("use every key"));
   EXPECT_THAT(error(job("{name: \"x${{ a }}${{ b }}\", kind: noop, " + matrix)), HasSubstr("use every key"));
-  EXPECT_THAT(error(job("{name: \"x-${{ a }}-${{ b }}\", kind: noop, " + matrix + "\n  - {name: x-1-1, kind: noop}")), HasSubstr("might meet"));
+  EXPECT_THAT(error(job("{name: \"x-${{ a }}-${{ b }}\", kind: noop, " + matrix + "\n  - {name: x-1-1, kind: noop}")),
+              HasSubstr("might meet"));
 }
 
 TEST(Names, MustBePrintable) {
   EXPECT_THAT(error(job("{name: \"a\\nb\", kind: noop}")), HasSubstr("printable"));
   EXPECT_THAT(error(job("{name: \"${{ x }}\", kind: noop, matrix: {x: [ok, \"a\\tb\"]}}")), HasSubstr("printable"));
-  EXPECT_THAT(names(job("{name: \"Größe 1/2: ${{ x }} 'q'\", kind: noop, matrix: {x: [日本]}}")), ElementsAre("Größe 1/2: 日本 'q'"));
+  EXPECT_THAT(names(job("{name: \"Größe 1/2: ${{ x }} 'q'\", kind: noop, matrix: {x: [日本]}}")),
+              ElementsAre("Größe 1/2: 日本 'q'"));
 }
 
 // ---- rules ----
@@ -231,29 +241,41 @@ std::string nested(std::size_t depth) { return "version: 1\njobs: " + std::strin
 INSTANTIATE_TEST_SUITE_P(
     Forms, BadBatchFile,
     testing::Values(
-        Bad{"empty", "", "jobs.yaml: the file is empty; ..."}, Bad{"only a comment", "# nothing\n", "jobs.yaml: the file is empty; ..."},
-        Bad{"not a mapping", "just words", "jobs.yaml:1:1: a batch file must be a mapping (`key: value` lines), found `just words`"},
+        Bad{"empty", "", "jobs.yaml: the file is empty; ..."},
+        Bad{"only a comment", "# nothing\n", "jobs.yaml: the file is empty; ..."},
+        Bad{"not a mapping", "just words",
+            "jobs.yaml:1:1: a batch file must be a mapping (`key: value` lines), found `just words`"},
         Bad{"a tab", "version: 1\njobs:\n\t- kind: noop\n", "jobs.yaml:3:1: a tab cannot indent YAML; use spaces"},
         Bad{"not YAML", "version: 1\njobs: [}\n", "jobs.yaml:2:8: this is not valid YAML: ..."},
         Bad{"a duplicate key", "version: 1\nversion: 1\njobs: []\n", "jobs.yaml:2:1: the key `version` stands here twice"},
         Bad{"no version", "jobs: []\n", "jobs.yaml:1:1: a batch file needs `version`; write `version: 1` at the top"},
-        Bad{"another version", "version: 2\njobs: []\n", "jobs.yaml:1:10: this program reads batch files of `version: 1`, found `2`"},
+        Bad{"another version", "version: 2\njobs: []\n",
+            "jobs.yaml:1:10: this program reads batch files of `version: 1`, found `2`"},
         Bad{"no jobs", "version: 1\n", "jobs.yaml:1:1: a batch file needs `jobs`; it is the list of what to run"},
-        Bad{"jobs is a number", "version: 1\njobs: 7\n", "jobs.yaml:2:7: `jobs` must be a list (`- name: ...` lines), found `7`"},
+        Bad{"jobs is a number", "version: 1\njobs: 7\n",
+            "jobs.yaml:2:7: `jobs` must be a list (`- name: ...` lines), found `7`"},
         Bad{"jobs is empty", "version: 1\njobs: []\n", "jobs.yaml:2:7: `jobs` is an empty list; there is nothing to run"},
-        Bad{"a job is a word", "version: 1\njobs: [noop]\n", "jobs.yaml:2:8: a job must be a mapping (`key: value` lines), found `noop`"},
+        Bad{"a job is a word", "version: 1\njobs: [noop]\n",
+            "jobs.yaml:2:8: a job must be a mapping (`key: value` lines), found `noop`"},
         Bad{"an unknown key", "version: 1\njosb: []\n", "jobs.yaml:1:1: a batch file needs `jobs`; ..."},
-        Bad{"an unknown key beside", "version: 1\nplugin: []\njobs: [{kind: noop}]\n", "jobs.yaml:2:9: a batch file has no key `plugin`; did you mean `plugins`?"},
+        Bad{"an unknown key beside", "version: 1\nplugin: []\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:9: a batch file has no key `plugin`; did you mean `plugins`?"},
         Bad{"defaults of a wrong key", "version: 1\ndefaults: {timout: 3s}\njobs: [{kind: noop}]\n",
             "jobs.yaml:2:20: `defaults` has no key `timout`; did you mean `timeout`?"},
-        Bad{"an alias bomb", "a: &a [x, x]\nb: &b [*a, *a]\nversion: 1\njobs: [*b]\n", "jobs.yaml:1:4: anchors (`&name`) are not supported; ..."},
-        Bad{"a tag", "version: !!int 1\njobs: []\n", "jobs.yaml:1:10: the tag `tag:yaml.org,2002:int` is not supported; leave it out"},
-        Bad{"two documents", "version: 1\njobs: [{kind: noop}]\n---\nversion: 1\n", "jobs.yaml:3:1: a batch file is one YAML document; ..."},
+        Bad{"an alias bomb", "a: &a [x, x]\nb: &b [*a, *a]\nversion: 1\njobs: [*b]\n",
+            "jobs.yaml:1:4: anchors (`&name`) are not supported; ..."},
+        Bad{"a tag", "version: !!int 1\njobs: []\n",
+            "jobs.yaml:1:10: the tag `tag:yaml.org,2002:int` is not supported; leave it out"},
+        Bad{"two documents", "version: 1\njobs: [{kind: noop}]\n---\nversion: 1\n",
+            "jobs.yaml:3:1: a batch file is one YAML document; ..."},
         Bad{"text after a flow mapping", "{version: 1, jobs: [{kind: noop}]} more\n", "jobs.yaml:1:36: ..."},
         Bad{"an open quote", "version: 1\nname: \"abc\njobs: []\n", "jobs.yaml:2:7: the quote \" opened here is never closed"},
-        Bad{"a NUL byte", std::string("version: 1\nname: a\0b\n", 21), "jobs.yaml:2:8: a control character (0x00) cannot stand in a batch file"},
-        Bad{"a NUL in quotes", "version: 1\nname: \"a\\0b\"\njobs: []\n", "jobs.yaml:2:7: a NUL character cannot stand in a batch file"},
-        Bad{"bytes that are not UTF-8", "version: 1\nname: a\xff\n", "jobs.yaml:2:8: the byte 0xff is not UTF-8; save the file as UTF-8"},
+        Bad{"a NUL byte", std::string("version: 1\nname: a\0b\n", 21),
+            "jobs.yaml:2:8: a control character (0x00) cannot stand in a batch file"},
+        Bad{"a NUL in quotes", "version: 1\nname: \"a\\0b\"\njobs: []\n",
+            "jobs.yaml:2:7: a NUL character cannot stand in a batch file"},
+        Bad{"bytes that are not UTF-8", "version: 1\nname: a\xff\n",
+            "jobs.yaml:2:8: the byte 0xff is not UTF-8; save the file as UTF-8"},
         Bad{"deep nesting", nested(100), "jobs.yaml:2:70: lists and mappings are nested more than 64 deep"},
         Bad{"very deep nesting", nested(100'000), "jobs.yaml:2:..."}));
 
@@ -261,29 +283,45 @@ INSTANTIATE_TEST_SUITE_P(
     Jobs, BadBatchFile,
     testing::Values(
         Bad{"no work", job("{name: a}"), "jobs.yaml:3:5: a job needs exactly one of `kind`, `command` and `shell`, found none"},
-        Bad{"two works", job("{kind: noop, command: [true]}"), "jobs.yaml:3:5: a job needs exactly one of `kind`, `command` and `shell`, found `kind` `command` "},
+        Bad{"two works", job("{kind: noop, command: [true]}"),
+            "jobs.yaml:3:5: a job needs exactly one of `kind`, `command` and `shell`, found `kind` `command` "},
         Bad{"an unknown key", job("{comand: [ls]}"), "jobs.yaml:3:14: a job has no key `comand`; did you mean `command`?"},
-        Bad{"a later key", job("{kind: noop, needs: [a]}"), "jobs.yaml:3:25: the key `needs` is not supported by this version of runner; leave it out"},
+        Bad{"a later key", job("{kind: noop, needs: [a]}"),
+            "jobs.yaml:3:25: the key `needs` is not supported by this version of runner; leave it out"},
         Bad{"an unknown kind", job("{kind: prims}"), "jobs.yaml:3:12: there is no kind `prims`; did you mean `primes`?"},
-        Bad{"a kind like no other", job("{kind: zzzzzzz}"), "jobs.yaml:3:12: there is no kind `zzzzzzz`; `runner kinds` lists them"},
-        Bad{"a command that is text", job("{command: ls -l}"), "jobs.yaml:3:15: `command` must be a list such as [gzip, -9, file.txt], found `ls -l`; ..."},
-        Bad{"an empty command", job("{command: []}"), "jobs.yaml:3:15: `command` is an empty list; its first word is the program to run"},
+        Bad{"a kind like no other", job("{kind: zzzzzzz}"),
+            "jobs.yaml:3:12: there is no kind `zzzzzzz`; `runner kinds` lists them"},
+        Bad{"a command that is text", job("{command: ls -l}"),
+            "jobs.yaml:3:15: `command` must be a list such as [gzip, -9, file.txt], found `ls -l`; ..."},
+        Bad{"an empty command", job("{command: []}"),
+            "jobs.yaml:3:15: `command` is an empty list; its first word is the program to run"},
         Bad{"an empty script", job("{shell: \"  \"}"), "jobs.yaml:3:13: `shell` is empty; it is the script to run"},
-        Bad{"args of a command", job("{command: [ls], args: {}}"), "jobs.yaml:3:27: `args` is for jobs with a `kind`; leave it out"},
-        Bad{"stdin of a kind", job("{kind: noop, stdin: f}"), "jobs.yaml:3:25: `stdin` is for jobs with `command` or `shell`; leave it out"},
+        Bad{"args of a command", job("{command: [ls], args: {}}"),
+            "jobs.yaml:3:27: `args` is for jobs with a `kind`; leave it out"},
+        Bad{"stdin of a kind", job("{kind: noop, stdin: f}"),
+            "jobs.yaml:3:25: `stdin` is for jobs with `command` or `shell`; leave it out"},
         Bad{"a bare number for a duration", job("{kind: noop, timeout: 60}"), "jobs.yaml:3:27: `timeout`: ..."},
         Bad{"a duration that is none", job("{kind: noop, timeout: soon}"), "jobs.yaml:3:27: `timeout`: ..."},
         Bad{"a timeout of nothing", job("{kind: noop, timeout: 0s}"), "jobs.yaml:3:27: a timeout of 0 ..."},
-        Bad{"negative retries", job("{kind: noop, retries: -1}"), "jobs.yaml:3:27: `retries` must be a whole number from 0 to 1000000, found `-1`"},
-        Bad{"a truth value that is none", job("{kind: noop, allow_failure: maybe}"), "jobs.yaml:3:33: `allow_failure` must be true or false, found `maybe`"},
+        Bad{"negative retries", job("{kind: noop, retries: -1}"),
+            "jobs.yaml:3:27: `retries` must be a whole number from 0 to 1000000, found `-1`"},
+        Bad{"a truth value that is none", job("{kind: noop, allow_failure: maybe}"),
+            "jobs.yaml:3:33: `allow_failure` must be true or false, found `maybe`"},
         Bad{"a missing argument", job("{kind: primes}"), "jobs.yaml:3:5: kind `primes` needs the argument `limit` ..."},
-        Bad{"an unknown argument", job("{kind: primes, args: {limt: 5}}"), "jobs.yaml:3:33: kind `primes` has no argument `limt`; did you mean `limit`?"},
-        Bad{"an argument too many", job("{kind: primes, args: {limit: 5, x: 1}}"), "jobs.yaml:3:40: kind `primes` has no argument `x`; it takes: limit"},
-        Bad{"an ill-typed argument", job("{kind: primes, args: {limit: many}}"), "jobs.yaml:3:34: `limit` must be a whole number, found `many`"},
-        Bad{"negative for unsigned", job("{kind: primes, args: {limit: -5}}"), "jobs.yaml:3:34: `limit` must be a whole number from 0 to 18446744073709551615, found `-5`"},
-        Bad{"overflow", job("{kind: primes, args: {limit: 18446744073709551616}}"), "jobs.yaml:3:34: `limit` must be a whole number from 0 to ..."},
-        Bad{"1e400", job("{kind: primes, args: {limit: 1e400}}"), "jobs.yaml:3:34: `limit` must be a whole number from 0 to ..."},
-        Bad{"out of range", job("{kind: primes, args: {limit: 99999999999999}}"), "jobs.yaml:3:34: `limit` must be from 0 to 1000000000000, found `99999999999999`"},
+        Bad{"an unknown argument", job("{kind: primes, args: {limt: 5}}"),
+            "jobs.yaml:3:33: kind `primes` has no argument `limt`; did you mean `limit`?"},
+        Bad{"an argument too many", job("{kind: primes, args: {limit: 5, x: 1}}"),
+            "jobs.yaml:3:40: kind `primes` has no argument `x`; it takes: limit"},
+        Bad{"an ill-typed argument", job("{kind: primes, args: {limit: many}}"),
+            "jobs.yaml:3:34: `limit` must be a whole number, found `many`"},
+        Bad{"negative for unsigned", job("{kind: primes, args: {limit: -5}}"),
+            "jobs.yaml:3:34: `limit` must be a whole number from 0 to 18446744073709551615, found `-5`"},
+        Bad{"overflow", job("{kind: primes, args: {limit: 18446744073709551616}}"),
+            "jobs.yaml:3:34: `limit` must be a whole number from 0 to ..."},
+        Bad{"1e400", job("{kind: primes, args: {limit: 1e400}}"),
+            "jobs.yaml:3:34: `limit` must be a whole number from 0 to ..."},
+        Bad{"out of range", job("{kind: primes, args: {limit: 99999999999999}}"),
+            "jobs.yaml:3:34: `limit` must be from 0 to 1000000000000, found `99999999999999`"},
         Bad{"the same key in args and matrix", job("{kind: primes, args: {limit: 5}, matrix: {limit: [1]}}"),
             "jobs.yaml:3:34: `limit` stands in both `args` and `matrix`; leave one of them out"},
         Bad{"a wrong value late in a list", job("{kind: primes, matrix: {i: 1..9, limit: [1, 2, -3]}}"),
@@ -291,21 +329,34 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"a fraction in a range of whole numbers", job("{kind: primes, matrix: {limit: {range: [1, 2, 0.5]}}}"),
             "jobs.yaml:3:36: `limit` must be a whole number, found `1.5`"},
         Bad{"an empty matrix", job("{kind: noop, matrix: {}}"), "jobs.yaml:3:26: `matrix` is empty; ..."},
-        Bad{"a matrix that is a list", job("{kind: noop, matrix: [1]}"), "jobs.yaml:3:26: `matrix` must be a mapping of keys to value lists, found a list"},
+        Bad{"a matrix that is a list", job("{kind: noop, matrix: [1]}"),
+            "jobs.yaml:3:26: `matrix` must be a mapping of keys to value lists, found a list"},
         Bad{"an empty list of values", job("{kind: noop, matrix: {a: []}}"), "jobs.yaml:3:30: the list of `a` is empty, ..."},
         Bad{"a single value", job("{kind: noop, matrix: {a: 5}}"), "jobs.yaml:3:30: the values of `a` must be a list, ..."},
-        Bad{"an empty range", job("{kind: noop, matrix: {a: 5..1}}"), "jobs.yaml:3:30: the range of `a` is empty: a step of 1 does not lead from 5 to 1"},
-        Bad{"a step of zero", job("{kind: noop, matrix: {a: {range: [1, 5, 0]}}}"), "jobs.yaml:3:45: the step of the range of `a` is 0; it would never end"},
-        Bad{"a range of words", job("{kind: noop, matrix: {a: {range: [x, y]}}}"), "jobs.yaml:3:39: the range of `a` needs decimal numbers ..."},
-        Bad{"an unknown form of values", job("{kind: noop, matrix: {a: {list: 5}}}"), "jobs.yaml:3:30: the values of `a` must be a list, ..."},
-        Bad{"a glob without a match", job("{kind: noop, matrix: {a: {glob: \"/nonexistent/*.x\"}}}"), "jobs.yaml:3:37: the glob `/nonexistent/*.x` of `a` matches no file; ..."},
-        Bad{"too many jobs", job("{kind: noop, matrix: {a: 1..1000000000, b: 1..1000000000}}"), "jobs.yaml:3:26: this matrix makes more than ..."},
-        Bad{"env that is a list", job("{command: [ls], env: [A]}"), "jobs.yaml:3:26: `env` must be a mapping of names to texts, found a list"},
-        Bad{"a list where a word is needed", job("{command: [ls, \"${{ a }}\"], matrix: {a: [[1, 2]]}}"), "jobs.yaml:3:20: ..."},
-        Bad{"a plug-in that is missing", "version: 1\nplugins: [./no.so]\njobs: [{kind: noop}]\n", "jobs.yaml:2:11: the plug-in `./no.so` cannot be opened: ..."},
-        Bad{"a plug-in that is a text", "version: 1\nplugins: [" RUNNER_SOURCE_DIR "/README.md]\njobs: [{kind: noop}]\n", "jobs.yaml:2:11: the plug-in `..."},
-        Bad{"a library that is no plug-in", "version: 1\nplugins: [" RUNNER_FOREIGN_LIBRARY "]\njobs: [{kind: noop}]\n", "jobs.yaml:2:11: `..."},
-        Bad{"a plug-in of another version", "version: 1\nplugins: [" RUNNER_STALE_PLUGIN "]\njobs: [{kind: noop}]\n", "jobs.yaml:2:11: the plug-in `..."}));
+        Bad{"an empty range", job("{kind: noop, matrix: {a: 5..1}}"),
+            "jobs.yaml:3:30: the range of `a` is empty: a step of 1 does not lead from 5 to 1"},
+        Bad{"a step of zero", job("{kind: noop, matrix: {a: {range: [1, 5, 0]}}}"),
+            "jobs.yaml:3:45: the step of the range of `a` is 0; it would never end"},
+        Bad{"a range of words", job("{kind: noop, matrix: {a: {range: [x, y]}}}"),
+            "jobs.yaml:3:39: the range of `a` needs decimal numbers ..."},
+        Bad{"an unknown form of values", job("{kind: noop, matrix: {a: {list: 5}}}"),
+            "jobs.yaml:3:30: the values of `a` must be a list, ..."},
+        Bad{"a glob without a match", job("{kind: noop, matrix: {a: {glob: \"/nonexistent/*.x\"}}}"),
+            "jobs.yaml:3:37: the glob `/nonexistent/*.x` of `a` matches no file; ..."},
+        Bad{"too many jobs", job("{kind: noop, matrix: {a: 1..1000000000, b: 1..1000000000}}"),
+            "jobs.yaml:3:26: this matrix makes more than ..."},
+        Bad{"env that is a list", job("{command: [ls], env: [A]}"),
+            "jobs.yaml:3:26: `env` must be a mapping of names to texts, found a list"},
+        Bad{"a list where a word is needed", job("{command: [ls, \"${{ a }}\"], matrix: {a: [[1, 2]]}}"),
+            "jobs.yaml:3:20: ..."},
+        Bad{"a plug-in that is missing", "version: 1\nplugins: [./no.so]\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:11: the plug-in `./no.so` cannot be opened: ..."},
+        Bad{"a plug-in that is a text", "version: 1\nplugins: [" RUNNER_SOURCE_DIR "/README.md]\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:11: the plug-in `..."},
+        Bad{"a library that is no plug-in", "version: 1\nplugins: [" RUNNER_FOREIGN_LIBRARY "]\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:11: `..."},
+        Bad{"a plug-in of another version", "version: 1\nplugins: [" RUNNER_STALE_PLUGIN "]\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:11: the plug-in `..."}));
 
 TEST(Plugin, OfAnotherVersionSaysWhichAndWhatToDo) {
   const std::string text = error("version: 1\nplugins: [" RUNNER_STALE_PLUGIN "]\njobs: [{kind: noop}]\n");
@@ -315,8 +366,9 @@ TEST(Plugin, OfAnotherVersionSaysWhichAndWhatToDo) {
 
 TEST(Plugin, NamedInABatchBringsItsKinds) {
   Registry fresh;
-  const Result<config::CheckedBatch> checked = config::read_batch_text(
-      "version: 1\nplugins: [" RUNNER_TEST_PLUGIN "]\njobs: [{kind: shout, args: {text: hello}}]\n", "jobs.yaml", "jobs", fresh);
+  const Result<config::CheckedBatch> checked =
+      config::read_batch_text("version: 1\nplugins: [" RUNNER_TEST_PLUGIN "]\njobs: [{kind: shout, args: {text: hello}}]\n",
+                              "jobs.yaml", "jobs", fresh);
   ASSERT_TRUE(checked) << checked.error().text;
   ASSERT_EQ(checked->batch.plugins.size(), 1U);
   EXPECT_NE(fresh.find("shout"), nullptr);

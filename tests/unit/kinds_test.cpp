@@ -365,7 +365,8 @@ TEST_F(Mandelbrot, HasAChecksumOfItsPixelsNotOfItsName) {
 
 TEST_F(Mandelbrot, SaysWhyItsFileCannotBeWrittenAndLeavesNoneBehind) {
   const auto paint = [&](const std::string& file) { return failure("mandelbrot", {{"file", file}}); };
-  EXPECT_EQ(paint("/dev/null/x.png"), "cannot write the picture `/dev/null/x.png`: Not a directory (its folder cannot be made or written to)");
+  EXPECT_EQ(paint("/dev/null/x.png"),
+            "cannot write the picture `/dev/null/x.png`: Not a directory (its folder cannot be made or written to)");
   EXPECT_EQ(paint(in("")), "cannot write the picture `" + in("") + "`: Is a directory");
   EXPECT_EQ(paint(""), "cannot write the picture ``: the name of a file was expected");
   EXPECT_THAT(names(), IsEmpty());

@@ -295,13 +295,14 @@ TEST_F(InAFile, SummarySaysWhatBecameOfTheRunAndWhatItCost) {
   late.outcome.ending = TimedOut{seconds(2)};
   ASSERT_TRUE(summary.ended(late.record()));
   ASSERT_TRUE(summary.finished(totals()));
-  EXPECT_EQ(text(),
-            "2 000 jobs · 1 998 ok · 1 crashed (SIGSEGV) · 1 timed out · 12.4 s · 8 worker processes (shm, spawn, each bound "
-            "to a core)\n"
-            "compute 97.1 s (96.8 s of CPU) · speed-up 7.8x · efficiency 98 %\n"
-            "cost of processes  198 ms, 0.2 % of 8 × 12.4 s:  start 48.0 ms (8 × 6.00 ms) · IPC 130 ms · idle at the end 20.0 ms\n"
-            "failed: pi-731: crashed: SIGSEGV, after 210 ms, 3rd attempt\n"
-            "failed: pi-6: timed out after 2.00 s\n");
+  EXPECT_EQ(
+      text(),
+      "2 000 jobs · 1 998 ok · 1 crashed (SIGSEGV) · 1 timed out · 12.4 s · 8 worker processes (shm, spawn, each bound "
+      "to a core)\n"
+      "compute 97.1 s (96.8 s of CPU) · speed-up 7.8x · efficiency 98 %\n"
+      "cost of processes  198 ms, 0.2 % of 8 × 12.4 s:  start 48.0 ms (8 × 6.00 ms) · IPC 130 ms · idle at the end 20.0 ms\n"
+      "failed: pi-731: crashed: SIGSEGV, after 210 ms, 3rd attempt\n"
+      "failed: pi-6: timed out after 2.00 s\n");
 }
 
 TEST_F(InAFile, SummaryDoesNotCallWaitingForACoreASpeedUp) {
@@ -309,7 +310,8 @@ TEST_F(InAFile, SummaryDoesNotCallWaitingForACoreASpeedUp) {
   master::RunTotals shared = totals();
   shared.cpus = 2;
   shared.compute_cpu = milliseconds(24'400);
-  EXPECT_NE(summary.text(shared).find("compute 97.1 s (24.4 s of CPU) · 7.8 jobs at a time share 2 cores, 98 % busy\n"), std::string::npos)
+  EXPECT_NE(summary.text(shared).find("compute 97.1 s (24.4 s of CPU) · 7.8 jobs at a time share 2 cores, 98 % busy\n"),
+            std::string::npos)
       << summary.text(shared);
 }
 

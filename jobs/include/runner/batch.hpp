@@ -25,9 +25,9 @@ class JobSource {
 };
 
 struct Batch {
-  std::string name;                    // the file's `name:`, else the file's stem
-  std::optional<std::uint64_t> size;   // how many jobs, where that is known before the end
-  std::vector<std::string> plugins;    // as loaded, absolute: workers load the same
+  std::string name;                   // the file's `name:`, else the file's stem
+  std::optional<std::uint64_t> size;  // how many jobs, where that is known before the end
+  std::vector<std::string> plugins;   // as loaded, absolute: workers load the same
   std::unique_ptr<JobSource> jobs;
 };
 

@@ -115,7 +115,10 @@ std::string type_word() {
     return type_word<typename T::value_type>();
   } else if constexpr (requires { typename T::mapped_type; }) {
     return "mapping to " + type_word<typename T::mapped_type>();
-  } else if constexpr (requires(T t) { typename T::value_type; t.begin(); }) {
+  } else if constexpr (requires(T t) {
+                         typename T::value_type;
+                         t.begin();
+                       }) {
     return "list of " + type_word<typename T::value_type>();
   } else {
     std::string word = "{";

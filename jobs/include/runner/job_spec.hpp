@@ -39,9 +39,9 @@ struct JobSpec {
   JobId id{};
   std::string name;  // unique in the batch
   Work work;
-  Duration timeout{};         // of one attempt; zero: none
-  std::uint32_t retries = 0;  // further attempts after one that failed, crashed or timed out
-  bool allow_failure = false; // its failure does not make the run fail
+  Duration timeout{};          // of one attempt; zero: none
+  std::uint32_t retries = 0;   // further attempts after one that failed, crashed or timed out
+  bool allow_failure = false;  // its failure does not make the run fail
 };
 
 // What results call the kind of a job: the kind's name, or "command".

@@ -2,7 +2,8 @@
 //
 // Called from  encode_args, args_json and result_json: the master's thread. call: whichever thread or process runs the job.
 // Owns         its description; the functions are code of the program or of a plug-in that is never unloaded.
-// Fails with   encode_args throws ValueError, args_json, result_json and call throw WireError on bytes that are not theirs, and call
+// Fails with   encode_args throws ValueError, args_json, result_json and call throw WireError on bytes that are not theirs, and
+// call
 //              lets every exception of the job's own function pass.
 #pragma once
 
@@ -22,7 +23,7 @@ struct AsyncBody;  // async_job.hpp
 
 struct Kind {
   std::string name;
-  std::string description;                         // one sentence
+  std::string description;                          // one sentence
   std::vector<FieldInfo> (*arguments)() = nullptr;  // describe_type.hpp
   std::vector<FieldInfo> (*results)() = nullptr;
 

@@ -19,7 +19,7 @@ struct Succeeded {};
 struct Failed {  // a typed job threw, a command exited with another status than 0, or it could not be started
   std::string reason;
 };
-struct Crashed {  // the process that ran it died of a signal, or a worker left without an answer
+struct Crashed {   // the process that ran it died of a signal, or a worker left without an answer
   int signal = 0;  // 0: it left by itself (`reason` says how)
   std::string reason;
 };

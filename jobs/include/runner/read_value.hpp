@@ -93,8 +93,7 @@ class ValueReader : public cereal::InputArchive<ValueReader, cereal::AllowEmptyC
  private:
   [[nodiscard]] const Value* take(const char* name);
   [[noreturn]] void missing(const char* name, const char* description) const;
-  [[noreturn]] void out_of_range(const Value& given, const char* name, const std::string& low,
-                                 const std::string& high) const;
+  [[noreturn]] void out_of_range(const Value& given, const char* name, const std::string& low, const std::string& high) const;
   static void check_choice(const Value& given, const char* name, std::string_view text,
                            std::initializer_list<std::string_view> choices);
   template <class T>
@@ -125,8 +124,7 @@ template <class T>
 void read_value(const Value& value, const std::string& name, T& out) {
   if constexpr (std::is_same_v<T, InputPath>) {
     read_scalar(value, name, out.text);
-  } else if constexpr (requires { read_scalar(value, name, out); } &&
-                       (std::is_same_v<T, bool> || !std::is_arithmetic_v<T>)) {
+  } else if constexpr (requires { read_scalar(value, name, out); } && (std::is_same_v<T, bool> || !std::is_arithmetic_v<T>)) {
     read_scalar(value, name, out);
   } else if constexpr (std::signed_integral<T>) {
     out = static_cast<T>(read_signed(value, name, std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
@@ -143,7 +141,10 @@ void read_value(const Value& value, const std::string& name, T& out) {
     if (mapping == nullptr) throw ValueError{value.at, "`" + name + "` must be a mapping, found " + found(value)};
     out.clear();
     for (const auto& [key, item] : *mapping) read_value(item, name + "." + key.text, out[key.text]);
-  } else if constexpr (requires { typename T::value_type; out.emplace_back(); }) {
+  } else if constexpr (requires {
+                         typename T::value_type;
+                         out.emplace_back();
+                       }) {
     const Sequence* sequence = value.sequence();
     if (sequence == nullptr) throw ValueError{value.at, "`" + name + "` must be a list, found " + found(value)};
     out.clear();

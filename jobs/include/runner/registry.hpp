@@ -25,8 +25,8 @@ class Registry {
   [[nodiscard]] Result<std::string> load_plugin(const std::string& path);
 
   [[nodiscard]] const Kind* find(std::string_view name) const;
-  [[nodiscard]] std::vector<const Kind*> all() const;          // by name
-  [[nodiscard]] std::vector<std::string_view> names() const;   // sorted; for near_miss
+  [[nodiscard]] std::vector<const Kind*> all() const;                                 // by name
+  [[nodiscard]] std::vector<std::string_view> names() const;                          // sorted; for near_miss
   [[nodiscard]] const std::vector<std::string>& plugins() const { return plugins_; }  // absolute, as loaded
 
  private:

@@ -61,7 +61,10 @@ Json to_json_value(const T& value) {
     Json object = Json::object();
     for (const auto& [key, item] : value) object[key] = to_json_value(item);
     return object;
-  } else if constexpr (requires { typename T::value_type; value.begin(); }) {
+  } else if constexpr (requires {
+                         typename T::value_type;
+                         value.begin();
+                       }) {
     Json list = Json::array();
     for (const auto& item : value) list.push_back(to_json_value(item));
     return list;

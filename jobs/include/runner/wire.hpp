@@ -172,9 +172,7 @@ template <class T>
   return value;
 }
 
-[[nodiscard]] inline std::span<const std::byte> as_bytes(const std::string& wire) {
-  return std::as_bytes(std::span(wire));
-}
+[[nodiscard]] inline std::span<const std::byte> as_bytes(const std::string& wire) { return std::as_bytes(std::span(wire)); }
 
 }  // namespace runner
 

@@ -6,6 +6,7 @@ Every row runs its two sides in turn (A B A B ...) and shows medians with the le
 the ratios of the turns, so that a machine that becomes slower meanwhile slows both. Exit status 1 when a budget is missed,
 2 when a side gave a wrong answer.
 """
+import json
 import os
 import statistics
 import subprocess
@@ -20,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 NOOP = "version: 1\njobs:\n  - name: noop\n    kind: noop\n    matrix: {{i: 1..{}}}\n"
 # The last job keeps the program there while it is looked at.
 WATCHED = NOOP + "  - name: last\n    kind: sleep\n    args: {{duration: 60s}}\n"
-TRUE = "version: 1\njobs:\n  - name: true\n    command: [/bin/true]\n    matrix: {{i: 1..{}}}\n"
+TRUE = "version: 1\njobs:\n  - name: program\n    command: [/bin/true]\n    matrix: {{i: 1..{}}}\n"
 
 
 class WrongAnswer(Exception):
@@ -45,22 +46,22 @@ class Ours:
         self.programs = programs
         self.folder = folder
 
-    def batch(self, text: str, jobs: int) -> Path:
-        path = self.folder / f"{abs(hash(text))}-{jobs}.yaml"
-        path.write_text(text.format(jobs))
-        return path
-
-    def command(self, batch: Path, *options: str) -> list:
+    def command(self, text: str, jobs: int, *options: str) -> list:
+        batch = self.folder / "jobs.yaml"
+        batch.write_text(text.format(jobs))
         return [self.programs / "runner", "--procs", "2", "--progress", "none", *options, batch]
 
     def seconds(self, text: str, jobs: int, *options: str) -> Callable[[], float]:
-        """The whole wall time of a run, output to /dev/null. What it prints is checked once, before."""
-        command = self.command(self.batch(text, jobs), *options)
-        said = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True).stdout
-        if text == NOOP and len(set(said.splitlines())) != jobs:
-            raise WrongAnswer(f"{command}: {len(set(said.splitlines()))} results for {jobs} jobs")
+        """The whole wall time of a run, output to /dev/null. Its answer is checked once, before."""
+        results = self.folder / "results.jsonl"
+        subprocess.run(self.command(text, jobs, "--results", str(results), *options), stdout=subprocess.DEVNULL,
+                       stderr=subprocess.DEVNULL, check=True)
+        done = {result["job"] for result in map(json.loads, results.open()) if result["status"] == "ok"}
+        if len(done) != jobs:
+            raise WrongAnswer(f"{len(done)} of {jobs} jobs were done with {options}")
 
         def measure() -> float:
+            command = self.command(text, jobs, *options)
             began = time.perf_counter()
             subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
             return time.perf_counter() - began
@@ -75,7 +76,7 @@ class Ours:
 
     def watch(self, jobs: int, results: int) -> tuple:
         """Seconds to the first result, and the peak resident memory in MiB of the master after so many of them."""
-        command = self.command(self.batch(WATCHED, jobs))
+        command = self.command(WATCHED, jobs)
         began = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as master:
             try:
@@ -97,20 +98,33 @@ def printed(*command) -> Callable[[], float]:
     return lambda: float(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
+def bound_loops(loop: Path) -> float:
+    """Two loops of one program at a time, each on a core of its own: no kernel moves a program between exec and exit."""
+    cores = sorted(os.sched_getaffinity(0))[-2:]
+    began = time.perf_counter()
+    loops = [subprocess.Popen((loop, "1000", "1", "/bin/true"), stdout=subprocess.DEVNULL,
+                              preexec_fn=lambda core=core: os.sched_setaffinity(0, {core})) for core in (cores[0], cores[-1])]
+    if any([loop.wait() for loop in loops]):
+        raise WrongAnswer("a bound loop failed")
+    return time.perf_counter() - began
+
+
 def rows(ours: Ours):
     pool = (sys.executable, HERE / "python_pool.py")
     noop = ours.seconds(NOOP, 100_000)
     million = ours.seconds(NOOP, 1_000_000)
-    yield Row("100 000 noop, 2 processes, shm : Pool(2), chunksize 1", noop, printed(*pool, "jobs", "100000"), 1 / 10)
+    yield Row("100 000 noop, 2 processes, shm : Pool(2).imap_unordered", noop, printed(*pool, "jobs", "100000"), 1 / 10)
     yield Row("1 000 000 noop, each : 100 000, each", lambda: million() / 10, noop, 1.3)
     yield Row("100 000 noop, pipe : shm", ours.seconds(NOOP, 100_000, "--transport", "pipe"), noop)
     yield Row("100 000 noop, threads : shm", ours.seconds(NOOP, 100_000, "--mode", "threads"), noop)
     yield Row("100 000 noop, serial : shm", ours.seconds(NOOP, 100_000, "--mode", "serial"), noop)
     yield Row("first result of 10 000 000 jobs : of 1 000", ours.first_result(10_000_000), ours.first_result(1_000), 1.5, turns=11)
-    yield Row("peak memory after 500 000 of 10 000 000 jobs : 1 000 of 1 000", ours.peak_memory(10_000_000, 500_000),
+    yield Row("peak memory, 500 000 of 10 000 000 done : 1 000 of 1 000", ours.peak_memory(10_000_000, 500_000),
               ours.peak_memory(1_000, 1_000), 1.1, scale=1, unit="MiB")
-    yield Row("2 000 x /bin/true, 2 at a time : posix_spawn loop", ours.seconds(TRUE, 2_000),
-              printed(ours.programs / "bench_spawn_loop", "2000", "2", "/bin/true"), 1.1, turns=9)
+    loop = ours.programs / "bench_spawn_loop"
+    true = ours.seconds(TRUE, 2_000)
+    yield Row("2 000 x /bin/true, 2 at a time : posix_spawn loop", true, printed(loop, "2000", "2", "/bin/true"), 1.1, turns=9)
+    yield Row("the same : 2 loops of 1 000, each bound to a core", true, lambda: bound_loops(loop), turns=9)
     for method, budget in (("fork", 1 / 4), ("spawn", 1 / 10)):
         yield Row(f"8 workers ready, {method} : Pool(8), {method}",
                   printed(ours.programs / "bench_start_workers", method, "8"), printed(*pool, "start", method), budget, turns=11)
@@ -132,13 +146,26 @@ def measure(row: Row) -> bool:
     kept = row.budget is None or ratio <= row.budget
     verdict = "" if row.budget is None else "kept" if kept else "MISSED"
     budget = "" if row.budget is None else f"{row.budget:.2f}"
-    print(f"{row.what:<62} {shown(ours, row.scale, row.unit):>24} {shown(theirs, row.scale, row.unit):>26} "
+    print(f"{row.what:<55} {shown(ours, row.scale, row.unit):>24} {shown(theirs, row.scale, row.unit):>26} "
           f"{ratio:>7.3f} {budget:>7} {verdict}", flush=True)
     return kept
 
 
+def others() -> str:
+    """What other work takes of the processors while we wait: above a few percent no verdict should be trusted."""
+    def idle_and_all():
+        times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+        return times[3] + times[4], sum(times)
+
+    idle, total = idle_and_all()
+    time.sleep(1)
+    idle_now, total_now = idle_and_all()
+    return f"{100 * (1 - (idle_now - idle) / (total_now - total)):.0f} %"
+
+
 def main() -> int:
-    print(f"{'ours : theirs':<62} {'ours (least-most)':>24} {'theirs (least-most)':>26} {'ratio':>7} {'budget':>7} verdict")
+    before = others()
+    print(f"{'ours : theirs':<55} {'ours (least-most)':>24} {'theirs (least-most)':>26} {'ratio':>7} {'budget':>7} verdict")
     with tempfile.TemporaryDirectory(prefix="runner-bench-") as folder:
         try:
             verdicts = [measure(row) for row in rows(Ours(Path(sys.argv[1]).resolve(), Path(folder)))]
@@ -146,7 +173,8 @@ def main() -> int:
             print(f"wrong answer: {wrong}", file=sys.stderr)
             return 2
     missed = verdicts.count(False)
-    print(f"{missed} of the budgets missed" if missed else "all budgets kept", f"(load {os.getloadavg()[0]:.2f})")
+    print(f"{missed} of the budgets missed" if missed else "all budgets kept",
+          f"(other work took {before} of the processors before, {others()} after)")
     return 1 if missed else 0
 
 

@@ -6,14 +6,14 @@ set -eu
 build=${1:?usage: bench/run.sh BUILD_FOLDER}
 here=$(dirname "$0")
 
-# The first line of a file that may not be there.
+# The first line of a file that may not be there, or else what is said instead.
 first() { head -n 1 "$1" 2>/dev/null || echo "${2:-not told}"; }
 cached() { sed -n "s/^$1:[A-Z]*=//p" "$build/CMakeCache.txt"; }
 load() { echo "load      $(cut -d ' ' -f 1-3 /proc/loadavg)"; }
 
 compiler=$(cached CMAKE_CXX_COMPILER)
 echo "cpu       $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) usable of $(getconf _NPROCESSORS_ONLN)"
-echo "quota     $(first /sys/fs/cgroup/cpu.max "$(first /sys/fs/cgroup/cpu/cpu.cfs_quota_us none)")"
+echo "quota     $(first /sys/fs/cgroup/cpu.max "$(first /sys/fs/cgroup/cpu/cpu.cfs_quota_us -1)") (max, -1: none)"
 echo "governor  $(first /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor)"
 echo "kernel    $(uname -sr)"
 echo "compiler  $("$compiler" --version | head -n 1), $(cached CMAKE_BUILD_TYPE): $(cached CMAKE_CXX_FLAGS_RELEASE)"
@@ -26,8 +26,9 @@ status=0
 
 echo
 for mechanism in wire channel; do
-  "$build/bin/bench_$mechanism" --benchmark_min_time=0.2 --benchmark_counters_tabular=true 2>/dev/null || status=1
-  echo
+  table=$("$build/bin/bench_$mechanism" --benchmark_min_time=0.2 --benchmark_counters_tabular=true 2>/dev/null) || status=1
+  case $table in *ERROR*) status=1 ;; esac
+  printf '%s\n\n' "$table"
 done
 load
 exit "$status"

@@ -131,7 +131,6 @@ ValueList ValueList::glob(const std::string& key, const Value& value) {
     Matches() : glob_t{} {}
     ~Matches() { ::globfree(this); }
   } matches;
-  std::string trouble;
   const int answer = ::glob(pattern->text.c_str(), 0, nullptr, &matches);  // sorted
   if (answer == GLOB_NOMATCH)
     bad(value.at, fmt::format("the glob `{}` of `{}` matches no file; patterns are relative to the working directory",

@@ -1,7 +1,7 @@
 // channel_ends.hpp - both ends of one connection inside one process, over either transport, made as master and worker make
 // them.
 //
-// Called from  tests. Requester and responder may be used by one thread each.
+// Called from  tests and bench. Requester and responder may be used by one thread each.
 // Owns         all of it; descriptors went over the control socket, so the two ends share none.
 #pragma once
 

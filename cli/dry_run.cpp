@@ -20,15 +20,26 @@ std::string in_words(const JobSpec& job, const Registry& registry) {
   }
   const CommandWork& command = std::get<CommandWork>(job.work);
   std::string text;
-  if (!command.cwd.empty()) text += "cd " + config::shell_quoted(command.cwd) + " && ";
   for (const auto& [name, value] : command.env) text += name + "=" + config::shell_quoted(value) + " ";
   for (const std::string& word : command.argv) text += config::shell_quoted(word) + " ";
-  if (!command.stdin_path.empty()) {
-    text += "< " + config::shell_quoted(command.stdin_path);
-  } else {
-    text.pop_back();
-  }
+  text.pop_back();
+  if (!command.cwd.empty()) text = "(cd " + config::shell_quoted(command.cwd) + " && " + text + ")";
+  // Not inside of the parentheses: the path is relative to where runner is.
+  if (!command.stdin_path.empty()) text += " < " + config::shell_quoted(command.stdin_path);
   return text;
+}
+
+// Line breaks are part of a script; anything else that would move a cursor is shown instead.
+std::string shown(std::string_view text) {
+  std::string out;
+  for (std::size_t end = 0; end != std::string_view::npos;) {
+    end = text.find('\n');
+    out += report::printable(text.substr(0, end));
+    if (end == std::string_view::npos) break;
+    out += '\n';
+    text.remove_prefix(end + 1);
+  }
+  return out;
 }
 
 }  // namespace
@@ -40,7 +51,7 @@ Result<void> print_jobs(Batch& batch, const Registry& registry) {
     const Result<bool> more = batch.jobs->next(job);
     if (!more) return tl::unexpected(more.error());
     if (!*more) return out.flush();
-    out.buffer() += job.name + ": " + report::printable(in_words(job, registry)) + "\n";
+    out.buffer() += job.name + ": " + shown(in_words(job, registry)) + "\n";
     if (Result<void> ended = out.end_record(); !ended) return ended;
   }
 }

@@ -1,4 +1,4 @@
-// dry_run.hpp - `--dry-run`: one line per job, as it would run.
+// dry_run.hpp - `--dry-run`: every job, as it would run.
 //
 // Called from  run_batch.
 // Fails with   unwritable, when standard output is closed; bad_batch, when the batch cannot go on.

@@ -47,8 +47,9 @@ int list_kinds(const KindsOptions& options) {
 
 int run(const std::vector<std::string>& arguments) {
   // Whoever closed one of the three would find a file of ours in its place.
-  int fd = ::open("/dev/null", O_RDWR);
-  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDWR);
+  // Only for reading: results that nobody can get are an error.
+  int fd = ::open("/dev/null", O_RDONLY);
+  while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDONLY);
   if (fd >= 0) ::close(fd);
   // A closed pipe is an error like any other, and gets a message.
   ::signal(SIGPIPE, SIG_IGN);

@@ -20,7 +20,7 @@ namespace runner::cli {
 
 enum class Mode : std::uint8_t { processes, threads, async, serial };
 
-inline constexpr std::uint32_t kMostProcs = 1024;
+using master::kMostProcs;
 
 struct RunOptions {
   std::string file;                    // "-": standard input

@@ -69,7 +69,7 @@ std::string stuck_message(const JobSpec& job, master::StopReason reason, std::ui
                                ? fmt::format("at its timeout of {}", format_duration(job.timeout))
                                : std::string("when the run was interrupted");
   return fmt::format(
-      "runner: the job `{}` did not return within 2 s after it was asked to {}, and a job in this process cannot be ended; {} "
+      "runner: the job `{}` was asked to return {} and did not, and a job in this process cannot be ended; {} "
       "{} safe, the rest was not run. With --mode processes a job is ended in time.\n",
       report::printable(job.name), when, safe, safe == 1 ? "outcome is" : "outcomes are");
 }

@@ -311,7 +311,11 @@ void Entry::check_points_of_several_keys() {
     std::uint64_t product = 1;
     for (const std::size_t k : met)
       product = std::min(product * std::min(lists_[k].size(), kMostCombinations), kMostCombinations + 1);
-    if (product > kMostCombinations) continue;
+    if (product > kMostCombinations) {
+      bad(point.target->at, fmt::format("this argument is made of {} keys of the matrix with more than {} combinations, too many to check before "
+                                        "the start; use one key for it",
+                                        met.size(), kMostCombinations));
+    }
     for (std::uint64_t i = 0; i < product; ++i) {
       std::uint64_t rest = i;
       for (const std::size_t k : met) {

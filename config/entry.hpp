@@ -2,9 +2,7 @@
 //
 // Called from  read_batch.cpp, then the batch's source; one thread.
 // Owns         its templates, lists, and the values of the job made last.
-// Fails with   BadBatch: everything that can be wrong in an entry. After check() went through, fill() can fail only where
-// several
-//              keys of a very large product meet in one argument.
+// Fails with   BadBatch: everything that can be wrong in an entry. After check() went through fill() fails no more.
 #pragma once
 
 #include <cstdint>

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 #include <functional>
 #include <set>
 #include <string>
@@ -108,11 +109,16 @@ std::string beginning(const Entry& entry) {
   return entry.size() > 1 ? entry.name() + "-" : entry.name();
 }
 
-bool may_meet(const Entry& a, const Entry& b) {
-  // NAME-i and OTHER-j: the last dash splits both alike.
-  if (a.name_template().constant() && b.name_template().constant() && a.size() > 1 && b.size() > 1) return a.name() == b.name();
-  const std::string one = beginning(a), two = beginning(b);
-  return one.starts_with(two) || two.starts_with(one);
+// The family NAME-1 .. NAME-n that has a job of this name; null: none has. Two families never meet: the last dash splits both
+// alike.
+const Entry* family_of(const std::string& name, const std::unordered_map<std::string, const Entry*>& families) {
+  const std::size_t dash = name.rfind('-');
+  if (dash == std::string::npos) return nullptr;
+  const auto family = families.find(name.substr(0, dash));
+  std::uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data() + dash + 1, name.data() + name.size(), number);
+  const bool counted = error == std::errc() && end == name.data() + name.size() && name[dash + 1] != '0';
+  return family != families.end() && counted && number >= 1 && number <= family->second->size() ? family->second : nullptr;
 }
 
 void compare_forms(const Entries& entries) {
@@ -123,13 +129,25 @@ void compare_forms(const Entries& entries) {
                     "out; use every key in it, with a separator that their values do not hold, or a name without ${{{{ }}}}",
                     entry->name(), entry->size(), kMostChecked));
   }
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    for (std::size_t j = i + 1; j < entries.size(); ++j) {
-      if (!may_meet(*entries[i], *entries[j])) continue;
-      bad(entries[j]->name_at(),
-          fmt::format("the names `{}` and `{}` (line {}) might meet, and above {} jobs that is not tried out; let them "
-                      "begin differently",
-                      entries[j]->name(), entries[i]->name(), entries[i]->name_at().line, kMostChecked));
+  std::unordered_map<std::string, const Entry*> families;
+  for (const auto& entry : entries) {
+    if (entry->name_template().constant() && entry->size() > 1) families.emplace(entry->name(), entry.get());
+  }
+  for (const auto& entry : entries) {
+    if (!entry->name_template().constant() || entry->size() > 1) continue;
+    if (const Entry* family = family_of(entry->name(), families)) {
+      bad(entry->name_at(), fmt::format("the name `{}` is given by this job and by the one in line {}; every job needs a name of its own",
+                                        entry->name(), family->name_at().line));
+    }
+  }
+  for (const auto& made : entries) {
+    if (made->name_template().constant()) continue;
+    for (const auto& other : entries) {
+      const std::string one = beginning(*made), two = beginning(*other);
+      if (made == other || !(one.starts_with(two) || two.starts_with(one))) continue;
+      bad(made->name_at(),
+          fmt::format("the names `{}` and `{}` (line {}) might meet, and above {} jobs that is not tried out; let them begin differently",
+                      made->name(), other->name(), other->name_at().line, kMostChecked));
     }
   }
 }

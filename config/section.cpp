@@ -28,11 +28,6 @@ const Value& Section::need(std::string_view key, std::string_view advice) {
   return *value;
 }
 
-bool Section::has(std::string_view key) const {
-  return std::any_of(value_->mapping()->begin(), value_->mapping()->end(),
-                     [&](const auto& item) { return item.key.text == key; });
-}
-
 void Section::finish(const std::vector<std::string_view>& later) const {
   for (const auto& [name, value] : *value_->mapping()) {
     if (std::find(known_.begin(), known_.end(), name.text) != known_.end()) continue;

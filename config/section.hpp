@@ -26,10 +26,6 @@ class Section {
   // Keys that the format knows but this version of the program does not support get a message of their own.
   void finish(const std::vector<std::string_view>& later = {}) const;
 
-  [[nodiscard]] Position at() const { return value_->at; }
-  // Where the key stands (not its value).
-  [[nodiscard]] bool has(std::string_view key) const;
-
  private:
   const Value* value_;
   std::string what_;

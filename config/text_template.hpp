@@ -3,8 +3,7 @@
 //   ${{ x }}  ${{ x.stem }}  ${{ x.name }}  ${{ x.ext }}  ${{ x.dir }}     in `shell:` also  ${{ raw(x) }}
 //
 // Called from  entry.cpp.
-// Fails with   BadBatch from parse: a name that does not exist (with a near miss), a form that is none, or, in a shell script,
-// a
+// Fails with   BadBatch from parse: a name that does not exist (with a near miss), a form that is none, or, in a shell script, a
 //              substitution inside quotes. render throws BadBatch when a value that is no text stands where text is needed.
 #pragma once
 

@@ -117,7 +117,8 @@ class TreeBuilder : public YAML::EventHandler {
     const char quote = text_[start];
     if (quote != '"' && quote != '\'') return;
     for (std::size_t i = start + 1; i < text_.size(); ++i) {
-      if (quote == '"' && text_[i] == '\\') {
+      const bool doubled = quote == '\'' && text_[i] == '\'' && i + 1 < text_.size() && text_[i + 1] == '\'';
+      if (doubled || (quote == '"' && text_[i] == '\\')) {
         ++i;
       } else if (text_[i] == quote) {
         return;
@@ -127,6 +128,9 @@ class TreeBuilder : public YAML::EventHandler {
   }
 
   void add(Value value) {
+    if (++values_ > kMostValues) {
+      bad(value.at, fmt::format("this file holds more than {} values; expand jobs with `matrix:` instead of writing them out", kMostValues));
+    }
     if (open_.empty()) {
       root_ = std::move(value);
       return;
@@ -169,6 +173,7 @@ class TreeBuilder : public YAML::EventHandler {
   std::string_view text_;
   std::vector<Open> open_;
   Value root_;
+  std::size_t values_ = 0;
   bool seen_ = false;
 };
 

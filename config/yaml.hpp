@@ -15,6 +15,7 @@
 namespace runner::config {
 
 inline constexpr std::size_t kDeepestNesting = 64;
+inline constexpr std::size_t kMostValues = 10'000'000;  // some gigabytes; `matrix:` needs one for any number of jobs
 
 [[nodiscard]] Value parse_yaml(std::string_view text);
 

@@ -68,7 +68,12 @@ Result<bool> FrameWriter::flush(int fd) {
     const ssize_t put =
         os::retry("write", ::write, fd, static_cast<const void*>(buffer_.data() + written_), buffer_.size() - written_);
     if (put < 0) {
-      if (errno == EAGAIN) return false;
+      if (errno == EAGAIN) {
+        // What is written goes, or a queue that is never empty would keep all that ever passed through it.
+        buffer_.erase(0, written_);
+        written_ = 0;
+        return false;
+      }
       return os::failure("write to a worker's pipe", "write");
     }
     written_ += static_cast<std::size_t>(put);

@@ -22,7 +22,7 @@ struct alignas(2 * kCacheLine) ChannelHeader {
   std::uint32_t worker;
   std::uint64_t incarnation;
 
-  // 1 while the worker sleeps or is about to. Worker: store 1. Both: exchange 0; who gets the 1 owns the wake-up.
+  // 1 while the worker sleeps or is about to. Worker: stores 1, later 0. Master: exchanges 0, and wakes it when there was a 1.
   alignas(2 * kCacheLine) std::atomic<std::uint32_t> sleeping;
   // Master: 1 when there will be no more jobs; the worker leaves.
   alignas(2 * kCacheLine) std::atomic<std::uint32_t> closing;

@@ -1,7 +1,7 @@
 // responder.hpp - the worker's end of the connection with its master.
 //
 // Called from  the worker's only thread.
-// Call order   (next entering answer)* ; note() at any time
+// Call order   (next entering terminate_asked* answer)*
 // Fails with   system or protocol: the worker cannot go on and leaves; the master sees its death.
 #pragma once
 

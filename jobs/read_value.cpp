@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstring>
@@ -145,13 +146,10 @@ const Value* ValueReader::take(const char* name) {
 }
 
 void ValueReader::finish() const {
-  const Mapping* mapping = value_->mapping();
-  if (mapping == nullptr) return;
-  for (const auto& [key, item] : *mapping) {
-    bool known = false;
-    for (const char* name : asked_) known = known || key.text == name;
-    if (known) continue;
-    const std::vector<std::string_view> names(asked_.begin(), asked_.end());
+  static const Mapping nothing;
+  const std::vector<std::string_view> names(asked_.begin(), asked_.end());
+  for (const auto& [key, item] : value_->mapping() != nullptr ? *value_->mapping() : nothing) {
+    if (std::find(names.begin(), names.end(), key.text) != names.end()) continue;
     std::string text = fmt::format("{} has no argument `{}`", owner_, key.text);
     if (const std::string_view near = near_miss(key.text, names); !near.empty()) {
       text += fmt::format("; did you mean `{}`?", near);
@@ -162,19 +160,13 @@ void ValueReader::finish() const {
     }
     throw ValueError{item.at, std::move(text)};
   }
+  if (!missing_.empty()) throw ValueError{value_->at, missing_};
 }
 
-void ValueReader::missing(const char* name, const char* description) const {
-  // A slip of the pen is one mistake, not two.
-  if (const Mapping* mapping = value_->mapping()) {
-    for (const auto& [key, item] : *mapping) {
-      if (near_miss(key.text, {name}).empty()) continue;
-      throw ValueError{item.at, fmt::format("{} has no argument `{}`; did you mean `{}`?", owner_, key.text, name)};
-    }
-  }
-  std::string text = fmt::format("{} needs the argument `{}`", owner_, name);
-  if (*description != '\0') text += fmt::format(" ({})", description);
-  throw ValueError{value_->at, std::move(text)};
+void ValueReader::missing(const char* name, const char* description) {
+  if (!missing_.empty()) return;
+  missing_ = fmt::format("{} needs the argument `{}`", owner_, name);
+  if (*description != '\0') missing_ += fmt::format(" ({})", description);
 }
 
 void ValueReader::out_of_range(const Value& given, const char* name, const std::string& low, const std::string& high) const {

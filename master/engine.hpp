@@ -62,7 +62,7 @@ struct EngineCosts {
   Duration start{};        // first worker asked for -> all ready (wall)
   Duration execute{};      // in the jobs' code (wall)
   Duration execute_cpu{};  // processor time of the same
-  Duration ipc{};          // a job was offered to an idle worker -> its code entered, and answer -> collected
+  Duration ipc{};          // a job was offered to a worker that has no other -> its code entered
   Duration tail{};         // workers idle because nothing was left, from the last hand-out to the last completion
   std::uint64_t workers_lost = 0;
 };

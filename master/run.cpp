@@ -4,6 +4,7 @@
 #include <chrono>
 #include <string_view>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "master/scheduler.hpp"
@@ -18,6 +19,11 @@ using std::chrono::steady_clock;
 
 // Results reach their files at the latest this long after they were known, and always before the loop sleeps.
 constexpr Duration kFlushInterval = milliseconds(20);
+
+template <class... F>
+struct Overloaded : F... {
+  using F::operator()...;
+};
 
 class Loop {
  public:
@@ -89,63 +95,64 @@ class Loop {
     }
   }
 
+  // Every event, every action, every ending has its line here; one that is new does not compile until it has.
   void take(EngineEvent& event) {
-    if (auto* started = std::get_if<JobStarted>(&event)) {
-      scheduler_.on(*started, now_, actions_);
-    } else if (auto* ended = std::get_if<JobEnded>(&event)) {
-      answer_.totals.compute += ended->outcome.wall;
-      answer_.totals.compute_cpu += ended->outcome.cpu;
-      scheduler_.on(*ended, now_, actions_);
-    } else if (auto* returned = std::get_if<JobReturned>(&event)) {
-      scheduler_.on(*returned, now_, actions_);
-    } else if (const auto* lost = std::get_if<WorkerLost>(&event)) {
-      tell([&](Sink& sink) { return sink.worker_lost(*lost); });
-    }
+    std::visit(Overloaded{[&](JobStarted& started) { scheduler_.on(started, now_, actions_); },
+                          [&](JobEnded& ended) {
+                            answer_.totals.compute += ended.outcome.wall;
+                            answer_.totals.compute_cpu += ended.outcome.cpu;
+                            scheduler_.on(ended, now_, actions_);
+                          },
+                          [&](JobReturned& returned) { scheduler_.on(returned, now_, actions_); },
+                          [&](WorkerLost& lost) {
+                            tell([&](Sink& sink) { return sink.worker_lost(lost); });
+                          }},
+               event);
   }
 
   void carry_out() {
     // Telling a sink can add actions (a halt), so the list may grow while it is walked.
     for (std::size_t i = 0; i < actions_.size(); ++i) {
       Action action = std::move(actions_[i]);
-      if (auto* start = std::get_if<StartJob>(&action)) {
-        engine_.start(*start->job, start->attempt);
-      } else if (auto* report = std::get_if<ReportJob>(&action)) {
-        count(*report);
-        const JobRecord record{*report->job, report->outcome, report->attempts, report->worker};
-        tell([&](Sink& sink) { return sink.ended(record); });
-      } else if (auto* retry = std::get_if<ReportRetry>(&action)) {
-        ++answer_.totals.retries;
-        const RetryRecord record{*retry->job, retry->outcome, retry->attempt};
-        tell([&](Sink& sink) { return sink.retried(record); });
-      } else if (auto* stop = std::get_if<StopJob>(&action)) {
-        engine_.stop(stop->job, stop->attempt, stop->reason);
-      } else if (std::holds_alternative<TakeBackUnstarted>(action)) {
-        engine_.take_back();
-      } else if (auto* stuck = std::get_if<GiveUp>(&action)) {
-        flush();
-        give_up_(*stuck->job, answer_.totals.counts.done());
-        closed_ = true;
-      } else if (std::holds_alternative<CloseAtOnce>(action)) {
-        closed_ = true;
-      }
+      carry_out(action);
     }
     actions_.clear();
     scheduler_.recycle();
   }
 
+  void carry_out(Action& action) {
+    std::visit(Overloaded{[&](StartJob& start) { engine_.start(*start.job, start.attempt); },
+                          [&](StopJob& stop) { engine_.stop(stop.job, stop.attempt, stop.reason); },
+                          [&](TakeBackUnstarted&) { engine_.take_back(); },
+                          [&](ReportJob& report) {
+                            count(report);
+                            const JobRecord record{*report.job, report.outcome, report.attempts, report.worker};
+                            tell([&](Sink& sink) { return sink.ended(record); });
+                          },
+                          [&](ReportRetry& retry) {
+                            ++answer_.totals.retries;
+                            const RetryRecord record{*retry.job, *retry.outcome, retry.attempt};
+                            tell([&](Sink& sink) { return sink.retried(record); });
+                          },
+                          [&](GiveUp& stuck) {
+                            flush();
+                            give_up_(*stuck.job, answer_.totals.counts.done());
+                            closed_ = true;
+                          },
+                          [&](CloseAtOnce&) { closed_ = true; }},
+               action);
+  }
+
   void count(const ReportJob& report) {
     Counts& counts = answer_.totals.counts;
-    const Ending& ending = report.outcome.ending;
-    if (std::holds_alternative<Succeeded>(ending)) {
-      ++counts.ok;
-      return;
-    }
-    if (std::holds_alternative<Failed>(ending)) ++counts.failed;
-    if (std::holds_alternative<Crashed>(ending)) ++counts.crashed;
-    if (std::holds_alternative<TimedOut>(ending)) ++counts.timed_out;
-    if (std::holds_alternative<Cancelled>(ending)) ++counts.cancelled;
-    if (std::holds_alternative<OutOfMemory>(ending)) ++counts.out_of_memory;
-    if (report.job->allow_failure) ++counts.allowed;
+    ++std::visit(Overloaded{[&](const Succeeded&) -> std::uint64_t& { return counts.ok; },
+                            [&](const Failed&) -> std::uint64_t& { return counts.failed; },
+                            [&](const Crashed&) -> std::uint64_t& { return counts.crashed; },
+                            [&](const TimedOut&) -> std::uint64_t& { return counts.timed_out; },
+                            [&](const Cancelled&) -> std::uint64_t& { return counts.cancelled; },
+                            [&](const OutOfMemory&) -> std::uint64_t& { return counts.out_of_memory; }},
+                 report.outcome.ending);
+    if (!succeeded(report.outcome) && report.job->allow_failure) ++counts.allowed;
   }
 
   void listen() {

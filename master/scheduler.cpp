@@ -51,6 +51,7 @@ void Scheduler::drop(Job& job) {
 }
 
 void Scheduler::recycle() {
+  for (Job* job : ended_) job->last.reset();
   free_.insert(free_.end(), ended_.begin(), ended_.end());
   ended_.clear();
 }
@@ -58,7 +59,7 @@ void Scheduler::recycle() {
 void Scheduler::on(JobStarted& event, TimePoint, Actions&) {
   const Job* job = current(event.job, event.attempt);
   if (job == nullptr || job->spec.timeout == Duration::zero()) return;
-  deadlines_.push({event.at + job->spec.timeout, event.job, event.attempt});
+  deadlines_.push({event.at + job->spec.timeout, event.job, event.attempt, false});
 }
 
 bool Scheduler::retries(const Job& job, const Outcome& outcome) const {
@@ -71,7 +72,8 @@ void Scheduler::on(JobEnded& event, TimePoint, Actions& actions) {
   Job* job = current(event.job, event.attempt);
   if (job == nullptr) return;
   if (retries(*job, event.outcome)) {
-    actions.emplace_back(ReportRetry{&job->spec, std::move(event.outcome), job->attempt});
+    job->last = {std::move(event.outcome), event.worker};
+    actions.emplace_back(ReportRetry{&job->spec, &job->last->outcome, job->attempt});
     job->attempt = next(job->attempt);
     job->running = false;
     waiting_.push_front(job);
@@ -81,12 +83,12 @@ void Scheduler::on(JobEnded& event, TimePoint, Actions& actions) {
   drop(*job);
 }
 
-void Scheduler::on(JobReturned& event, TimePoint, Actions&) {
+void Scheduler::on(JobReturned& event, TimePoint, Actions& actions) {
   Job* job = current(event.job, event.attempt);
   if (job == nullptr) return;
   job->running = false;
   if (stopping_) {
-    drop(*job);  // it simply was not run
+    leave(*job, actions);
   } else {
     waiting_.push_back(job);
   }
@@ -97,7 +99,7 @@ void Scheduler::stop(Job& job, StopReason reason, TimePoint now, Actions& action
   job.stopped = true;
   actions.emplace_back(StopJob{job.spec.id, job.attempt, reason});
   const bool typed = std::holds_alternative<TypedWork>(job.spec.work);
-  if (typed && !can_end_jobs_) deadlines_.push({now + kGrace, job.spec.id, job.attempt});
+  if (typed && !can_end_jobs_) deadlines_.push({now + kGrace, job.spec.id, job.attempt, true});
 }
 
 void Scheduler::tick(TimePoint now, Actions& actions) {
@@ -106,8 +108,8 @@ void Scheduler::tick(TimePoint now, Actions& actions) {
     deadlines_.pop();
     Job* job = current(deadline.job, deadline.attempt);
     if (job == nullptr) continue;  // it ended in time
-    if (job->stopped) {
-      if (!can_end_jobs_) actions.emplace_back(GiveUp{&job->spec});
+    if (deadline.grace) {
+      actions.emplace_back(GiveUp{&job->spec});
       continue;
     }
     stop(*job, StopReason::deadline, now, actions);
@@ -123,10 +125,19 @@ std::optional<TimePoint> Scheduler::next_deadline() {
   return std::nullopt;
 }
 
+// It will not be started any more. If an attempt was made, that is what became of the job; else it simply was not run.
+void Scheduler::leave(Job& job, Actions& actions) {
+  if (job.last) {
+    const Attempt made{number(job.attempt) - 1};
+    actions.emplace_back(ReportJob{&job.spec, std::move(job.last->outcome), made, job.last->worker});
+  }
+  drop(job);
+}
+
 void Scheduler::halt(Actions& actions) {
   if (stopping_) return;
   stopping_ = true;
-  for (Job* job : waiting_) drop(*job);
+  for (Job* job : waiting_) leave(*job, actions);
   waiting_.clear();
   actions.emplace_back(TakeBackUnstarted{});
 }

@@ -40,10 +40,10 @@ struct ReportJob {
   Attempt attempts;
   WorkerId worker;
 };
-// This attempt is over, and another one will follow.
+// This attempt is over, and another one will follow. `outcome` is valid until that one ends.
 struct ReportRetry {
   const JobSpec* job;
-  Outcome outcome;
+  const Outcome* outcome;
   Attempt attempt;
 };
 // It did not return after it was told to stop, and the engine has no way to end it: the run must end without it.
@@ -97,17 +97,24 @@ class Scheduler {
     Attempt attempt{1};
     bool running = false;  // handed to the engine
     bool stopped = false;  // told to stop
+    struct Last {
+      Outcome outcome;
+      WorkerId worker;
+    };
+    std::optional<Last> last;  // how the attempt before this one ended, until this one ends
   };
   struct Deadline {
     TimePoint at;
     JobId job;
     Attempt attempt;
+    bool grace;  // not to be stopped then, but to have returned
     bool operator>(const Deadline& other) const { return at > other.at; }
   };
 
   [[nodiscard]] Job* current(JobId id, Attempt attempt);
   void start(Job& job, Actions& actions);
   void drop(Job& job);
+  void leave(Job& job, Actions& actions);
   void stop(Job& job, StopReason reason, TimePoint now, Actions& actions);
   [[nodiscard]] bool retries(const Job& job, const Outcome& outcome) const;
 

@@ -35,7 +35,7 @@ struct JobRecord {
   const JobSpec& job;
   const Outcome& outcome;
   Attempt attempts{1};             // how many there were
-  std::optional<WorkerId> worker;  // none: it never ran
+  std::optional<WorkerId> worker;  // of the last attempt
 };
 
 // An attempt that ended badly and is tried again.

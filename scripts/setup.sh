@@ -24,7 +24,7 @@ echo "setup: installing$missing"
 # Somebody else (unattended upgrades) may hold a lock of the package system: dpkg's is waited for by apt itself, that of the
 # package lists is not.
 tries=60
-until message=$($as_root apt-get update -qq 2>&1); do
+until message=$($as_root env LC_ALL=C apt-get update -qq 2>&1); do
   case $message in
     *"Could not get lock"*) ;;
     *) echo "$message" >&2; exit 1 ;;

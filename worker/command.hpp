@@ -5,8 +5,8 @@
 //
 // Called from  the thread that started it, which must outlive it. Several may be watched by one thread.
 // Owns         the program (ended with the object), its pidfd, pipes, captured output.
-// Fails with   start: the text for the outcome of the job. Output that cannot be kept ends the program, and the outcome says
-// so. Call order   start (read_out | read_err | terminate | kill)* exited -> outcome
+// Fails with   start: the text for the outcome of the job. Output that cannot be kept ends the program, and the outcome says so.
+// Call order   start (read_out | read_err | terminate | kill)* exited -> outcome
 #pragma once
 
 #include <cstdint>

@@ -165,10 +165,12 @@ Result<Spawned> spawn(const CommandWork& work) {
     return fail(ErrorCode::bad_batch, "the command `" + work.argv.front() + "` was not found in PATH");
   }
   const char* input = work.stdin_path.empty() ? "/dev/null" : work.stdin_path.c_str();
-  const UniqueFd in(os::retry("open", ::open, input, O_RDONLY | O_CLOEXEC));
+  // Not blocking, or a FIFO that nobody writes to would hold us for ever; the program itself gets it blocking.
+  const UniqueFd in(os::retry("open", ::open, input, O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!in) {
     return fail(ErrorCode::bad_batch, std::string("its stdin `") + input + "` cannot be opened: " + std::strerror(errno));
   }
+  if (os::call("fcntl", ::fcntl, in.get(), F_SETFL, 0) != 0) return os::failure("set up the stdin of a command", "fcntl");
   Result<Pipe> out = make_pipe();
   if (!out) return tl::unexpected(out.error());
   Result<Pipe> err = make_pipe();

@@ -30,6 +30,8 @@ class Prefetch {
     return found == means_.end() ? kWindow : std::max(found->second, kLeast);
   }
 
+  [[nodiscard]] bool known(std::string_view kind) const { return means_.contains(kind); }
+
   void learn(std::string_view kind, Duration took) {
     const auto found = means_.find(kind);
     Duration& mean = found != means_.end() ? found->second : means_.emplace(std::string(kind), took).first->second;

@@ -10,6 +10,7 @@
 
 #include "ipc/os.hpp"
 #include "master/engines/binding.hpp"
+#include <runner/wire.hpp>
 
 namespace runner::master {
 
@@ -25,15 +26,15 @@ constexpr Duration kPatience = milliseconds(2);
 constexpr Duration kTerminateGrace = std::chrono::seconds(5);
 // Deaths in a row that cost no job: workers that cannot live, rather than jobs that kill them.
 constexpr std::uint32_t kMostIdleDeaths = 10;
+constexpr Duration kShort = milliseconds(10);
+// How often it is looked whether a job with a timeout has begun, however much else goes on.
+constexpr Duration kLookInterval = milliseconds(10);
 constexpr std::size_t kNoSeat = 0;
 constexpr int kMostThreads = 1024;  // whose processor time a job can sum up
 
 TimePoint now() { return steady_clock::now(); }
 
-std::string_view kind_name(const JobSpec& job) {
-  const auto* typed = std::get_if<TypedWork>(&job.work);
-  return typed != nullptr ? std::string_view(typed->kind) : std::string_view("command");
-}
+bool is_command(const JobSpec& job) { return std::holds_alternative<CommandWork>(job.work); }
 
 }  // namespace
 
@@ -47,6 +48,10 @@ ProcessEngine::~ProcessEngine() = default;
 
 Result<void> ProcessEngine::open() {
   const TimePoint began = opened_ = now();
+  if (options_.procs == 0 || options_.procs > kMostProcs) {
+    return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) + ", found " +
+                                      std::to_string(options_.procs));
+  }
   Result<std::unique_ptr<Launcher>> launcher =
       options_.start == StartMethod::fork ? make_fork_launcher(registry_) : make_spawn_launcher(options_.worker_program);
   if (!launcher) return tl::unexpected(launcher.error());
@@ -111,7 +116,9 @@ Result<void> ProcessEngine::seat_worker(Seat& seat, WorkerId id) {
               .unkicked = false,
               .writing = -1,
               .idle_since = {},
+              .offered = {},
               .kill_at = {},
+              .killed = false,
               .broke_rules = {}};
   WorkerProcess& worker = *seat.worker;
   if (Result<void> on = watch(worker.control(), EPOLLIN, Watch::control, number(id)); !on) return on;
@@ -141,8 +148,11 @@ Result<void> ProcessEngine::greeted(Seat& seat) {
 std::uint32_t ProcessEngine::allowance(const Seat& seat, bool command, Duration each) const {
   if (!seat.worker || !seat.worker->greeted() || seat.kill_at || seat.worker->requester().full()) return 0;
   const WorkerProcess& worker = *seat.worker;
-  // One command is always queued behind the one that runs.
-  if (command) return worker.held() < 2 ? 2 - worker.held() : 0;
+  // One command is always queued behind the one that runs. What is in a pipe cannot be taken back when that one turns out to be
+  // long, so there only commands that are known to be short wait for each other.
+  const bool may_wait = options_.transport == Transport::shm || (prefetch_.known("command") && each < kShort);
+  const std::uint32_t most = may_wait ? 2 : 1;
+  if (command) return worker.held() < most ? most - worker.held() : 0;
   const std::uint32_t more = Prefetch::more(worker.held(), worker.queued(), each);
   const std::uint32_t free = options_.geometry.depth - std::min(worker.held(), options_.geometry.depth);
   return std::min(more, free);
@@ -155,8 +165,8 @@ std::uint32_t ProcessEngine::room() const {
 }
 
 void ProcessEngine::start(const JobSpec& job, Attempt attempt) {
-  const std::string_view kind = kind_name(job);
-  last_was_command_ = std::holds_alternative<CommandWork>(job.work);
+  const std::string_view kind = kind_of(job);
+  last_was_command_ = is_command(job);
   last_expected_ = prefetch_.expected(kind);
   // The worker with the least in hand; among idle ones the one that fell idle last, whose caches are warm.
   Seat* best = nullptr;
@@ -175,7 +185,8 @@ void ProcessEngine::start(const JobSpec& job, Attempt attempt) {
 }
 
 void ProcessEngine::hand_over(Seat& seat, const JobSpec& job, Attempt attempt) {
-  if (Result<void> given = seat.worker->give(job, attempt, prefetch_.expected(kind_name(job))); !given) {
+  if (seat.worker->held() == 0) seat.offered = now();
+  if (Result<void> given = seat.worker->give(job, attempt, prefetch_.expected(kind_of(job))); !given) {
     Outcome outcome;
     outcome.ending = Failed{"it could not be sent to a worker: " + given.error().text};
     pending_.emplace_back(JobEnded{job.id, attempt, seat.worker->id(), std::move(outcome)});
@@ -220,27 +231,36 @@ void ProcessEngine::kick_all() {
 void ProcessEngine::stop(JobId id, Attempt attempt, StopReason reason) {
   for (Seat& seat : seats_) {
     if (!seat.worker) continue;
+    collect(seat, pending_);  // it may have ended meanwhile
     for (InHand& job : seat.worker->hand()) {
       if (job.taken_back || job.job->id != id || job.attempt != attempt) continue;
       if (job.stopping) return;
-      job.stopping = reason;
       if (seat.worker->requester().take_back(job.ticket)) {
-        // Not begun: nothing to end.
-        Outcome outcome;
-        outcome.ending = Cancelled{"interrupted before it began"};
-        pending_.emplace_back(JobEnded{id, attempt, seat.worker->id(), std::move(outcome)});
+        pending_.emplace_back(JobReturned{id, attempt});  // not begun: nothing to end
         seat.worker->forget(job);
         return;
       }
-      const bool asked = std::holds_alternative<CommandWork>(job.job->work) && seat.worker->terminate(job.ticket).has_value();
-      if (asked) {
-        seat.kill_at = now() + kTerminateGrace;
-      } else {
-        seat.worker->kill();
-      }
+      job.stopping = reason;
+      if (&job == seat.worker->head()) end_head(seat);
       return;
     }
   }
+}
+
+// Ends the job that its worker is in. One that was told to stop while another was in front of it comes here when that has ended.
+void ProcessEngine::end_head(Seat& seat) {
+  InHand* head = seat.worker->head();
+  if (head == nullptr || !head->stopping) return;
+  if (is_command(*head->job) && seat.worker->terminate(head->ticket)) {
+    seat.kill_at = now() + kTerminateGrace;
+  } else {
+    kill(seat);
+  }
+}
+
+void ProcessEngine::kill(Seat& seat) {
+  seat.killed = true;
+  seat.worker->kill();
 }
 
 void ProcessEngine::take_back() {
@@ -256,7 +276,7 @@ void ProcessEngine::escalate(TimePoint at) {
   for (Seat& seat : seats_) {
     if (seat.kill_at && at >= *seat.kill_at) {
       seat.kill_at = at + kTerminateGrace;
-      seat.worker->kill();
+      kill(seat);
     }
   }
 }
@@ -276,7 +296,7 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
       return;
     }
     if (!*got) return;
-    if (Result<void> plausible = check_times(completion); !plausible) {
+    if (Result<void> plausible = check(completion, *job.job); !plausible) {
       seat.broke_rules = plausible.error().text;
       seat.worker->kill();
       completion.reply.outcome = Outcome{};
@@ -288,8 +308,8 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
   }
 }
 
-// Times are bytes of a worker too, and sums of them must not overflow.
-Result<void> ProcessEngine::check_times(const ipc::Completion& completion) const {
+// A reply that reads well may still tell of times that would overflow a sum, or bring bytes that are no result of its kind.
+Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSpec& job) const {
   constexpr Duration unremarkable = std::chrono::hours(1);
   const Outcome& outcome = completion.reply.outcome;
   const auto fits = [&](Duration span, Duration limit) {
@@ -297,17 +317,25 @@ Result<void> ProcessEngine::check_times(const ipc::Completion& completion) const
   };
   const TimePoint at = now();
   const Duration age = at - opened_ + unremarkable;
-  if (fits(outcome.wall, age) && fits(outcome.cpu, age * kMostThreads) && completion.entered <= at && completion.finished <= at)
-    return {};
-  return fail(ErrorCode::protocol, "a reply tells of times that cannot be");
+  if (!fits(outcome.wall, age) || !fits(outcome.cpu, age * kMostThreads) || completion.entered > at || completion.finished > at) {
+    return fail(ErrorCode::protocol, "a reply tells of times that cannot be");
+  }
+  if (const auto* typed = std::get_if<TypedWork>(&job.work); typed != nullptr && succeeded(outcome)) {
+    if (!registry_.find(typed->kind)->is_result(as_bytes(outcome.result))) {
+      return fail(ErrorCode::protocol, "a reply brings bytes that are no result of the kind `" + typed->kind + "`");
+    }
+  }
+  return {};
 }
 
 void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job, std::vector<EngineEvent>& events) {
   Outcome outcome = std::move(completion.reply.outcome);
-  prefetch_.learn(kind_name(*job.job), outcome.wall);
+  prefetch_.learn(kind_of(*job.job), outcome.wall);
   costs_.execute += outcome.wall;
   costs_.execute_cpu += outcome.cpu;
-  if (completion.entered > seat.idle_since) costs_.ipc += completion.entered - seat.idle_since;
+  if (const TimePoint waiting = std::max(seat.idle_since, seat.offered); completion.entered > waiting) {
+    costs_.ipc += completion.entered - waiting;
+  }
   idle_deaths_ = 0;
   seat.idle_since = std::max(seat.idle_since, completion.finished);
   last_finish_ = std::max(last_finish_, completion.finished);
@@ -319,7 +347,11 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
     }
   }
   events.emplace_back(JobEnded{job.job->id, job.attempt, seat.worker->id(), std::move(outcome)});
+  if (!seat.killed) end_head(seat);
 }
+
+// A time that a worker tells of, as far as it can be true.
+TimePoint ProcessEngine::past(TimePoint told) const { return std::clamp(told, opened_, now()); }
 
 void ProcessEngine::tell_starts(std::vector<EngineEvent>& events) {
   for (Seat& seat : seats_) {
@@ -328,7 +360,7 @@ void ProcessEngine::tell_starts(std::vector<EngineEvent>& events) {
     if (head == nullptr || head->announced || head->job->timeout == Duration::zero()) continue;
     if (const std::optional<TimePoint> at = seat.worker->requester().entered(head->ticket)) {
       head->announced = true;
-      events.emplace_back(JobStarted{head->job->id, head->attempt, seat.worker->id(), *at});
+      events.emplace_back(JobStarted{head->job->id, head->attempt, seat.worker->id(), past(*at)});
     }
   }
 }
@@ -344,7 +376,7 @@ Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const Worke
     outcome.ending = Crashed{death.signal, death.signal != 0 ? std::string() : "its worker " + death.how};
   }
   if (const std::optional<TimePoint> entered = seat.worker->requester().entered(job.ticket)) {
-    outcome.wall = std::max(Duration::zero(), Duration(now() - *entered));
+    outcome.wall = now() - past(*entered);
   }
   return outcome;
 }
@@ -354,20 +386,20 @@ Result<void> ProcessEngine::buried(Seat& seat, std::vector<EngineEvent>& events)
   WorkerProcess& worker = *seat.worker;
   collect(seat, events);  // what was published before the death is valid
   const WorkerProcess::Death death = worker.reap();
-  bool ended_by_us = false, charged = false;
+  bool charged = false;
   for (const InHand& job : worker.hand()) {
     if (job.taken_back) continue;
-    if (worker.requester().fate(job.ticket) == ipc::Fate::untouched) {
+    // Untouched, or hit by a kill that was meant for the job before it.
+    if (worker.requester().fate(job.ticket) == ipc::Fate::untouched || (seat.killed && !job.stopping)) {
       events.emplace_back(JobReturned{job.job->id, job.attempt});
       continue;
     }
     charged = true;
     Outcome outcome = death_of(seat, job, death);
     costs_.execute += outcome.wall;
-    ended_by_us = ended_by_us || job.stopping.has_value();
     events.emplace_back(JobEnded{job.job->id, job.attempt, worker.id(), std::move(outcome)});
   }
-  if (!ended_by_us) {
+  if (!seat.killed) {
     ++lost_;
     const std::string how = seat.broke_rules.empty() ? death.how : "broke the protocol (" + seat.broke_rules + ")";
     events.emplace_back(WorkerLost{worker.id(), how});
@@ -396,12 +428,15 @@ Result<void> ProcessEngine::wait(std::vector<EngineEvent>& events, TimePoint unt
     for (Seat& seat : seats_) collect(seat, events);
     rebalance();
     kick_all();
-    if (events.empty()) tell_starts(events);
+    const TimePoint at = now();
+    if (events.empty() || at - looked_ >= kLookInterval) {
+      looked_ = at;
+      tell_starts(events);
+    }
     if (!events.empty()) {
       patient_ = true;
       return {};
     }
-    const TimePoint at = now();
     escalate(at);
     if (at >= until) return {};
     arm_doorbells();
@@ -508,7 +543,7 @@ std::vector<WorkerView> ProcessEngine::view() const {
     if (head != nullptr) {
       if (const std::optional<TimePoint> entered = seat.worker->requester().entered(head->ticket)) {
         view.job = head->job->id;
-        view.since = *entered;
+        view.since = past(*entered);
       }
     }
     views.push_back(view);
@@ -522,7 +557,7 @@ EngineCosts ProcessEngine::close() {
     if (!seat.worker) continue;
     // A replacement that has not greeted yet waits for nothing.
     if (seat.worker->greeted() && last_finish_ > seat.idle_since) costs_.tail += last_finish_ - seat.idle_since;
-    if (const InHand* head = seat.worker->head(); head != nullptr && std::holds_alternative<CommandWork>(head->job->work)) {
+    if (const InHand* head = seat.worker->head(); head != nullptr && is_command(*head->job)) {
       seat.worker->hang_up();  // killed, it would leave what the command has started
     } else if (head != nullptr) {
       seat.worker->kill();

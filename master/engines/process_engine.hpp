@@ -48,7 +48,9 @@ class ProcessEngine final : public Engine {
     bool unkicked = false;             // got requests since its last wake
     int writing = -1;                  // the pipe that epoll watches until it takes more
     TimePoint idle_since{};            // ready, or its last job finished
+    TimePoint offered{};               // the last job that found it with nothing in hand
     std::optional<TimePoint> kill_at;  // it was asked to end a command, and this is when patience ends
+    bool killed = false;               // by us, for a job that was to stop
     std::string broke_rules;           // why we ended it, when it sent what it must not
   };
   enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake };
@@ -57,7 +59,7 @@ class ProcessEngine final : public Engine {
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::size_t seat);
   void unwatch(int fd);
   void collect(Seat& seat, std::vector<EngineEvent>& events);
-  [[nodiscard]] Result<void> check_times(const ipc::Completion& completion) const;
+  [[nodiscard]] Result<void> check(const ipc::Completion& completion, const JobSpec& job) const;
   void finish(Seat& seat, ipc::Completion& completion, const InHand& job, std::vector<EngineEvent>& events);
   void rebalance();
   void kick_all();
@@ -66,6 +68,9 @@ class ProcessEngine final : public Engine {
   void tell_starts(std::vector<EngineEvent>& events);
   [[nodiscard]] TimePoint next_look(TimePoint now) const;
   void escalate(TimePoint now);
+  void end_head(Seat& seat);
+  void kill(Seat& seat);
+  [[nodiscard]] TimePoint past(TimePoint told) const;
   // Says after which reply each worker shall ring.
   void arm_doorbells();
   // Looks once more after it was said that the master sleeps.
@@ -92,7 +97,7 @@ class ProcessEngine final : public Engine {
   std::uint32_t idle_deaths_ = 0;
   std::uint64_t lost_ = 0;
   EngineCosts costs_;
-  TimePoint opened_{}, last_finish_{};
+  TimePoint opened_{}, last_finish_{}, looked_{};
 };
 
 }  // namespace runner::master

@@ -17,17 +17,19 @@
 
 #include <runner/registry.hpp>
 #include "ipc/hello.hpp"
+#include "ipc/layout.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
 
 namespace runner::master {
 
 using ipc::Transport;
+inline constexpr std::uint32_t kMostProcs = ipc::kMaxWorkers;
 enum class StartMethod : std::uint8_t { spawn, fork };
 enum class Bind : std::uint8_t { core, none };
 
 struct ProcessOptions {
-  std::uint32_t procs = 1;
+  std::uint32_t procs = 1;  // at most kMostProcs
   Transport transport = Transport::shm;
   StartMethod start = StartMethod::spawn;
   Bind bind = Bind::core;

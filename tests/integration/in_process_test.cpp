@@ -51,7 +51,7 @@ TEST_P(InProcess, AJobThatDoesNotReturnEndsTheRunWithItsNameAndWhatIsSafe) {
       folder_.run({"--mode", GetParam(), "--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"});
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.err,
-              AllOf(HasSubstr("`stuck` did not return"), HasSubstr("5 outcomes are safe"), HasSubstr("--mode processes")));
+              AllOf(HasSubstr("the job `stuck` was asked to return at its timeout of 200 ms and did not"), HasSubstr("5 outcomes are safe"), HasSubstr("--mode processes")));
   const std::string results = folder_.read("r.jsonl");
   EXPECT_EQ(std::count(results.begin(), results.end(), '\n'), 5);
 }

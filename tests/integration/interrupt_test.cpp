@@ -48,7 +48,16 @@ TEST_P(Interrupt, OnceLetsWhatRunsFinishAndStartsNothingMore) {
   EXPECT_EQ(ended.status, 130) << ended.err;
   EXPECT_EQ(ended.out.substr(0, 9), "finished\n");
   EXPECT_THAT(folder_.read("r.jsonl"), HasSubstr("\"job\":\"run\",\"kind\":\"command\",\"status\":\"ok\""));
-  EXPECT_THAT(folder_.read("r.jsonl"), Not(HasSubstr("later-50")));
+  EXPECT_THAT(folder_.read("r.jsonl"), Not(HasSubstr("later-3\"")));
+}
+
+TEST_P(Interrupt, OnceKeepsTheFailureOfAJobThatWouldHaveBeenTriedAgain) {
+  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done; exit 7\", retries: 3}]\n"));
+  ASSERT_TRUE(begun());
+  running.signal(SIGINT);
+  folder_.write("go", "");
+  EXPECT_EQ(running.wait().status, 130);
+  EXPECT_THAT(folder_.read("r.jsonl"), HasSubstr("\"job\":\"run\",\"kind\":\"command\",\"status\":\"failed\",\"attempts\":1"));
 }
 
 TEST_P(Interrupt, TwiceEndsWhatRuns) {

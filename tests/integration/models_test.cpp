@@ -122,6 +122,29 @@ TEST(Models, CarryResultsOfEverySize) {
   EXPECT_EQ(folder.run({"--mode", "serial", "--progress", "none", "jobs.yaml"}).out, first.out);
 }
 
+TEST(Models, LetNobodyWaitBehindALongJobWhileAnotherWorkerIsIdle) {
+  const Folder folder;
+  // The first one ends only once the last one has run.
+  folder.write("jobs.yaml",
+               "version: 1\njobs:\n  - {name: long, shell: \"while [ ! -e go ]; do sleep 0.02; done\"}\n"
+               "  - {name: short, command: [\"true\"]}\n  - {name: typed, kind: noop}\n  - {name: go, command: [touch, go]}\n");
+  for (const char* transport : {"shm", "pipe"}) {
+    Running running(folder, words({"--procs", "2", "--progress", "none", "--transport", transport, "jobs.yaml"}));
+    EXPECT_TRUE(eventually([&] { return folder.exists("go"); })) << transport;
+    EXPECT_EQ(running.wait().status, 0) << transport;
+    std::filesystem::remove(folder.path() / "go");
+  }
+}
+
+TEST(Models, GiveACommandAFifoThatNobodyWritesToWithoutWaitingForIt) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{name: c, command: [cat], stdin: fifo}]\n");
+  ASSERT_EQ(folder.run_other({"mkfifo", "fifo"}).status, 0);
+  for (const char* mode : {"processes", "serial"}) {
+    EXPECT_EQ(folder.run({"--mode", mode, "--progress", "none", "jobs.yaml"}).status, 0) << mode;
+  }
+}
+
 TEST(Models, NameTheirProcesses) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{kind: sleep, args: {duration: 100s}}, {command: [sleep, \"100\"]}]\n");

@@ -14,7 +14,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 
 TEST(Output, OfACommandIsKeptTogether) {
   const Folder folder;
@@ -145,8 +144,7 @@ TEST(Output, OfProgressIsOnStandardErrorAndNoneMeansNone) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{name: bad, command: [\"false\"], allow_failure: true}]\n");
   EXPECT_THAT(folder.run({"--progress", "lines", "jobs.yaml"}).err, HasSubstr("bad: exit status 1"));
-  EXPECT_THAT(folder.run({"jobs.yaml"}).out, IsEmpty());
-  EXPECT_THAT(folder.run({"--progress", "none", "jobs.yaml"}).err, Not(HasSubstr("\x1b")));
+  EXPECT_THAT(folder.run({"--progress", "none", "jobs.yaml"}).err, testing::StartsWith("1 job · 1 failed (1 allowed to fail)"));
 }
 
 }  // namespace

@@ -18,6 +18,7 @@
 #include <cereal/types/optional.hpp>
 #include <cereal/types/string.hpp>
 #include <cereal/types/vector.hpp>
+#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -75,6 +76,14 @@ template <auto Function>
   };
   kind.args_json = [](std::span<const std::byte> wire) {
     return to_json_value(from_wire<Args>(wire)).dump(-1, ' ', false, Json::error_handler_t::replace);
+  };
+  kind.is_result = [](std::span<const std::byte> wire) {
+    try {
+      static_cast<void>(from_wire<Returned>(wire));
+      return true;
+    } catch (const std::exception&) {
+      return false;
+    }
   };
   kind.result_json = [](std::span<const std::byte> wire) {
     return to_json_value(from_wire<Returned>(wire)).dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -3,7 +3,7 @@
 // Called from  encode_args, args_json and result_json: the master's thread. call: whichever thread or process runs the job.
 // Owns         its description; the functions are code of the program or of a plug-in that is never unloaded.
 // Fails with   encode_args throws ValueError, args_json, result_json and call throw WireError on bytes that are not theirs, and
-// call
+//              call
 //              lets every exception of the job's own function pass.
 #pragma once
 
@@ -33,6 +33,7 @@ struct Kind {
   std::string (*call)(std::span<const std::byte> args, JobContext& context) = nullptr;
   // Wire bytes -> JSON text of one line.
   std::string (*args_json)(std::span<const std::byte> args) = nullptr;
+  bool (*is_result)(std::span<const std::byte> result) = nullptr;  // whether these bytes are one at all; never throws
   std::string (*result_json)(std::span<const std::byte> result) = nullptr;
 
   // How the async engine runs it without blocking its loop; null: `call` runs on the loop and blocks it.

@@ -92,7 +92,8 @@ class ValueReader : public cereal::InputArchive<ValueReader, cereal::AllowEmptyC
 
  private:
   [[nodiscard]] const Value* take(const char* name);
-  [[noreturn]] void missing(const char* name, const char* description) const;
+  // Noted only: what looks missing may be a slip of the pen, which finish() sees.
+  void missing(const char* name, const char* description);
   [[noreturn]] void out_of_range(const Value& given, const char* name, const std::string& low, const std::string& high) const;
   static void check_choice(const Value& given, const char* name, std::string_view text,
                            std::initializer_list<std::string_view> choices);
@@ -113,6 +114,7 @@ class ValueReader : public cereal::InputArchive<ValueReader, cereal::AllowEmptyC
   const Value* value_;
   std::string owner_;
   std::vector<const char*> asked_;  // names the struct has, for finish()
+  std::string missing_;             // the message for the first of them that was not given
 };
 
 template <class T>

@@ -51,8 +51,8 @@ int run(const std::vector<std::string>& arguments) {
   int fd = ::open("/dev/null", O_RDONLY);
   while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDONLY);
   if (fd >= 0) ::close(fd);
-  // A closed pipe is an error like any other, and gets a message.
-  ::signal(SIGPIPE, SIG_IGN);
+  // A closed pipe, or a file that may grow no more, is an error like any other, and gets a message.
+  for (const int failed_write : {SIGPIPE, SIGXFSZ}) ::signal(failed_write, SIG_IGN);
   ::signal(SIGCHLD, SIG_DFL);  // ignored by whoever started us, the kernel would forget how children end
   const Result<Command> command = parse_arguments(arguments);
   if (!command) {

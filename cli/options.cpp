@@ -18,16 +18,16 @@ namespace runner::cli {
 namespace {
 
 constexpr const char* kRunDescription =
-    "Runs batches of CPU-heavy jobs on isolated worker processes, and shows what the isolation costs.";
+    "Runs batches of CPU-heavy jobs on isolated worker processes, and shows what the\nisolation costs.";
 
 constexpr const char* kRunExamples = R"(EXAMPLES
-  runner jobs.yaml                         as many worker processes as there are usable CPUs
+  runner jobs.yaml                         a worker process for each usable CPU
   runner --procs 8 jobs.yaml               eight of them
   runner check jobs.yaml                   only look whether the file is right
   runner --dry-run jobs.yaml               print what would run
-  runner --results out.jsonl jobs.yaml     one JSON object per job (out.csv: a table)
+  runner --results out.jsonl jobs.yaml     one JSON object per job (or .csv)
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
-  runner --mode threads jobs.yaml          the same jobs on threads of this process, to compare
+  runner --mode threads jobs.yaml          the same on threads, to compare
   runner kinds primes                      what a typed job takes and gives
   generate-jobs | runner -                 the batch from standard input
 
@@ -44,14 +44,16 @@ A BATCH FILE
     - name: count                                  # a line of shell
       shell: sort words.txt | uniq -c > counts.txt
 
-RESULTS go to standard output: a command's own output, a typed job's result as one line of JSON.
+RESULTS go to standard output: a command's own output, a typed job's result as
+one line of JSON.
 Progress and the closing summary go to standard error.
 
 EXIT STATUS
   0    every job ended well, or was allowed to fail
   1    some job did not, or results could not be written
   2    the command line or the batch file is wrong; nothing has run
-  130  interrupted: Ctrl-C lets running jobs finish, a second one ends them, a third ends everything
+  130  interrupted: Ctrl-C lets running jobs finish, a second one ends them, a
+       third ends everything
 )";
 
 class Formatter : public CLI::Formatter {
@@ -116,6 +118,7 @@ void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
 
 // Parses; answers the help page if that was asked for. What is left over is an error with a near miss.
 Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> arguments) {
+  std::erase(arguments, "--");  // what follows is a file anyway
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     app.parse(std::move(arguments));
@@ -150,7 +153,7 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
   shape(app,
         "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
         "  runner check jobs.yaml               check a batch file, run nothing\n"
-        "  runner kinds [NAME]                  the kinds of typed jobs and their arguments\n"
+        "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
         "  runner --version | --help\n");
   app.footer(kRunExamples);
   app.add_option("FILE", options.file, "The batch file")->option_text(" ");
@@ -169,7 +172,8 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
   const CLI::Option* bind =
       choice<master::Bind>(app, "--bind", options.bind, {{"core", master::Bind::core}, {"none", master::Bind::none}},
                            "A core for each process when there are enough\n(default), or none");
-  app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
+  const CLI::Option* results =
+      app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
       ->option_text("FILE.jsonl|FILE.csv");
   app.add_flag("-k,--keep-order", options.keep_order, "Output and results in the order of the batch");
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
@@ -185,6 +189,9 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
   if (options.file.empty()) return no_file("");
+  if (results->count() != 0 && options.results.empty()) {
+    return fail(ErrorCode::usage, "--results names no file (an empty variable?); give one that ends in .jsonl or .csv");
+  }
   for (const CLI::Option* option : {transport, start, bind}) {
     if (option->count() != 0 && options.mode != Mode::processes) {
       return fail(

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
@@ -172,15 +173,23 @@ int run_batch(const RunOptions& options) {
   Batch& batch = checked->batch;
   if (options.dry_run) {
     const Result<void> printed = print_jobs(batch, registry);
-    return printed ? kAllWell : not_started(printed.error());
+    if (printed) return kAllWell;
+    complain(printed.error());
+    return printed.error().code == ErrorCode::unwritable ? kNotAllWell : kNothingRan;
   }
 
+  std::error_code unknown;
+  if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
+    return not_started({ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
+  }
   Sinks sinks(registry, options);
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
   const std::uint32_t cpus = master::usable_cpus().count;
-  const std::uint32_t procs = options.procs.value_or(std::min(cpus, kMostProcs));
+  // Nobody is started who would find nothing to do.
+  const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
+  const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
   const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck);
   if (!engine->can_end_jobs()) {
@@ -213,7 +222,9 @@ int check_batch(const CheckOptions& options) {
                  checked->entries == 1 ? "y" : "ies");
   Result<void> written = out.end_record();
   if (written) written = out.flush();
-  return written ? kAllWell : not_started(written.error());
+  if (written) return kAllWell;
+  complain(written.error());
+  return kNotAllWell;
 }
 
 }  // namespace runner::cli

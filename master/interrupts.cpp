@@ -2,9 +2,11 @@
 
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
@@ -18,16 +20,35 @@ namespace {
 std::atomic<unsigned> signals{0};    // as count() tells them
 std::atomic<std::uint64_t> rung{0};  // each adds one to the descriptor's counter, a moment later
 std::atomic<int> wake{-1};
+std::atomic<std::int64_t> last_urgent{0};
+
+constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
+constexpr unsigned kNotHeard = 4;  // the third one ends everything; if there is a fourth, nobody listens
+// `timeout` and service managers send SIGTERM to the process and to its group: that is one wish.
+constexpr std::int64_t kOneWish = 200'000'000;
+
+std::int64_t monotonic_ns() {
+  timespec time{};
+  ::clock_gettime(CLOCK_MONOTONIC, &time);
+  return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+}
 
 void on_signal(int signal) {
   const int saved = errno;
-  unsigned now = signals.load(std::memory_order_relaxed);
-  while (!signals.compare_exchange_weak(now, signal == SIGTERM ? std::max(now + 1, 2U) : now + 1)) {
+  const bool urgent = signal != SIGINT;
+  if (urgent) {
+    const std::int64_t at = monotonic_ns();
+    if (at - last_urgent.exchange(at) < kOneWish) return;
   }
-  rung.fetch_add(1, std::memory_order_relaxed);
+  unsigned before = signals.load(std::memory_order_relaxed), after = 0;
+  do {
+    after = urgent ? std::max(before + 1, 2U) : before + 1;
+  } while (!signals.compare_exchange_weak(before, after));
+  // A write that blocks for ever, say: only the end of the process helps, and it takes the workers with it.
+  if (after >= kNotHeard) ::_exit(130);
   const std::uint64_t one = 1;
   // A counter that is full is readable already.
-  if (::write(wake.load(std::memory_order_relaxed), &one, sizeof one) < 0) errno = saved;
+  if (::write(wake.load(std::memory_order_relaxed), &one, sizeof one) > 0) rung.fetch_add(1, std::memory_order_relaxed);
   errno = saved;
 }
 
@@ -39,19 +60,31 @@ Result<std::unique_ptr<Interrupts>> Interrupts::install() {
   std::unique_ptr<Interrupts> interrupts(new Interrupts(std::move(fd)));  // gives the signals back if the rest fails
   signals = 0;
   rung = 0;
+  last_urgent = 0;
   wake = interrupts->fd();
   struct sigaction action{};
   action.sa_handler = on_signal;  // without SA_RESTART: a blocking wait returns
   sigemptyset(&action.sa_mask);
-  for (const int signal : {SIGINT, SIGTERM}) {
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (const int signal : kSignals) {
+    // Ignored by whoever started us (nohup; a job in the background of a script): then it is not meant for us.
+    struct sigaction before{};
+    if (os::call("sigaction", ::sigaction, signal, nullptr, &before) != 0) return os::failure("watch for Ctrl-C", "sigaction");
+    if (before.sa_handler == SIG_IGN && signal != SIGTERM) continue;
     if (os::call("sigaction", ::sigaction, signal, &action, nullptr) != 0) return os::failure("watch for Ctrl-C", "sigaction");
+    sigaddset(&ours, signal);
   }
+  // Blocked by whoever started us, they would never come.
+  if (os::call("sigprocmask", ::sigprocmask, SIG_UNBLOCK, &ours, nullptr) != 0) return os::failure("watch for Ctrl-C", "sigprocmask");
   return interrupts;
 }
 
 Interrupts::~Interrupts() {
-  ::signal(SIGINT, SIG_DFL);
-  ::signal(SIGTERM, SIG_DFL);
+  for (const int signal : kSignals) {
+    struct sigaction now{};
+    if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == on_signal) ::signal(signal, SIG_DFL);
+  }
   wake = -1;
 }
 

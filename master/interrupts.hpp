@@ -1,7 +1,7 @@
-// interrupts.hpp - Ctrl-C and SIGTERM, as something the run loop can wait for.
+// interrupts.hpp - Ctrl-C, SIGTERM and SIGHUP, as something the run loop can wait for.
 //
 // Called from  the main thread installs it; the handler runs anywhere and only counts. so_far: any thread.
-// Owns         the process's SIGINT and SIGTERM dispositions while it lives; at most one exists.
+// Owns         the process's SIGINT, SIGTERM and SIGHUP dispositions while it lives; at most one exists.
 // Fails with   system, when it is installed.
 #pragma once
 
@@ -22,7 +22,8 @@ class Interrupts {
 
   // Readable after a signal, until count() was asked.
   [[nodiscard]] int fd() const { return fd_.get(); }
-  // How urgent it is: each SIGINT counts one; SIGTERM counts as the second at least.
+  // How urgent it is: each SIGINT counts one; SIGTERM or a closed terminal (SIGHUP) counts as the second at
+  // least. A fourth is not counted: it ends the program where it stands, with status 130, and with it the workers.
   [[nodiscard]] unsigned count();
   // The same, from any thread, leaving fd() as it is: for who watches while the loop's thread is inside a job.
   [[nodiscard]] unsigned so_far() const;

@@ -69,9 +69,9 @@ class Loop {
     for (EngineEvent& event : events_) take(event);
     scheduler_.tick(now_, actions_);
     listen();
+    carry_out();  // before anybody is shown how far it is
     if (now_ >= next_tick_) show();
     if (now_ - last_flush_ >= kFlushInterval) flush();
-    carry_out();
   }
 
   void fill() {

@@ -25,10 +25,7 @@ Result<void> JobPrinter::ended(const master::JobRecord& record) {
 
 Result<void> JobPrinter::print_result(const master::JobRecord& record) {
   const Result<std::string_view> result = results_.of(record);
-  if (!result) {
-    console_.err().buffer() += printable(record.job.name) + ": " + printable(result.error().text) + "\n";
-    return console_.err().end_record();
-  }
+  if (!result) return tl::unexpected(result.error());  // a result that cannot be told is lost
   std::string& out = console_.out().buffer();
   if (std::exchange(mid_line_, false)) out += '\n';  // or the line would be no JSON
   out += "{\"job\":";

@@ -1,6 +1,7 @@
 #include "report/output_file.hpp"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/sendfile.h>
@@ -22,7 +23,7 @@ namespace {
 constexpr std::size_t kFlushAt = std::size_t{64} << 10;
 
 std::string why_not(const std::string& path, int error) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const std::string folder = std::filesystem::absolute(path).parent_path().string();
   switch (error) {
     case EISDIR: return fmt::format("cannot write `{}`: it is a folder; give the name of a file", path);
     case ENOENT: return fmt::format("cannot write `{}`: there is no folder `{}`; make it first", path, folder);
@@ -38,8 +39,12 @@ std::string why_not(const std::string& path, int error) {
 }  // namespace
 
 Result<OutputFile> OutputFile::create(const std::string& path) {
-  UniqueFd fd(os::retry("open", ::open, path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+  UniqueFd fd(os::retry("open", ::open, path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
   if (!fd) return fail(ErrorCode::unwritable, why_not(path, errno));
+  // Kept until the file is closed. A file system that knows no locks lets everybody in.
+  if (os::retry("flock", ::flock, fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    return fail(ErrorCode::unwritable, fmt::format("cannot write `{}`: another run writes it; give another name", path));
+  }
   return OutputFile(std::move(fd), "`" + path + "`");
 }
 
@@ -57,6 +62,12 @@ Result<OutputFile> OutputFile::temporary() {
     ::unlink(path.c_str());
   }
   return OutputFile(std::move(fd), name);
+}
+
+Result<void> OutputFile::empty() {
+  // Only a regular file has anything to lose; others cannot be cut.
+  if (os::retry("ftruncate", ::ftruncate, fd_, off_t{0}) == 0 || errno == EINVAL) return {};
+  return fail(ErrorCode::unwritable, os::describe(fmt::format("empty {}", name_), "ftruncate", errno));
 }
 
 Result<void> OutputFile::end_record() {

@@ -19,13 +19,14 @@ namespace runner::report {
 
 class OutputFile {
  public:
-  // Makes the file, or empties it.
+  // Makes the file, or opens it as it is; nobody else can meanwhile. empty() is for when it is sure that there will be output.
   [[nodiscard]] static Result<OutputFile> create(const std::string& path);
   // A file without a name in $TMPDIR, else /tmp; it may be read as well.
   [[nodiscard]] static Result<OutputFile> temporary();
   // A descriptor of somebody else's; `name` is for messages: "standard output".
   OutputFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}
 
+  [[nodiscard]] Result<void> empty();
   // A record is appended here, then end_record() is called. Nothing that is not a whole record ever stays here.
   [[nodiscard]] std::string& buffer() { return buffer_; }
   [[nodiscard]] Result<void> end_record();

@@ -101,7 +101,7 @@ Result<std::unique_ptr<ResultsFile>> ResultsFile::open(const std::string& path, 
 }
 
 Result<void> ResultsFile::started(const master::RunInfo&) {
-  if (format_ == Format::json_lines) return {};
+  if (Result<void> emptied = file_.empty(); !emptied || format_ == Format::json_lines) return emptied;
   file_.buffer() += kHeader;
   return file_.end_record();
 }
@@ -116,11 +116,8 @@ Result<void> ResultsFile::ended(const master::JobRecord& record) {
     row.err = stream(record, outcome.err, "stderr", kept);
   } else if (succeeded(outcome)) {
     const Result<std::string_view> result = results_.of(record);
-    if (result) {
-      row.result = *result;
-    } else {
-      row.error = error = result.error().text;
-    }
+    if (!result) return tl::unexpected(result.error());
+    row.result = *result;
   }
   if (!succeeded(outcome)) row.error = error = describe(outcome);
   if (const auto* crashed = std::get_if<Crashed>(&outcome.ending); crashed != nullptr && crashed->signal != 0) {
@@ -156,6 +153,7 @@ Result<std::string> ResultsFile::keep(const master::JobRecord& record, const Cap
   std::string path = folder + "/" + file_name(record.job, name);
   Result<OutputFile> file = OutputFile::create(path);
   if (!file) return tl::unexpected(file.error());
+  if (Result<void> emptied = file->empty(); !emptied) return tl::unexpected(emptied.error());
   if (Result<void> copied = file->copy(captured.spill.get(), 0, captured.bytes); !copied) return tl::unexpected(copied.error());
   return path;
 }

@@ -25,12 +25,13 @@ Duration time_of(const timeval& time) { return std::chrono::seconds(time.tv_sec)
 }  // namespace
 
 Result<std::unique_ptr<Command>> Command::start(const CommandWork& work) {
+  const TimePoint began = steady_clock::now();  // the program computes before we hear that it is there
   Result<Spawned> spawned = spawn(work);
   if (!spawned) return tl::unexpected(spawned.error());
-  return std::unique_ptr<Command>(new Command(std::move(*spawned)));
+  return std::unique_ptr<Command>(new Command(std::move(*spawned), began));
 }
 
-Command::Command(Spawned spawned) : spawned_(std::move(spawned)), started_(steady_clock::now()) {}
+Command::Command(Spawned spawned, TimePoint began) : spawned_(std::move(spawned)), started_(began) {}
 
 Command::~Command() {
   if (reaped_) return;

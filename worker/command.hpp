@@ -47,7 +47,7 @@ class Command {
   [[nodiscard]] Outcome outcome();
 
  private:
-  explicit Command(Spawned spawned);
+  Command(Spawned spawned, TimePoint began);
   // Bounded, so that one busy writer cannot keep us from the other stream, or from the clock.
   static constexpr int kBlocksAtOnce = 16;
   void drain(UniqueFd& pipe, Capture& into, int blocks);

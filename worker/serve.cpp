@@ -30,14 +30,14 @@ constexpr int kDone = 0, kNoHello = 70, kBrokenConnection = 71;
 
 // Things a worker must get right before it runs anybody's code:
 //  1. It dies with its master. PDEATHSIG counts from now, so whether the master died a moment ago is looked at afterwards.
-//  2. A terminal's Ctrl-C, or a SIGTERM to the whole group, is the master's to decide on. Crash signals kill: the status is the evidence.
+//  2. A terminal's Ctrl-C or its end, or a SIGTERM to the whole group, is the master's to decide on. Crash signals kill: the status is the evidence.
 //  3. Its standard input is nobody's; what a job prints goes to stderr, so that stdout carries results only.
 Result<void> take_over_process(const ipc::Hello& hello) {
   ::prctl(PR_SET_NAME, ("runner-w" + std::to_string(hello.worker)).c_str());
   if (os::call("prctl", ::prctl, PR_SET_PDEATHSIG, SIGKILL) != 0) return os::failure("follow the master", "prctl");
   if (::getppid() != hello.master_pid) return fail(ErrorCode::system, "the master is gone");
 
-  for (const int asked : {SIGINT, SIGTERM}) ::signal(asked, SIG_IGN);
+  for (const int asked : {SIGINT, SIGTERM, SIGHUP}) ::signal(asked, SIG_IGN);
   for (const int fatal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPIPE}) ::signal(fatal, SIG_DFL);
   ::signal(SIGCHLD, SIG_DFL);  // ignored by whoever started us, the kernel would forget how commands end
 

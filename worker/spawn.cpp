@@ -61,7 +61,7 @@ RUNNER_IN_CHILD int become_program(void* argument) {
   // exec resets handlers but keeps what is ignored, and we ignore some. Not by sigaction(3): a sanitizer keeps its own table of
   // handlers behind that, which is ours too as long as we share memory.
   const KernelAction usual;
-  for (const int ignored : {SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGHUP, SIGCHLD}) {
+  for (const int ignored : {SIGINT, SIGQUIT, SIGPIPE, SIGTERM, SIGHUP, SIGCHLD, SIGXFSZ}) {
     ::syscall(SYS_rt_sigaction, ignored, &usual, nullptr, sizeof(std::uint64_t));
   }
   if (::dup2(plan.in, STDIN_FILENO) < 0 || ::dup2(plan.out, STDOUT_FILENO) < 0 || ::dup2(plan.err, STDERR_FILENO) < 0) {

@@ -36,6 +36,12 @@ TimePoint now() { return steady_clock::now(); }
 
 bool is_command(const JobSpec& job) { return std::holds_alternative<CommandWork>(job.work); }
 
+// Jobs that share this take about equally long: the kind, or the program.
+std::string_view learnt_by(const JobSpec& job) {
+  const auto* command = std::get_if<CommandWork>(&job.work);
+  return command != nullptr ? std::string_view(command->argv.front()) : kind_of(job);
+}
+
 }  // namespace
 
 std::unique_ptr<Engine> make_process_engine(const ProcessOptions& options, Registry& registry) {
@@ -75,15 +81,14 @@ Result<void> ProcessEngine::open() {
   for (std::uint32_t i = 0; i < options_.procs; ++i) {
     if (Result<void> seated = seat_worker(seats_[i], WorkerId{i}); !seated) return seated;
   }
-  std::vector<EngineEvent> events;
+  // One that dies meanwhile is replaced like any other; wait() tells of it.
   while (std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) { return !seat.worker->greeted(); })) {
-    const Result<bool> slept = sleep(events, TimePoint::max(), -1);
+    const Result<bool> slept = sleep(pending_, TimePoint::max(), -1);
     if (!slept) return tl::unexpected(slept.error());
-    if (!events.empty()) {
-      return fail(ErrorCode::system, "a worker " + std::get<WorkerLost>(events.front()).how + " before it was ready");
-    }
   }
-  costs_.start = now() - began;
+  const TimePoint ready = now();
+  costs_.start = ready - began;
+  for (Seat& seat : seats_) seat.idle_since = ready;  // until here it was the start
   return {};
 }
 
@@ -149,10 +154,9 @@ std::uint32_t ProcessEngine::allowance(const Seat& seat, bool command, Duration 
   if (!seat.worker || !seat.worker->greeted() || seat.kill_at || seat.worker->requester().full()) return 0;
   const WorkerProcess& worker = *seat.worker;
   // One command is always queued behind the one that runs. What is in a pipe cannot be taken back when that one turns out to be
-  // long, so there only commands that are known to be short wait for each other.
-  const bool may_wait = options_.transport == Transport::shm || (prefetch_.known("command") && each < kShort);
-  const std::uint32_t most = may_wait ? 2 : 1;
-  if (command) return worker.held() < most ? most - worker.held() : 0;
+  // long, so there it waits only for a program that is known to be short.
+  if (command && options_.transport == Transport::pipe) return worker.held() == 0 || (worker.held() == 1 && worker.queued() < kShort);
+  if (command) return worker.held() < 2 ? 2 - worker.held() : 0;
   const std::uint32_t more = Prefetch::more(worker.held(), worker.queued(), each);
   const std::uint32_t free = options_.geometry.depth - std::min(worker.held(), options_.geometry.depth);
   return std::min(more, free);
@@ -165,13 +169,13 @@ std::uint32_t ProcessEngine::room() const {
 }
 
 void ProcessEngine::start(const JobSpec& job, Attempt attempt) {
-  const std::string_view kind = kind_of(job);
   last_was_command_ = is_command(job);
-  last_expected_ = prefetch_.expected(kind);
+  last_expected_ = expected(job);
   // The worker with the least in hand; among idle ones the one that fell idle last, whose caches are warm.
   Seat* best = nullptr;
   for (Seat& seat : seats_) {
     if (!seat.worker || !seat.worker->greeted() || seat.kill_at || seat.worker->requester().full()) continue;
+    if (options_.transport == Transport::pipe && allowance(seat, last_was_command_, last_expected_) == 0) continue;
     if (best == nullptr || seat.worker->queued() < best->worker->queued() ||
         (seat.worker->held() == 0 && best->worker->held() == 0 && seat.idle_since > best->idle_since)) {
       best = &seat;
@@ -186,13 +190,19 @@ void ProcessEngine::start(const JobSpec& job, Attempt attempt) {
 
 void ProcessEngine::hand_over(Seat& seat, const JobSpec& job, Attempt attempt) {
   if (seat.worker->held() == 0) seat.offered = now();
-  if (Result<void> given = seat.worker->give(job, attempt, prefetch_.expected(kind_of(job))); !given) {
+  if (Result<void> given = seat.worker->give(job, attempt, expected(job)); !given) {
     Outcome outcome;
     outcome.ending = Failed{"it could not be sent to a worker: " + given.error().text};
     pending_.emplace_back(JobEnded{job.id, attempt, seat.worker->id(), std::move(outcome)});
     return;
   }
   seat.unkicked = true;
+}
+
+// How long it will take, by what was measured. A program that was never run before is not taken for a short one.
+Duration ProcessEngine::expected(const JobSpec& job) const {
+  if (is_command(job) && !prefetch_.known(learnt_by(job))) return kShort;
+  return prefetch_.expected(learnt_by(job));
 }
 
 // Nobody waits behind a long job while another worker has nothing to do.
@@ -330,7 +340,7 @@ Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSp
 
 void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job, std::vector<EngineEvent>& events) {
   Outcome outcome = std::move(completion.reply.outcome);
-  prefetch_.learn(kind_of(*job.job), outcome.wall);
+  prefetch_.learn(learnt_by(*job.job), outcome.wall);
   costs_.execute += outcome.wall;
   costs_.execute_cpu += outcome.cpu;
   if (const TimePoint waiting = std::max(seat.idle_since, seat.offered); completion.entered > waiting) {

@@ -64,6 +64,7 @@ class ProcessEngine final : public Engine {
   void rebalance();
   void kick_all();
   [[nodiscard]] std::uint32_t allowance(const Seat& seat, bool command, Duration each) const;
+  [[nodiscard]] Duration expected(const JobSpec& job) const;
   void hand_over(Seat& seat, const JobSpec& job, Attempt attempt);
   void tell_starts(std::vector<EngineEvent>& events);
   [[nodiscard]] TimePoint next_look(TimePoint now) const;

@@ -41,8 +41,27 @@ ThreadCrew::ThreadCrew(std::uint32_t procs)
       limit_(tbb::global_control::max_allowed_parallelism, procs + 1),
       arena_(static_cast<int>(procs), 0) {}
 
+// oneTBB ends the program when it cannot make a thread, so it is tried out first.
+Result<void> try_threads(std::uint32_t procs) {
+  std::vector<std::thread> all;
+  std::mutex gate;
+  std::unique_lock closed(gate);
+  std::string refused;
+  try {
+    while (all.size() < procs) all.emplace_back([&gate] { const std::lock_guard passed(gate); });
+  } catch (const std::exception& error) {
+    refused = error.what();
+  }
+  closed.unlock();
+  for (std::thread& one : all) one.join();
+  if (refused.empty()) return {};
+  return fail(ErrorCode::system, "only " + std::to_string(all.size()) + " of " + std::to_string(procs) +
+                                     " threads could be started (" + refused + "); ask for fewer with --procs");
+}
+
 Result<void> ThreadCrew::open() {
   if (Result<void> opened = completions_.open(); !opened) return opened;
+  if (Result<void> possible = try_threads(procs_); !possible) return possible;
   for (std::uint32_t i = 0; i < procs_; ++i) {
     inside_.fetch_add(1, std::memory_order_relaxed);
     hands_over(this);

@@ -91,7 +91,7 @@ Result<void> WorkerProcess::give(const JobSpec& job, Attempt attempt, Duration e
 }
 
 Result<bool> WorkerProcess::collect(ipc::Completion& completion, InHand& job) {
-  const Result<bool> got = requester_->collect(completion);
+  Result<bool> got = requester_->collect(completion);
   if (!got || !*got) return got;
   while (hand_.front().taken_back) hand_.pop_front();
   if (hand_.front().ticket != completion.ticket) {

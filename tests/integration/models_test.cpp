@@ -81,7 +81,7 @@ TEST(Models, GiveTheSameResultsByteForByteInOrder) {
 
 TEST(Models, SayWhichTheyWere) {
   const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop}]\n");
+  folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop, matrix: {i: [1, 2]}}]\n");
   EXPECT_THAT(folder.run({"--procs", "1", "jobs.yaml"}).err, HasSubstr("1 worker process (shm, spawn, "));
   EXPECT_THAT(folder.run({"--procs", "2", "--bind", "none", "--transport", "pipe", "--start", "fork", "jobs.yaml"}).err,
               HasSubstr("2 worker processes (pipe, fork, not bound to cores)"));

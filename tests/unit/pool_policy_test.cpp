@@ -122,6 +122,8 @@ TEST(Interrupts, TakeSigtermForTheSecondCtrlCAtLeast) {
   ::raise(SIGTERM);
   EXPECT_EQ((*interrupts)->count(), 2U);
   ::raise(SIGTERM);
+  EXPECT_EQ((*interrupts)->count(), 2U) << "sent to the process and to its group, it is one wish";
+  ::raise(SIGINT);
   EXPECT_EQ((*interrupts)->count(), 3U);
 }
 
@@ -131,7 +133,7 @@ TEST(Interrupts, GiveTheSignalsBackWhenTheyEnd) {
     const Result<std::unique_ptr<Interrupts>> interrupts = Interrupts::install();
     ASSERT_TRUE(interrupts.has_value());
   }
-  for (const int signal : {SIGINT, SIGTERM}) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
     struct sigaction now{};
     ASSERT_EQ(::sigaction(signal, nullptr, &now), 0);
     EXPECT_EQ(now.sa_handler, SIG_DFL);

@@ -261,15 +261,15 @@ TEST_F(Results, EndWithAWholeRecordWhenTheDiskIsFull) {
   EXPECT_TRUE(file->finished({})) << "said once is enough";
 }
 
-TEST_F(Results, WhoseBytesAreNotThoseOfTheKindSaySo) {
+TEST_F(Results, WhoseBytesAreNotThoseOfTheKindAreNeverCalledOk) {
   auto file = open("out.jsonl");
-  write(*file, typed(0, "liar", "report_point", "xyz"));
-  write(*file, typed(1, "stranger", "no_such_kind"));
-  ASSERT_TRUE(file->flush());
-  for (const Json& record : lines(path("out.jsonl"))) {
-    EXPECT_FALSE(record.contains("result"));
-    EXPECT_TRUE(record["error"].get<std::string>().starts_with("its result cannot be read")) << record;
+  for (const Ended& ended : {typed(0, "liar", "report_point", "xyz"), typed(1, "stranger", "no_such_kind")}) {
+    const Result<void> told = file->ended(ended.record());
+    ASSERT_FALSE(told.has_value());
+    EXPECT_TRUE(told.error().text.starts_with("its result cannot be read")) << told.error().text;
   }
+  ASSERT_TRUE(file->flush());
+  EXPECT_EQ(content(path("out.jsonl")), "");
 }
 
 TEST_F(Results, AreSavedFromADyingProgram) {

@@ -140,6 +140,26 @@ TEST(Output, OnAFullDiskStopsTheRunAndSaysSo) {
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
+TEST(Output, OfTwoRunsNeverMeetsInOneFileAndNothingIsEmptiedForNothing) {
+  const Folder folder;
+  folder.write("slow.yaml", "version: 1\njobs: [{shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done\"}]\n");
+  folder.write("quick.yaml", "version: 1\njobs: [{kind: noop}]\n");
+  folder.write("r.jsonl", "kept\n");
+  EXPECT_EQ(folder.run({"--results", "r.jsonl", "--procs", "0", "quick.yaml"}).status, 2);
+  EXPECT_EQ(folder.read("r.jsonl"), "kept\n");
+  Running slow(folder, words({"--progress", "none", "--results", "r.jsonl", "slow.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("begun"); }));
+  const Ended second = folder.run({"--results", "r.jsonl", "quick.yaml"});
+  EXPECT_EQ(second.status, 2);
+  EXPECT_THAT(second.err, HasSubstr("`r.jsonl`: another run writes it"));
+  folder.write("go", "");
+  EXPECT_EQ(slow.wait().status, 0);
+  EXPECT_THAT(folder.read("r.jsonl"), HasSubstr("\"status\":\"ok\""));
+  folder.write("self.jsonl", "version: 1\njobs: [{kind: noop}]\n");
+  EXPECT_THAT(folder.run({"--results", "self.jsonl", "self.jsonl"}).err, HasSubstr("is the batch file itself"));
+  EXPECT_THAT(folder.read("self.jsonl"), testing::StartsWith("version: 1"));
+}
+
 TEST(Output, OfProgressIsOnStandardErrorAndNoneMeansNone) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{name: bad, command: [\"false\"], allow_failure: true}]\n");

@@ -178,7 +178,13 @@ TEST_F(CommandTest, FindsDefaultSignalsAndAnEmptyMaskWhateverOursAre) {
   const std::string status = output_of({{"grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"}, "", "", {}});
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   ::signal(SIGPIPE, SIG_DFL);
-  EXPECT_EQ(status, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+  // Of the masks only what has a name counts: the C library of whoever started the tests may ignore two of its own above.
+  const std::size_t blocked = status.find("SigBlk:"), ignored = status.find("SigIgn:");
+  ASSERT_NE(blocked, std::string::npos);
+  ASSERT_NE(ignored, std::string::npos);
+  constexpr std::uint64_t named = 0x7fff'ffff;
+  EXPECT_EQ(std::stoull(status.substr(blocked + 7), nullptr, 16) & named, 0U) << status;
+  EXPECT_EQ(std::stoull(status.substr(ignored + 7), nullptr, 16) & named, 0U) << status;
 }
 
 TEST_F(CommandTest, InheritsNoDescriptorOfOurs) {

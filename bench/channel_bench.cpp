@@ -22,7 +22,7 @@ class Echo {
   ~Echo() { end(); }
   bool end() {
     if (thread_.joinable()) {
-      ends_.requester->close();
+      ends_.requester().close();
       thread_.join();
     }
     return well_;
@@ -30,7 +30,7 @@ class Echo {
 
  private:
   bool live() {
-    const Result<void> lived = answer_all(*ends_.responder, [](const JobRequest& request) {
+    const Result<void> lived = answer_all(ends_.worker(), [](const JobRequest& request) {
       Outcome outcome;
       const auto args = std::get<TypedView>(request.work).args;
       outcome.result.assign(reinterpret_cast<const char*>(args.data()), args.size());
@@ -45,7 +45,7 @@ class Echo {
 };
 
 std::optional<std::string> send(ChannelEnds& ends, std::uint64_t job, const Work& work) {
-  const Result<Ticket> sent = ends.requester->send(JobId{job}, Attempt{1}, work);
+  const Result<Ticket> sent = ends.requester().send(JobId{job}, Attempt{1}, work);
   return sent ? std::nullopt : std::optional(sent.error().text);
 }
 
@@ -59,7 +59,7 @@ void round_trip(benchmark::State& state, Transport transport) {
   std::uint64_t job = 0;
   for (auto _ : state) {
     if (const auto trouble = send(*ends, job, work)) return state.SkipWithError(trouble->c_str());
-    static_cast<void>(ends->requester->kick());
+    static_cast<void>(ends->requester().kick());
     const Result<Completion> back = ends->wait(Ticket{job});
     if (!back || back->reply.outcome.result.size() != std::get<TypedWork>(work).args.size()) {
       return state.SkipWithError("another answer came back than was asked for");
@@ -81,18 +81,18 @@ void streaming(benchmark::State& state, Transport transport) {
   Echo echo(*ends);
   std::uint64_t sent = 0, done = 0;
   for (auto _ : state) {
-    while (sent - done < in_flight && !ends->requester->full()) {
+    while (sent - done < in_flight && !ends->requester().full()) {
       if (const auto trouble = send(*ends, sent, work)) return state.SkipWithError(trouble->c_str());
       ++sent;
     }
-    static_cast<void>(ends->requester->kick());
+    static_cast<void>(ends->requester().kick());
     // Half of what is outstanding, then refill.
     const Result<Completion> back = ends->wait(Ticket{done + (sent - done) / 2});
     if (!back) return state.SkipWithError(back.error().text.c_str());
     ++done;
     Completion more;
     for (Result<bool> got = true;;) {
-      got = ends->requester->collect(more);
+      got = ends->requester().collect(more);
       if (!got) return state.SkipWithError(got.error().text.c_str());
       if (!*got) break;
       ++done;

@@ -42,10 +42,12 @@ bool FrameReader::ready() const {
   return filled_ - taken_ - kHeader >= length;
 }
 
-std::optional<std::span<const std::byte>> FrameReader::next() {
-  if (!ready()) return std::nullopt;
+Result<std::optional<std::span<const std::byte>>> FrameReader::next() {
+  if (filled_ - taken_ < kHeader) return std::nullopt;
   std::uint32_t length = 0;
   std::memcpy(&length, rest().data(), kHeader);
+  if (length > limit_) return fail(ErrorCode::protocol, "a message is longer than allowed");
+  if (filled_ - taken_ - kHeader < length) return std::nullopt;
   const std::span<const std::byte> message = rest().subspan(kHeader, length);
   taken_ += kHeader + length;
   return message;

@@ -3,6 +3,7 @@
 // Called from  the one thread that owns the descriptor.
 // Owns         the bytes not yet written or not yet taken.
 // Fails with   system. A length is believed only as far as bytes really arrive: memory grows with them, not with the claim.
+//              protocol: a length above the limit.
 // Call order   FrameReader: (fill next*)* ; FrameWriter: (put* flush)*
 #pragma once
 
@@ -20,10 +21,12 @@ class FrameReader {
  public:
   enum class Filled : std::uint8_t { some, nothing_there, end_of_file };
 
+  explicit FrameReader(std::size_t limit = UINT32_MAX) : limit_(limit) {}
+
   // One read; blocks if the descriptor does.
   [[nodiscard]] Result<Filled> fill(int fd);
-  // The next whole message, valid until the next fill().
-  [[nodiscard]] std::optional<std::span<const std::byte>> next();
+  // The next whole message, valid until the next fill(); nothing: not all of it is here.
+  [[nodiscard]] Result<std::optional<std::span<const std::byte>>> next();
   // Whether a whole message is waiting.
   [[nodiscard]] bool ready() const;
 
@@ -31,6 +34,7 @@ class FrameReader {
   [[nodiscard]] std::span<const std::byte> rest() const {
     return std::as_bytes(std::span(buffer_)).subspan(taken_, filled_ - taken_);
   }
+  std::size_t limit_;
   std::string buffer_;
   std::size_t taken_ = 0, filled_ = 0;
 };

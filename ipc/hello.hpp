@@ -32,12 +32,13 @@ struct Hello {
   std::int32_t master_pid = 0;
   std::uint32_t depth = 0;
   std::uint64_t in_bytes = 0, out_bytes = 0;
-  std::uint64_t spin_ns = 0;  // how long to look for a next job before sleeping; 0: sleep at once
+  std::uint64_t memfd_from = 0;  // larger parts of a reply travel in a memfd of their own
+  std::uint64_t max_result = 0;  // larger results fail their job
   std::vector<std::string> plugins;
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, spin_ns, plugins);
+    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, memfd_from, max_result, plugins);
   }
 };
 

@@ -24,7 +24,10 @@ class Inbound {
   [[nodiscard]] const SharedRegion& region() const { return region_; }
 
   // Between these two calls workers ring. After sleep_begins() the master must look once more before it blocks.
-  void sleep_begins() { state().asleep.store(++nap_, std::memory_order_seq_cst); }  // partner: ShmResponder::ring
+  void sleep_begins() {
+    state().asleep.store(++nap_, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // partner: the fence of ShmResponder::ring
+  }
   void sleep_ends() { state().asleep.store(0, std::memory_order_relaxed); }
 
   [[nodiscard]] static constexpr std::size_t arena_offset() { return (sizeof(StatePage) + 4095) / 4096 * 4096; }

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include <runner/item_sink.hpp>
 #include "ipc/slot.hpp"
 
 namespace runner::ipc {
@@ -35,8 +36,10 @@ inline constexpr std::size_t kMaxWorkers = 1024;
 struct alignas(2 * kCacheLine) StatePage {
   // 0: the master is awake. Otherwise it sleeps, or is about to, for the nth time: a worker rings once for each number.
   std::atomic<std::uint64_t> asleep;
-  // Worker w rings only when it finished a job with at least this seq.
+  // Worker w rings only when it finished a request with at least this seq.
   alignas(2 * kCacheLine) std::atomic<std::uint64_t> ring_from[kMaxWorkers];
+  // How long worker w may look for a next request before it sleeps, in nanoseconds; 0: it sleeps at once.
+  alignas(2 * kCacheLine) std::atomic<std::uint32_t> may_spin_ns[kMaxWorkers];
 };
 
 [[nodiscard]] constexpr std::size_t channel_bytes(std::uint32_t depth) { return sizeof(ChannelHeader) + depth * sizeof(Slot); }
@@ -47,25 +50,36 @@ struct alignas(2 * kCacheLine) StatePage {
 
 // FNV-1a (Fowler, Noll, Vo) over every size and offset that both sides must agree on.
 [[nodiscard]] consteval std::uint64_t layout_hash() {
-  const std::size_t facts[] = {sizeof(Slot),
-                               offsetof(Slot, request_offset),
-                               offsetof(Slot, request_bytes),
-                               offsetof(Slot, request_place),
-                               offsetof(Slot, request),
-                               kInlineRequest,
-                               offsetof(Slot, started_ns),
-                               offsetof(Slot, finished_ns),
-                               offsetof(Slot, reply_offset),
-                               offsetof(Slot, reply_bytes),
-                               offsetof(Slot, reply_place),
-                               offsetof(Slot, reply_files),
-                               offsetof(Slot, reply),
-                               kInlineReply,
-                               sizeof(ChannelHeader),
-                               offsetof(ChannelHeader, sleeping),
-                               offsetof(ChannelHeader, closing),
-                               sizeof(StatePage),
-                               offsetof(StatePage, ring_from)};
+  const std::size_t facts[] = {
+      sizeof(Slot),
+      offsetof(Slot, request_bytes),
+      offsetof(Slot, items),
+      offsetof(Slot, form),
+      offsetof(Slot, request_place),
+      offsetof(Slot, request),
+      kInlineRequest,
+      offsetof(Slot, request_offset),
+      offsetof(Slot, stream_room),
+      offsetof(Slot, timed),
+      offsetof(Slot, progress),
+      offsetof(Slot, started_ns),
+      offsetof(Slot, finished_ns),
+      offsetof(Slot, reply_bytes),
+      offsetof(Slot, reply_place),
+      offsetof(Slot, last_part),
+      offsetof(Slot, reply_files),
+      offsetof(Slot, reply),
+      kInlineReply,
+      offsetof(Slot, reply_offset),
+      offsetof(Slot, stream_offset),
+      sizeof(ChannelHeader),
+      offsetof(ChannelHeader, sleeping),
+      offsetof(ChannelHeader, closing),
+      sizeof(StatePage),
+      offsetof(StatePage, ring_from),
+      offsetof(StatePage, may_spin_ns),
+      static_cast<std::size_t>(runner::pack(ItemProgress{1, 1})),
+  };
   std::uint64_t hash = 0xcbf29ce484222325;
   for (const std::size_t fact : facts) {
     for (unsigned shift = 0; shift < 64; shift += 8) {

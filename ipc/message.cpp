@@ -124,10 +124,11 @@ void write_reply(WireWriter& out, const JobReply& reply) {
   out(number(reply.job), number(reply.attempt), bits, outcome.wall.count(), outcome.cpu.count(), outcome.ending);
   if (outcome.exit_code) out(*outcome.exit_code);
   if (output) out(outcome.out.bytes, outcome.out.text, outcome.err.bytes, outcome.err.text);
-  out.put(outcome.result.data(), outcome.result.size());  // the rest of the message
+  out.put(outcome.result.bytes().data(), outcome.result.size());  // the rest of the message
 }
 
-Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t files) try {
+Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t files,
+                            const std::shared_ptr<const void>& owner) try {
   WireReader in(bytes);
   std::uint64_t job = 0;
   std::uint32_t attempt = 0;
@@ -149,7 +150,7 @@ Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t file
   }
   if (const auto* late = std::get_if<TimedOut>(&outcome.ending)) check(late->limit.count() >= 0, "a time limit is negative");
   const std::span<const std::byte> result = in.view(in.left());
-  outcome.result.assign(text_of(result));
+  outcome.result = owner != nullptr ? Blob(owner, result) : Blob::copy_of(result);
   outcome.wall = Duration(wall);
   outcome.cpu = Duration(cpu);
   reply.job = JobId{job};

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -20,6 +21,17 @@
 namespace runner::ipc {
 
 void write_request(WireWriter& out, JobId job, Attempt attempt, const Work& work);
+
+class RequestContent final : public WireContent {
+ public:
+  RequestContent(JobId job, Attempt attempt, const Work& work) : job_(job), attempt_(attempt), work_(work) {}
+  void write(WireWriter& out) const override { write_request(out, job_, attempt_, work_); }
+
+ private:
+  JobId job_;
+  Attempt attempt_;
+  const Work& work_;
+};
 
 // Views into the request's bytes, which stay where they are until the reply is published.
 struct TypedView {
@@ -48,7 +60,28 @@ struct JobReply {
 };
 
 void write_reply(WireWriter& out, const JobReply& reply);
-// `files` is what spilled_files() was on the other side; the descriptors themselves are attached by the caller.
-[[nodiscard]] Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t files);
+// `files` is what spilled_files() was on the other side; the descriptors themselves are attached by the caller. With an owner the
+// result refers to `bytes`; without, it is a copy.
+[[nodiscard]] Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t files,
+                                          const std::shared_ptr<const void>& owner = nullptr);
+
+class ReplyContent final : public WireContent {
+ public:
+  explicit ReplyContent(const JobReply& reply) : reply_(reply) {}
+  void write(WireWriter& out) const override { write_reply(out, reply_); }
+
+ private:
+  const JobReply& reply_;
+};
+
+// A text as it is: the last part of a reply that is a failure.
+class TextContent final : public WireContent {
+ public:
+  explicit TextContent(std::string_view text) : text_(text) {}
+  void write(WireWriter& out) const override { out.put(text_.data(), text_.size()); }
+
+ private:
+  std::string_view text_;
+};
 
 }  // namespace runner::ipc

@@ -1,23 +1,37 @@
 #include "ipc/pipe_responder.hpp"
 
+#include <algorithm>
 #include <chrono>
+#include <cstring>
 #include <string>
 #include <utility>
 
+#include "ipc/message.hpp"
 #include "ipc/note.hpp"
 #include "ipc/pipe_requester.hpp"
 
 namespace runner::ipc {
 
 namespace {
+
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+template <class Write>
+void put_frame(FrameWriter& frames, Write&& write) {
+  WireWriter sizing({});
+  write(sizing);
+  WireWriter out(frames.put(sizing.size()));
+  write(out);
+}
+
 }  // namespace
 
-Result<std::unique_ptr<PipeResponder>> PipeResponder::open(std::vector<UniqueFd> files, int control) {
+Result<std::unique_ptr<PipeResponder>> PipeResponder::open(const Hello& hello, std::vector<UniqueFd> files, int control) {
   if (files.size() != 2) {
     return fail(ErrorCode::protocol, "a hello came with " + std::to_string(files.size()) + " descriptors, expected 2");
   }
-  return std::unique_ptr<PipeResponder>(new PipeResponder(std::move(files[0]), std::move(files[1]), control));
+  return std::unique_ptr<PipeResponder>(
+      new PipeResponder(std::move(files[0]), std::move(files[1]), control, hello.max_result));
 }
 
 Result<void> PipeResponder::flush() {
@@ -26,48 +40,84 @@ Result<void> PipeResponder::flush() {
   return {};
 }
 
-Result<std::optional<JobRequest>> PipeResponder::next() {
+Result<std::optional<Incoming>> PipeResponder::next() {
   for (;;) {
-    if (const std::optional<std::span<const std::byte>> message = requests_in_.next()) {
-      if (message->size() < sizeof ticket_) return fail(ErrorCode::protocol, "a request has no ticket");
-      WireReader in(*message);
-      in(ticket_);
-      Result<JobRequest> request = read_request(in.view(in.left()));
-      if (!request) return tl::unexpected(request.error());
-      return std::optional(std::move(*request));
+    const Result<std::optional<std::span<const std::byte>>> message = requests_in_.next();
+    if (!message) return tl::unexpected(message.error());
+    if (*message) {
+      WireReader in(**message);
+      Incoming request;
+      std::uint16_t form = 0;
+      try {
+        in(ticket_, request.items, stream_room_, form);
+      } catch (const WireError& error) {
+        return fail(ErrorCode::protocol, std::string("a request cannot be read: ") + error.what());
+      }
+      request.form = static_cast<Form>(form);
+      request.bytes = in.view(in.left());
+      return std::optional(std::move(request));
     }
-    if (Result<void> flushed = flush(); !flushed) return tl::unexpected(flushed.error());
     const Result<FrameReader::Filled> filled = requests_in_.fill(requests_.get());
     if (!filled) return tl::unexpected(filled.error());
-    if (*filled == FrameReader::Filled::end_of_file) return std::optional<JobRequest>();
+    if (*filled == FrameReader::Filled::end_of_file) return std::optional<Incoming>();
   }
 }
 
 Result<void> PipeResponder::entering() {
-  entered_ns_ = now_ns();
-  WireWriter out(replies_out_.put(sizeof(std::uint8_t) + sizeof ticket_ + sizeof entered_ns_));
-  out(static_cast<std::uint8_t>(PipeTag::entered), ticket_, entered_ns_);
+  results_.resize(std::max<std::size_t>(results_.size(), static_cast<std::size_t>(stream_room_)));
+  room_ = std::span(results_).first(static_cast<std::size_t>(stream_room_));
+  used_ = sent_ = 0;
+  item_ = 0;
+  put_frame(replies_out_,
+            [&](WireWriter& out) { out(static_cast<std::uint8_t>(PipeTag::entered), ticket_, now_ns()); });
   return flush();
 }
 
-Result<void> PipeResponder::answer(JobReply&& reply) {
-  const std::int64_t finished_ns = now_ns();
-  const std::uint32_t files = spilled_files(reply.outcome);
-  if (files != 0) {
-    std::vector<int> descriptors;
-    if (reply.outcome.out.spill) descriptors.push_back(reply.outcome.out.spill.get());
-    if (reply.outcome.err.spill) descriptors.push_back(reply.outcome.err.spill.get());
-    if (Result<void> sent = send_note(control_, {NoteTag::files, ticket_}, descriptors); !sent) return sent;
-  }
-  const auto write = [&](WireWriter& out) {
-    out(static_cast<std::uint8_t>(PipeTag::reply), ticket_, entered_ns_, finished_ns, files);
-    write_reply(out, reply);
-  };
+void PipeResponder::tell() {
+  if (item_ == 0 || !broken_) return;  // "entered" said so
+  put_frame(replies_out_, [&](WireWriter& out) {
+    out(static_cast<std::uint8_t>(PipeTag::progress), ticket_, item_);
+    out.put(results_.data() + sent_, static_cast<std::size_t>(used_ - sent_));
+  });
+  sent_ = used_;
+  broken_ = flush();
+}
+
+void PipeResponder::overflow(const WireContent& result) {
   WireWriter sizing({});
-  write(sizing);
-  WireWriter out(replies_out_.put(sizing.size()));
-  write(out);
-  return requests_in_.ready() ? Result<void>() : flush();
+  result.write(sizing);
+  if (sizing.size() > max_result_) {
+    overflowed_ = LastPart::failure;
+    last_ = result_too_large(Bytes{sizing.size()}, Bytes{max_result_});
+    return;
+  }
+  overflowed_ = LastPart::result;
+  last_.resize(sizing.size());
+  WireWriter out(std::as_writable_bytes(std::span(last_)));
+  result.write(out);
+}
+
+Result<void> PipeResponder::answer(const Answer& answer) {
+  const std::int64_t finished = now_ns();
+  if (!broken_) return std::exchange(broken_, {});
+  if (answer.files != 0) {
+    if (Result<void> sent = send_note(control_, {NoteTag::files, ticket_}, answer.attached); !sent) return sent;
+  }
+  const LastPart last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
+  const std::uint64_t tail = used_ - sent_;
+  put_frame(replies_out_, [&](WireWriter& out) {
+    out(static_cast<std::uint8_t>(PipeTag::reply), ticket_, finished, item_, static_cast<std::uint16_t>(last_part), answer.files,
+        static_cast<std::uint32_t>(tail));
+    out.put(results_.data() + sent_, static_cast<std::size_t>(tail));
+    if (answer.last != nullptr) {
+      answer.last->write(out);
+    } else {
+      out.put(last_.data(), last_.size());
+    }
+  });
+  overflowed_ = LastPart::none;
+  last_.clear();
+  return flush();
 }
 
 Result<bool> PipeResponder::terminate_asked() {

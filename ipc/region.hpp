@@ -11,10 +11,12 @@
 
 #include <boost/interprocess/mapped_region.hpp>
 #include <cstddef>
+#include <memory>
 #include <span>
 
 #include "runner/result.hpp"
 #include "runner/unique_fd.hpp"
+#include "runner/wire.hpp"
 
 namespace runner::ipc {
 
@@ -24,7 +26,7 @@ class SharedRegion {
  public:
   SharedRegion() = default;
 
-  // `writers`: read_write lets every process that gets the descriptor map it for writing; read_only seals it so that only
+  // `others`: read_write lets every process that gets the descriptor map it for writing; read_only seals it so that only
   // this mapping can write.
   [[nodiscard]] static Result<SharedRegion> create(const char* name, std::size_t bytes, Access others);
   [[nodiscard]] static Result<SharedRegion> open(UniqueFd fd, std::size_t bytes, Access access);
@@ -33,6 +35,8 @@ class SharedRegion {
   [[nodiscard]] std::size_t size() const { return mapping_.get_size(); }
   [[nodiscard]] std::span<std::byte> bytes() const { return {data(), size()}; }
   [[nodiscard]] int fd() const { return fd_.get(); }
+  // The mapping stays; the descriptor is not needed any more.
+  void close_fd() { fd_.reset(); }
 
  private:
   UniqueFd fd_;
@@ -41,9 +45,10 @@ class SharedRegion {
 
 // A payload too large for an arena travels as a memfd of its own, sealed by whoever wrote it, mapped by the other side
 // without a copy.
-// seal_payload makes one from bytes; open_payload accepts a descriptor only if it is a memfd of exactly `bytes`, sealed
-// against every change: anything else is a protocol error.
-[[nodiscard]] Result<UniqueFd> seal_payload(std::span<const std::byte> bytes);
-[[nodiscard]] Result<SharedRegion> open_payload(UniqueFd fd, std::size_t bytes);
+// seal_payload makes one of `content`, which takes `bytes`; it is written, not mapped, so that missing memory is an error.
+// open_payload accepts a descriptor only if it is a memfd of exactly `bytes`, sealed against every change: anything else is a
+// protocol error.
+[[nodiscard]] Result<UniqueFd> seal_payload(const WireContent& content, std::size_t bytes);
+[[nodiscard]] Result<std::shared_ptr<const SharedRegion>> open_payload(UniqueFd fd, std::size_t bytes);
 
 }  // namespace runner::ipc

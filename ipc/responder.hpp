@@ -1,28 +1,49 @@
-// responder.hpp - the worker's end of the connection with its master.
+// responder.hpp - the worker's end of the connection with its master: requests in, replies out, as bytes.
 //
 // Called from  the worker's only thread.
-// Call order   (next entering terminate_asked* answer)*
-// Fails with   system or protocol: the worker cannot go on and leaves; the master sees its death.
+// Call order   (next entering [items()...] terminate_asked* answer)*
+// Fails with   system or protocol: the worker cannot go on and leaves; the master sees its death. The sink that items() gives
+//              keeps its first failure for answer().
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
+#include <span>
 
+#include <runner/item_sink.hpp>
 #include <runner/result.hpp>
-#include "ipc/message.hpp"
-#include "ipc/requester.hpp"
+#include "ipc/slot.hpp"
 
 namespace runner::ipc {
+
+// A request as it came; valid until answer().
+struct Incoming {
+  Form form{};
+  std::uint32_t items = 1;
+  std::span<const std::byte> bytes;
+  std::shared_ptr<const void> owner;  // where the bytes are sealed: keeps them for who refers to them
+};
+
+struct Answer {
+  LastPart last_part = LastPart::none;
+  const WireContent* last = nullptr;  // null: there is none, or the sink took it by overflow()
+  std::uint32_t files = 0;            // which streams' descriptors `attached` has (message.hpp)
+  std::span<const int> attached;
+};
 
 class Responder {
  public:
   virtual ~Responder() = default;
 
-  // The next request; its views are valid until answer(). Sleeps while there is none; nothing: the master wants no more.
-  [[nodiscard]] virtual Result<std::optional<JobRequest>> next() = 0;
-  // From here on the job may have effects: published before its first instruction.
+  // The next request. Sleeps while there is none; nothing: the master wants no more.
+  [[nodiscard]] virtual Result<std::optional<Incoming>> next() = 0;
+  // From here on the user's code may have effects: published before its first instruction.
   [[nodiscard]] virtual Result<void> entering() = 0;
+  // Where the items of the current request put their results.
+  [[nodiscard]] virtual ItemSink& items() = 0;
   // Publishes the reply after all of its bytes.
-  [[nodiscard]] virtual Result<void> answer(JobReply&& reply) = 0;
+  [[nodiscard]] virtual Result<void> answer(const Answer& answer) = 0;
 
   // For a long command: the control socket became readable. True: the master wants the current request ended. Error (protocol):
   // the master is gone, so nobody waits for it.

@@ -5,12 +5,12 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <string>
 #include <utility>
 
 #include "ipc/control.hpp"
 #include "ipc/futex.hpp"
+#include "ipc/message.hpp"
 #include "ipc/note.hpp"
 #include "ipc/os.hpp"
 
@@ -24,6 +24,21 @@ constexpr std::uint32_t kMaxMemfds = 4;
 constexpr std::uint32_t kMaxUnread = 8;
 
 TimePoint time_point(std::uint64_t ns) { return TimePoint(Duration(static_cast<std::int64_t>(ns))); }
+
+tl::unexpected<Error> violation(const char* what) { return fail(ErrorCode::protocol, what); }
+
+// The part of `memory` that a worker names, if there is one.
+std::optional<std::span<const std::byte>> part(std::span<const std::byte> memory, std::uint64_t offset, std::uint64_t bytes) {
+  if (bytes > memory.size() || offset > memory.size() - bytes) return std::nullopt;
+  return memory.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(bytes));
+}
+
+// The results of the items before progress.item.
+std::optional<std::span<const std::byte>> stream_of(const Slot& slot, ItemProgress progress, std::span<const std::byte> out) {
+  if (progress.end == 0) return std::span<const std::byte>();
+  if (const std::uint64_t offset = slot.stream_offset; offset != kStreamInline) return part(out, offset, progress.end);
+  return part(std::span(slot.reply), 0, progress.end);
+}
 
 }  // namespace
 
@@ -67,48 +82,50 @@ ShmRequester::~ShmRequester() {
 
 std::vector<int> ShmRequester::files() const { return {channel_.fd(), inbound_.region().fd(), out_.fd(), doorbell_.get()}; }
 
+// ---- requests ----
+
 bool ShmRequester::full() const { return tail_ - head_ >= geometry_.depth || memfds_ >= kMaxMemfds || unread_ >= kMaxUnread; }
 
-Result<Ticket> ShmRequester::send(JobId job, Attempt attempt, const Work& work) {
+Result<Ticket> ShmRequester::send(const Request& request) {
   const std::uint64_t seq = tail_;
-  Slot& place_of = slot(seq);
+  Slot& to = slot(seq);
   Issued& issue = issued(seq);
-  issue = {.job = job, .attempt = attempt, .payload = {}, .memfd = false, .taken_back = false};
-  if (Result<void> placed = place(place_of, issue, seq, work); !placed) {
+  issue = {.items = request.items, .timed = request.timed, .payload = {}, .memfd = false, .taken_back = false};
+  to.items = request.items;
+  to.form = request.form;
+  to.stream_room = request.stream_room;
+  to.timed = request.timed ? 1 : 0;
+  if (Result<void> placed = place(to, issue, seq, request.content); !placed) {
     release(issue);
     return tl::unexpected(placed.error());
   }
   ++tail_;
-  // seq_cst: this store and the look at `sleeping` in kick() must not change places; partner ShmResponder::sleep.
-  place_of.word.store(pack({seq, SlotState::ready}), std::memory_order_seq_cst);
+  // release: after all of the request's bytes. kick() has the fence between this store and the look at `sleeping`.
+  to.word.store(pack({seq, SlotState::ready}), std::memory_order_release);
   return Ticket{seq};
 }
 
-Result<void> ShmRequester::place(Slot& slot, Issued& issue, std::uint64_t seq, const Work& work) {
+Result<void> ShmRequester::place(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content) {
   WireWriter small(std::span(slot.request));
-  write_request(small, issue.job, issue.attempt, work);
-  const std::size_t bytes = small.size();
-  if (bytes > UINT32_MAX) {
-    return fail(ErrorCode::usage, "the arguments of a job take " + std::to_string(bytes) + " bytes; at most 4 GiB can be sent");
-  }
-  slot.request_bytes = static_cast<std::uint32_t>(bytes);
+  content.write(small);
+  slot.request_bytes = small.size();
   slot.request_place = Place::inline_;
-  if (small.fits()) return {};
+  return small.fits() ? Result<void>() : place_large(slot, issue, seq, content, small.size());
+}
 
+Result<void> ShmRequester::place_large(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content,
+                                       std::size_t bytes) {
   if (bytes < geometry_.memfd_from) {
     issue.payload = inbound_.arena().allocate(bytes);
     if (issue.payload) {
       WireWriter large(inbound_.arena().at(*issue.payload, bytes));
-      write_request(large, issue.job, issue.attempt, work);
+      content.write(large);
       slot.request_place = Place::arena;
       slot.request_offset = *issue.payload;
       return {};
     }
   }
-  std::string wire(bytes, '\0');
-  WireWriter large(std::as_writable_bytes(std::span(wire)));
-  write_request(large, issue.job, issue.attempt, work);
-  Result<UniqueFd> sealed = seal_payload(std::as_bytes(std::span(wire)));
+  Result<UniqueFd> sealed = seal_payload(content, bytes);
   if (!sealed) return tl::unexpected(sealed.error());
   const int fd = sealed->get();
   if (Result<void> sent = send_note(control_, {NoteTag::files, seq}, std::span(&fd, 1)); !sent) return sent;
@@ -127,114 +144,162 @@ void ShmRequester::release(Issued& issue) {
 }
 
 Result<void> ShmRequester::kick() {
+  // Between the READY stores before and the look at `sleeping`; partner: the fence of ShmResponder::sleep.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   std::atomic<std::uint32_t>& sleeping = channel_header(channel_.data()).sleeping;
-  if (sleeping.load(std::memory_order_seq_cst) != 0 && sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
+  if (sleeping.load(std::memory_order_relaxed) != 0 && sleeping.exchange(0, std::memory_order_seq_cst) != 0) {
     futex_wake(sleeping);
   }
   return {};
 }
 
-Result<bool> ShmRequester::collect(Completion& completion) {
+bool ShmRequester::asleep() const { return channel_header(channel_.data()).sleeping.load(std::memory_order_relaxed) != 0; }
+
+void ShmRequester::take_back(Ticket ticket, std::vector<Ticket>& taken) {
+  const std::uint64_t seq = number(ticket);
+  if (seq < head_ || seq >= tail_ || issued(seq).taken_back) return;
+  std::uint64_t expected = pack({seq, SlotState::ready});
+  // Against the claim of the worker: one of the two wins.
+  if (!slot(seq).word.compare_exchange_strong(expected, pack({seq, SlotState::revoked}), std::memory_order_acq_rel)) return;
+  issued(seq).taken_back = true;
+  taken.push_back(ticket);
+}
+
+// ---- replies ----
+
+Result<Reply*> ShmRequester::front() {
   if (unread_ >= kMaxUnread) {
     int bytes = 0;
     if (os::call("ioctl", ::ioctl, control_, static_cast<unsigned long>(SIOCOUTQ), &bytes) == 0 && bytes == 0) unread_ = 0;
   }
-  for (; head_ < tail_; ++head_) {
-    Slot& from = slot(head_);
-    Issued& issue = issued(head_);
-    if (!issue.taken_back) {
-      const Word word = unpack(from.word.load(std::memory_order_acquire));  // partner: the DONE store of the responder
-      if (word.seq != head_) return fail(ErrorCode::protocol, "a slot's sequence number was changed");
-      switch (word.state) {
-        case SlotState::ready:
-        case SlotState::claimed:
-        case SlotState::running: return false;
-        case SlotState::done: break;
-        case SlotState::free:
-        case SlotState::revoked:
-        default: return fail(ErrorCode::protocol, "a slot is in a state that the worker must not give it");
-      }
-      Result<JobReply> reply = read(from, head_);
-      if (!reply) return tl::unexpected(reply.error());
-      completion = {Ticket{head_}, std::move(*reply), time_point(from.started_ns), time_point(from.finished_ns)};
-      release(issue);
-      from.word.store(pack({head_ + geometry_.depth, SlotState::free}), std::memory_order_release);
-      ++head_;
-      return true;
-    }
-    release(issue);
+  for (; head_ < tail_ && issued(head_).taken_back; ++head_) release(issued(head_));
+  if (head_ == tail_) return nullptr;
+  const Slot& from = slot(head_);
+  const Word word = unpack(from.word.load(std::memory_order_acquire));  // partner: the DONE store of the responder
+  if (word.seq != head_) return violation("a slot's sequence number was changed");
+  switch (word.state) {
+    case SlotState::ready:
+    case SlotState::claimed:
+    case SlotState::running: return nullptr;
+    case SlotState::done: break;
+    case SlotState::free:
+    case SlotState::revoked:
+    default: return violation("a slot is in a state that the worker must not give it");
   }
-  return false;
+  if (Result<void> read_well = read(from, head_); !read_well) return tl::unexpected(read_well.error());
+  return &reply_;
 }
 
-Result<JobReply> ShmRequester::read(const Slot& slot, std::uint64_t seq) {
-  // Copies of everything that decides: the worker could change it while we look.
+void ShmRequester::pop() {
+  release(issued(head_));
+  reply_.attached.clear();
+  reply_.stream = reply_.last = {};
+  slot(head_).word.store(pack({head_ + geometry_.depth, SlotState::free}), std::memory_order_release);
+  ++head_;
+}
+
+// Everything that decides is copied before it is looked at: the worker could change it meanwhile.
+Result<void> ShmRequester::read(const Slot& slot, std::uint64_t seq) {
+  const Issued& issue = issued(seq);
+  const ItemProgress progress = unpack_progress(slot.progress.load(std::memory_order_relaxed));
   const Place place = slot.reply_place;
+  const LastPart last_part = slot.last_part;
   const std::uint64_t bytes = slot.reply_bytes, offset = slot.reply_offset;
   const std::uint32_t files = slot.reply_files;
-  if ((files & ~(kOutSpilled | kErrSpilled)) != 0) return fail(ErrorCode::protocol, "a reply announces unknown files");
 
-  const std::size_t wanted = (place == Place::memfd ? 1U : 0U) + file_count(files);
-  Result<std::vector<UniqueFd>> attached = receive_files(control_, seq, wanted);
+  switch (last_part) {
+    case LastPart::none:
+      if (progress.item != issue.items) return violation("a reply has not the results of all items");
+      break;
+    case LastPart::result:
+    case LastPart::failure:
+      if (progress.item >= issue.items) return violation("a reply is about an item that its request has not");
+      break;
+    default: return violation("a reply ends in an unknown way");
+  }
+  const std::optional<std::span<const std::byte>> stream = stream_of(slot, progress, out_.bytes());
+  if (!stream) return violation("the results of items lie where no results can lie");
+
+  reply_.ticket = Ticket{seq};
+  reply_.finished_items = progress.item;
+  reply_.stream.bytes = *stream;
+  reply_.last_part = last_part;
+  reply_.files = files;
+  reply_.entered = issue.timed ? time_point(slot.started_ns) : TimePoint{};
+  reply_.finished = issue.timed ? time_point(slot.finished_ns) : TimePoint{};
+  if (last_part == LastPart::none) return files == 0 ? Result<void>() : violation("a reply without a last part announces files");
+  if (place == Place::memfd || files != 0) {
+    if (Result<void> there = read_files(seq, place, files, bytes); !there || place == Place::memfd) return there;
+  }
+  if (place == Place::inline_ && bytes <= kInlineReply) {
+    reply_.last.bytes = std::span(slot.reply).first(static_cast<std::size_t>(bytes));
+    return {};
+  }
+  if (place == Place::arena) {
+    if (const std::optional<std::span<const std::byte>> found = part(out_.bytes(), offset, bytes)) {
+      reply_.last.bytes = *found;
+      return {};
+    }
+  }
+  return violation("a reply lies where no reply can lie");
+}
+
+Result<void> ShmRequester::read_files(std::uint64_t seq, Place place, std::uint32_t files, std::uint64_t bytes) {
+  if ((files & ~(kOutSpilled | kErrSpilled)) != 0) return violation("a reply announces unknown files");
+  const std::size_t own = place == Place::memfd ? 1 : 0;
+  Result<std::vector<UniqueFd>> attached = receive_files(control_, seq, own + file_count(files));
   if (!attached) return tl::unexpected(attached.error());
-
-  Result<JobReply> reply = [&]() -> Result<JobReply> {
-    if (place == Place::inline_ && bytes <= kInlineReply) {
-      std::byte copy[kInlineReply];
-      std::memcpy(copy, slot.reply, bytes);
-      return read_reply(std::span(copy).first(bytes), files);
-    }
-    if (place == Place::arena && bytes <= out_.size() && offset <= out_.size() - bytes) {
-      const std::string copy(reinterpret_cast<const char*>(out_.data()) + offset, bytes);
-      return read_reply(as_bytes(copy), files);
-    }
-    if (place == Place::memfd) {
-      Result<SharedRegion> payload = open_payload(std::move(attached->front()), bytes);
-      if (!payload) return tl::unexpected(payload.error());
-      return read_reply(payload->bytes(), files);
-    }
-    return fail(ErrorCode::protocol, "a reply lies where no reply can lie");
-  }();
-  if (!reply) return reply;
-  const Issued& issue = issued(seq);
-  if (reply->job != issue.job || reply->attempt != issue.attempt) {
-    return fail(ErrorCode::protocol, "a reply is for another job or attempt than its slot");
+  if (own != 0) {
+    Result<std::shared_ptr<const SharedRegion>> payload = open_payload(std::move(attached->front()), bytes);
+    if (!payload) return tl::unexpected(payload.error());
+    attached->erase(attached->begin());
+    reply_.last.bytes = (*payload)->bytes();
+    reply_.last.owner = std::move(*payload);
   }
-  attach_files(reply->outcome, files, std::span(*attached).last(file_count(files)));
-  return reply;
+  reply_.attached = std::move(*attached);
+  return {};
 }
 
-bool ShmRequester::take_back(Ticket ticket) {
-  const std::uint64_t seq = number(ticket);
-  if (seq < head_ || seq >= tail_ || issued(seq).taken_back) return false;
-  std::uint64_t expected = pack({seq, SlotState::ready});
-  // Against the claim of the worker: one of the two wins.
-  if (!slot(seq).word.compare_exchange_strong(expected, pack({seq, SlotState::revoked}), std::memory_order_acq_rel)) {
-    return false;
-  }
-  issued(seq).taken_back = true;
-  return true;
-}
+// ---- how far it came ----
 
 std::optional<TimePoint> ShmRequester::entered(Ticket ticket) const {
   const Slot& at = slot(number(ticket));
   const Word word = unpack(at.word.load(std::memory_order_acquire));
   if (word.seq != number(ticket) || (word.state != SlotState::running && word.state != SlotState::done)) return {};
-  return time_point(at.started_ns);
+  return issued(number(ticket)).timed ? std::optional(time_point(at.started_ns)) : std::nullopt;
 }
 
-Fate ShmRequester::fate(Ticket ticket) const {
-  const Word word = unpack(slot(number(ticket)).word.load(std::memory_order_acquire));
-  const bool untouched = word.seq == number(ticket) && (word.state == SlotState::ready || word.state == SlotState::claimed ||
-                                                        word.state == SlotState::revoked);
-  return untouched ? Fate::untouched : Fate::entered;
+Wreck examine(const Slot& slot, std::uint64_t seq, const Issued& issued, std::span<const std::byte> out) {
+  const Word word = unpack(slot.word.load(std::memory_order_acquire));
+  if (word.seq != seq) return {Fate::unknown, 0, {}};
+  switch (word.state) {
+    case SlotState::ready:
+    case SlotState::claimed:
+    case SlotState::revoked: return {Fate::untouched, 0, {}};
+    case SlotState::running: break;
+    case SlotState::free:
+    case SlotState::done:
+    default: return {Fate::unknown, 0, {}};
+  }
+  const ItemProgress progress = unpack_progress(slot.progress.load(std::memory_order_acquire));
+  const std::optional<std::span<const std::byte>> stream = stream_of(slot, progress, out);
+  if (progress.item > issued.items || !stream) return {Fate::unknown, 0, {}};
+  return {Fate::entered, progress.item, *stream};
 }
 
-void ShmRequester::arm(Ticket from) { inbound_.state().ring_from[worker_].store(number(from), std::memory_order_seq_cst); }
+Wreck ShmRequester::wreck(Ticket ticket) const {
+  return examine(slot(number(ticket)), number(ticket), issued(number(ticket)), out_.bytes());
+}
+
+// ---- waiting ----
+
+void ShmRequester::arm(Ticket from) {
+  inbound_.state().ring_from[worker_].store(number(from), std::memory_order_relaxed);  // before the fence of sleep_begins()
+}
 
 bool ShmRequester::done(Ticket from) const {
-  // seq_cst: after sleep_begins(); partner: ShmResponder::answer
-  return unpack(slot(number(from)).word.load(std::memory_order_seq_cst)).state == SlotState::done;
+  // After the fence of sleep_begins(); partner: the DONE store of ShmResponder::answer.
+  return unpack(slot(number(from)).word.load(std::memory_order_relaxed)).state == SlotState::done;
 }
 
 void ShmRequester::hush() {

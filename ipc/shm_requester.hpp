@@ -23,6 +23,19 @@ struct ShmGeometry {
   std::size_t memfd_from = std::size_t{64} << 10;  // larger requests travel in a memfd of their own
 };
 
+// What the master itself put into a slot: the only thing it believes.
+struct Issued {
+  std::uint32_t items = 1;
+  bool timed = true;
+  std::optional<std::uint64_t> payload;  // offset in the inbound arena
+  bool memfd = false;
+  bool taken_back = false;
+};
+
+// What a slot tells of request `seq` after its worker died without a reply; `out` is the memory of the worker's replies. Pure:
+// it looks, and believes nothing that the master's own `issued` does not bear out.
+[[nodiscard]] Wreck examine(const Slot& slot, std::uint64_t seq, const Issued& issued, std::span<const std::byte> out);
+
 class ShmRequester final : public Requester {
  public:
   // `control` is borrowed: descriptors of payloads go over it.
@@ -36,12 +49,14 @@ class ShmRequester final : public Requester {
   [[nodiscard]] const ShmGeometry& geometry() const { return geometry_; }
 
   [[nodiscard]] bool full() const override;
-  [[nodiscard]] Result<Ticket> send(JobId job, Attempt attempt, const Work& work) override;
+  [[nodiscard]] Result<Ticket> send(const Request& request) override;
   Result<void> kick() override;
-  [[nodiscard]] Result<bool> collect(Completion& completion) override;
-  [[nodiscard]] bool take_back(Ticket ticket) override;
+  [[nodiscard]] bool asleep() const override;
+  [[nodiscard]] Result<Reply*> front() override;
+  void pop() override;
+  void take_back(Ticket ticket, std::vector<Ticket>& taken) override;
   [[nodiscard]] std::optional<TimePoint> entered(Ticket ticket) const override;
-  [[nodiscard]] Fate fate(Ticket ticket) const override;
+  [[nodiscard]] Wreck wreck(Ticket ticket) const override;
   void arm(Ticket from) override;
   [[nodiscard]] bool done(Ticket from) const override;
   [[nodiscard]] int doorbell() const override { return doorbell_.get(); }
@@ -49,22 +64,16 @@ class ShmRequester final : public Requester {
   void close() override;
 
  private:
-  // What the master itself put into a slot: the only thing it believes.
-  struct Issued {
-    JobId job{};
-    Attempt attempt{};
-    std::optional<std::uint64_t> payload;  // offset in the inbound arena
-    bool memfd = false;
-    bool taken_back = false;
-  };
-
   ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion out, UniqueFd doorbell, std::uint32_t worker, int control,
                const ShmGeometry& geometry);
   [[nodiscard]] Slot& slot(std::uint64_t seq) const { return slot_of(channel_.data(), geometry_.depth, seq); }
   [[nodiscard]] Issued& issued(std::uint64_t seq) { return issued_[seq & (geometry_.depth - 1)]; }
   [[nodiscard]] const Issued& issued(std::uint64_t seq) const { return issued_[seq & (geometry_.depth - 1)]; }
-  [[nodiscard]] Result<void> place(Slot& slot, Issued& issue, std::uint64_t seq, const Work& work);
-  [[nodiscard]] Result<JobReply> read(const Slot& slot, std::uint64_t seq);
+  [[nodiscard]] Result<void> place(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content);
+  [[nodiscard]] Result<void> place_large(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content,
+                                         std::size_t bytes);
+  [[nodiscard]] Result<void> read(const Slot& slot, std::uint64_t seq);
+  [[nodiscard]] Result<void> read_files(std::uint64_t seq, Place place, std::uint32_t files, std::uint64_t bytes);
   void release(Issued& issue);
 
   Inbound& inbound_;
@@ -78,6 +87,7 @@ class ShmRequester final : public Requester {
   std::uint64_t tail_ = 0;  // next to be sent
   std::uint32_t memfds_ = 0;
   std::uint32_t unread_ = 0;  // notes that the worker may not have read, those of requests taken back among them
+  Reply reply_;               // of head_
 };
 
 }  // namespace runner::ipc

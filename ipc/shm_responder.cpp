@@ -2,30 +2,26 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
-#include <cstring>
 #include <string>
 #include <utility>
 
 #include "ipc/control.hpp"
 #include "ipc/futex.hpp"
 #include "ipc/layout.hpp"
+#include "ipc/message.hpp"
 #include "ipc/note.hpp"
 #include "ipc/os.hpp"
+#include "ipc/relax.hpp"
 
 namespace runner::ipc {
 
 namespace {
 
-std::uint64_t now_ns() { return static_cast<std::uint64_t>(std::chrono::steady_clock::now().time_since_epoch().count()); }
+constexpr int kLooksAtATime = 8;           // between two readings of the clock
 
-void relax() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  asm volatile("yield");
-#endif
-}
+std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 }  // namespace
 
@@ -58,10 +54,11 @@ ShmResponder::ShmResponder(const Hello& hello, SharedRegion channel, SharedRegio
       control_(control),
       depth_(hello.depth),
       worker_(hello.worker),
-      spin_(static_cast<std::int64_t>(hello.spin_ns)),
+      memfd_from_(hello.memfd_from),
+      max_result_(hello.max_result),
       held_(hello.depth) {}
 
-Slot& ShmResponder::slot() const { return slot_of(channel_.data(), depth_, expected_); }
+// ---- requests ----
 
 bool ShmResponder::closing() const { return channel_header(channel_.data()).closing.load(std::memory_order_seq_cst) != 0; }
 
@@ -69,7 +66,7 @@ bool ShmResponder::closing() const { return channel_header(channel_.data()).clos
 bool ShmResponder::claim() {
   for (;;) {
     std::atomic<std::uint64_t>& word = slot().word;
-    std::uint64_t bits = word.load(std::memory_order_seq_cst);  // partner: ShmRequester::send, and sleep() below
+    std::uint64_t bits = word.load(std::memory_order_acquire);  // partner: the READY store of ShmRequester::send
     const Word seen = unpack(bits);
     if (seen.seq > expected_) {
       ++expected_;  // taken back, and its slot already used again
@@ -103,50 +100,64 @@ Result<void> ShmResponder::read_ahead() {
 Result<void> ShmResponder::sleep() {
   if (Result<void> read = read_ahead(); !read) return read;
   std::atomic<std::uint32_t>& sleeping = channel_header(channel_.data()).sleeping;
-  sleeping.store(1, std::memory_order_seq_cst);
-  // Look again after saying so: whoever publishes now sees the 1.
-  const Word seen = unpack(slot().word.load(std::memory_order_seq_cst));
+  sleeping.store(1, std::memory_order_relaxed);
+  // Look again after saying so: whoever publishes now sees the 1. partner: the fence of ShmRequester::kick
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  const Word seen = unpack(slot().word.load(std::memory_order_relaxed));
   const bool something = seen.seq > expected_ || (seen.seq == expected_ && seen.state != SlotState::free);
   if (!something && !closing()) futex_wait(sleeping, 1);
   sleeping.store(0, std::memory_order_relaxed);
   return {};
 }
 
-Result<std::optional<JobRequest>> ShmResponder::next() {
-  while (!claim()) {
-    if (closing()) return std::optional<JobRequest>();
-    if (spin_ > Duration::zero()) {
-      const auto until = std::chrono::steady_clock::now() + spin_;
-      const std::uint64_t nothing = slot().word.load(std::memory_order_relaxed);
-      while (slot().word.load(std::memory_order_relaxed) == nothing && std::chrono::steady_clock::now() < until) relax();
-      if (slot().word.load(std::memory_order_relaxed) != nothing) continue;
+bool ShmResponder::spin() {
+  const StatePage& state = *reinterpret_cast<const StatePage*>(in_.data());
+  const std::int64_t allowed = state.may_spin_ns[worker_].load(std::memory_order_relaxed);
+  if (allowed == 0) return false;
+  const std::atomic<std::uint64_t>& word = slot().word;
+  const std::uint64_t nothing = word.load(std::memory_order_relaxed);
+  const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
+  for (;;) {
+    for (int looks = 0; looks < kLooksAtATime; ++looks) {
+      if (word.load(std::memory_order_relaxed) != nothing) {
+        spin_budget_.met(now_ns() - began);
+        return true;
+      }
+      relax();
     }
-    if (Result<void> slept = sleep(); !slept) return tl::unexpected(slept.error());
+    if (now_ns() >= until) break;
   }
-  // The slot comes round again only after the master collected what lay here.
-  std::optional<std::uint64_t>& held = held_[expected_ & (depth_ - 1)];
-  if (held) arena_.free(*std::exchange(held, std::nullopt));
-
-  Result<std::span<const std::byte>> bytes = request_bytes();
-  if (!bytes) return tl::unexpected(bytes.error());
-  Result<JobRequest> request = read_request(*bytes);
-  if (!request) return tl::unexpected(request.error());
-  return std::optional(std::move(*request));
+  spin_budget_.missed(allowed);
+  return false;
 }
 
-Result<std::span<const std::byte>> ShmResponder::request_bytes() {
+Result<std::optional<Incoming>> ShmResponder::next() {
+  while (!claim()) {
+    if (closing()) return std::optional<Incoming>();
+    if (spin()) continue;
+    if (Result<void> slept = sleep(); !slept) return tl::unexpected(slept.error());
+  }
+  give_back(held());  // the slot comes round again only after the master collected what lay here
+  Incoming request;
+  if (Result<void> found = find_request(request); !found) return tl::unexpected(found.error());
+  return std::optional(std::move(request));
+}
+
+Result<void> ShmResponder::find_request(Incoming& request) {
   const Slot& at = slot();
-  const std::size_t bytes = at.request_bytes;
+  request.form = at.form;
+  request.items = at.items;
+  const std::uint64_t bytes = at.request_bytes;
   switch (at.request_place) {
     case Place::inline_:
-      if (bytes <= kInlineRequest) return std::span<const std::byte>(at.request).first(bytes);
-      break;
+      if (bytes > kInlineRequest) break;
+      request.bytes = std::span(at.request).first(static_cast<std::size_t>(bytes));
+      return {};
     case Place::arena: {
       const std::span<const std::byte> arena = in_.bytes().subspan(Inbound::arena_offset());
-      if (bytes <= arena.size() && at.request_offset <= arena.size() - bytes) {
-        return arena.subspan(at.request_offset, bytes);
-      }
-      break;
+      if (bytes > arena.size() || at.request_offset > arena.size() - bytes) break;
+      request.bytes = arena.subspan(static_cast<std::size_t>(at.request_offset), static_cast<std::size_t>(bytes));
+      return {};
     }
     case Place::memfd: {
       while (!payloads_.contains(expected_)) {
@@ -160,65 +171,104 @@ Result<std::span<const std::byte>> ShmResponder::request_bytes() {
           payloads_[note->ticket] = std::move(message.files.front());
         }
       }
-      Result<SharedRegion> payload = open_payload(std::move(payloads_[expected_]), bytes);
+      Result<std::shared_ptr<const SharedRegion>> payload = open_payload(std::move(payloads_[expected_]), bytes);
       payloads_.erase(payloads_.begin(), payloads_.upper_bound(expected_));
       if (!payload) return tl::unexpected(payload.error());
       request_ = std::move(*payload);
-      return std::span<const std::byte>(request_.bytes());
+      request.bytes = request_->bytes();
+      request.owner = request_;
+      return {};
     }
   }
   return fail(ErrorCode::protocol, "a request lies where no request can lie");
 }
 
+// ---- items ----
+
 Result<void> ShmResponder::entering() {
   Slot& at = slot();
-  at.started_ns = now_ns();
+  used_ = 0;
+  room_ = {};
+  if (at.items == 1) {
+    room_ = at.reply;  // one result may lie in the slot itself, where no last part is then
+    at.stream_offset = kStreamInline;
+  } else if (const std::uint64_t wanted = at.stream_room; wanted != 0) {
+    // As much as there is: with less, the chunk ends early, and its reply says where.
+    const std::size_t room = std::min<std::size_t>(wanted, out_.size() / 8);
+    if (const std::optional<std::uint64_t> offset = room_for(room)) {
+      held().stream = offset;
+      room_ = arena_.at(*offset, room);
+      at.stream_offset = *offset;
+    }
+  }
+  word_ = &at.progress;
+  at.progress.store(runner::pack(ItemProgress{}), std::memory_order_relaxed);
+  if (at.timed != 0) at.started_ns = static_cast<std::uint64_t>(now_ns());
   at.word.store(pack({expected_, SlotState::running}), std::memory_order_release);
   return {};
 }
 
-Result<void> ShmResponder::answer(JobReply&& reply) {
+void ShmResponder::overflow(const WireContent& result) {
+  WireWriter sizing({});
+  result.write(sizing);
+  if (sizing.size() > max_result_) {
+    const std::string text = result_too_large(Bytes{sizing.size()}, Bytes{max_result_});
+    overflowed_ = LastPart::failure;
+    broken_ = place(slot(), TextContent(text));
+    return;
+  }
+  overflowed_ = LastPart::result;
+  broken_ = place(slot(), result);
+}
+
+// ---- replies ----
+
+Result<void> ShmResponder::answer(const Answer& answer) {
   Slot& at = slot();
-  at.finished_ns = now_ns();
-  if (Result<void> placed = place(at, reply); !placed) return placed;
-  // seq_cst: this store and the look at `asleep` in ring() must not change places; partner Inbound::sleep_begins.
-  at.word.store(pack({expected_, SlotState::done}), std::memory_order_seq_cst);
+  if (at.timed != 0) at.finished_ns = static_cast<std::uint64_t>(now_ns());
+  at.last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
+  at.reply_files = answer.files;
+  if (answer.last != nullptr) broken_ = place(at, *answer.last);
+  if (!broken_) return std::exchange(broken_, {});
+  std::vector<int> files;
+  if (sealed_) files.push_back(sealed_.get());
+  files.insert(files.end(), answer.attached.begin(), answer.attached.end());
+  if (!files.empty()) {
+    if (Result<void> sent = send_note(control_, {NoteTag::files, expected_}, files); !sent) return sent;
+  }
+  // release: after all of the reply's bytes. ring() has the fence between this store and the look at `asleep`.
+  at.word.store(pack({expected_, SlotState::done}), std::memory_order_release);
   if (Result<void> rung = ring(); !rung) return rung;
   ++expected_;
-  request_ = {};
+  request_.reset();
+  sealed_.reset();
+  overflowed_ = LastPart::none;
   return {};
 }
 
-Result<void> ShmResponder::place(Slot& slot, const JobReply& reply) {
-  slot.reply_files = spilled_files(reply.outcome);
-  slot.reply_place = Place::inline_;
+// Writes the last part of a reply to where it fits.
+Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
   WireWriter small(std::span(slot.reply));
-  write_reply(small, reply);
-  slot.reply_bytes = small.size();
-  std::vector<int> files;
-  UniqueFd sealed;
-  if (!small.fits()) {
-    if (const std::optional<std::uint64_t> offset = room_for(small.size())) {
-      WireWriter large(arena_.at(*offset, small.size()));
-      write_reply(large, reply);
+  content.write(small);
+  const std::size_t bytes = small.size();
+  slot.reply_bytes = bytes;
+  slot.reply_place = Place::inline_;
+  if (small.fits()) return {};
+  if (bytes < memfd_from_) {
+    if (const std::optional<std::uint64_t> offset = room_for(bytes)) {
+      WireWriter large(arena_.at(*offset, bytes));
+      content.write(large);
       slot.reply_place = Place::arena;
       slot.reply_offset = *offset;
-      held_[expected_ & (depth_ - 1)] = *offset;
-    } else {
-      std::string wire(small.size(), '\0');
-      WireWriter large(std::as_writable_bytes(std::span(wire)));
-      write_reply(large, reply);
-      Result<UniqueFd> made = seal_payload(as_bytes(wire));
-      if (!made) return tl::unexpected(made.error());
-      sealed = std::move(*made);
-      slot.reply_place = Place::memfd;
-      files.push_back(sealed.get());
+      held().last = offset;
+      return {};
     }
   }
-  if (reply.outcome.out.spill) files.push_back(reply.outcome.out.spill.get());
-  if (reply.outcome.err.spill) files.push_back(reply.outcome.err.spill.get());
-  if (files.empty()) return {};
-  return send_note(control_, {NoteTag::files, expected_}, files);
+  Result<UniqueFd> made = seal_payload(content, bytes);
+  if (!made) return tl::unexpected(made.error());
+  sealed_ = std::move(*made);
+  slot.reply_place = Place::memfd;
+  return {};
 }
 
 std::optional<std::uint64_t> ShmResponder::room_for(std::size_t bytes) {
@@ -227,18 +277,25 @@ std::optional<std::uint64_t> ShmResponder::room_for(std::size_t bytes) {
   // Full: give back what the master has collected by now.
   for (std::uint64_t back = 1; back <= depth_ && back <= expected_; ++back) {
     const std::uint64_t seq = expected_ - back;
-    std::optional<std::uint64_t>& held = held_[seq & (depth_ - 1)];
     const std::uint64_t word = slot_of(channel_.data(), depth_, seq).word.load(std::memory_order_acquire);
-    if (held && word != pack({seq, SlotState::done})) arena_.free(*std::exchange(held, std::nullopt));
+    if (word != pack({seq, SlotState::done})) give_back(held_[seq & (depth_ - 1)]);
   }
   return arena_.allocate(bytes);
 }
 
+void ShmResponder::give_back(Held& held) {
+  if (held.stream) arena_.free(*held.stream);
+  if (held.last) arena_.free(*held.last);
+  held = {};
+}
+
 Result<void> ShmResponder::ring() {
+  // Between the DONE store before and the look at `asleep`; partner: the fence of Inbound::sleep_begins.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
   const StatePage& state = *reinterpret_cast<const StatePage*>(in_.data());
-  const std::uint64_t nap = state.asleep.load(std::memory_order_seq_cst);
+  const std::uint64_t nap = state.asleep.load(std::memory_order_relaxed);
   if (nap == 0 || nap == rung_) return {};
-  if (expected_ < state.ring_from[worker_].load(std::memory_order_seq_cst)) return {};
+  if (expected_ < state.ring_from[worker_].load(std::memory_order_relaxed)) return {};
   rung_ = nap;
   const std::uint64_t one = 1;
   const ssize_t put = os::retry("write", ::write, doorbell_.get(), static_cast<const void*>(&one), sizeof one);

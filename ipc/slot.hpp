@@ -1,15 +1,21 @@
-// slot.hpp - one job's place in a channel: request, state and result in four cache lines.
+// slot.hpp - one request's place in a channel: the request, its state and its reply in four cache lines.
 //
 // Called from  Requester: the master's loop thread. Responder: the worker's only thread.
 // Owns         nothing; it lies in a SharedRegion that must outlive it.
-// Survives     the other side's death at any instruction: one word tells how far the job came.
+// Survives     the other side's death at any instruction: two words tell how far the request came.
 //
 //   FREE -M store-> READY -W CAS-> CLAIMED -W store-> RUNNING -(user code)- W store-> DONE -M-> FREE
 //                   READY -M CAS-> REVOKED          (the master takes it back)
 //
-// The word is seq << 4 | state; seq counts the jobs of a channel from 0, slot = seq mod depth. A word with a later seq than
+// The word is seq << 4 | state; seq counts the requests of a channel from 0, slot = seq mod depth. A word with a later seq than
 // the one the worker expects means that the expected one was taken back and its slot used again.
-// Layout       docs/shm-layout.md; checked by the static_asserts below.
+//
+// A request of several items (a chunk) has its results one after another in the worker's `out` arena, and `progress` says from
+// RUNNING on how far they came (item_sink.hpp). Where the results lie is published before RUNNING, so what was finished before a
+// crash is kept.
+//
+// A small request touches the first line and, with a small reply, the third. Layout: docs/shm-layout.md; checked by the
+// static_asserts below.
 #pragma once
 
 #include <atomic>
@@ -34,31 +40,48 @@ struct Word {
 [[nodiscard]] constexpr Word unpack(std::uint64_t bits) { return {bits >> 4, static_cast<SlotState>(bits & 15)}; }
 
 // Where the bytes of a message lie.
-enum class Place : std::uint32_t { inline_ = 0, arena = 1, memfd = 2 };
+enum class Place : std::uint16_t { inline_ = 0, arena = 1, memfd = 2 };
 
-inline constexpr std::size_t kInlineRequest = 104;
-inline constexpr std::size_t kInlineReply = 88;
+// What a request's bytes are: a job of a batch (message.hpp), or calls of a function (call_message.hpp).
+enum class Form : std::uint16_t { job = 0, call = 1 };
+
+// What the last part of a reply is: nothing (all results are in the stream), the result of the item that was entered last, or
+// the text of why that item failed.
+enum class LastPart : std::uint16_t { none = 0, result = 1, failure = 2 };
+
+inline constexpr std::uint64_t kStreamInline = ~std::uint64_t{0};
+inline constexpr std::size_t kInlineRequest = 80;
+inline constexpr std::size_t kInlineReply = 64;
 
 struct alignas(kCacheLine) Slot {
   // Written by the master before READY, except the word.
   std::atomic<std::uint64_t> word;
-  std::uint64_t request_offset;  // in the `in` arena, for Place::arena
-  std::uint32_t request_bytes;
+  std::uint64_t request_bytes;
+  std::uint32_t items;
+  Form form;
   Place request_place;
   std::byte request[kInlineRequest];
+  std::uint64_t request_offset;  // in the `in` arena, for Place::arena
+  std::uint64_t stream_room;     // bytes that the results of the items will take, as far as the master knows
+  std::uint32_t timed;           // 1: started_ns and finished_ns are wanted
+  std::uint32_t padding;
 
-  // Written by the worker before RUNNING (started_ns) and before DONE (the rest).
-  alignas(kCacheLine) std::uint64_t started_ns;
+  // Written by the worker: progress, started_ns and stream_* before RUNNING, progress again between items, the rest before DONE.
+  alignas(kCacheLine) std::atomic<std::uint64_t> progress;
+  std::uint64_t started_ns;
   std::uint64_t finished_ns;
-  std::uint64_t reply_offset;  // in the `out` arena, for Place::arena
   std::uint64_t reply_bytes;
   Place reply_place;
+  LastPart last_part;
   std::uint32_t reply_files;  // descriptors that follow on the control socket
   std::byte reply[kInlineReply];
+  std::uint64_t reply_offset;   // in the `out` arena, for Place::arena
+  std::uint64_t stream_offset;  // of the results of the items, in the `out` arena; kStreamInline: that of the one item, in `reply`
+  std::uint64_t padding2;
 };
 
 static_assert(sizeof(Slot) == 4 * kCacheLine);
-static_assert(offsetof(Slot, request) == 24 && offsetof(Slot, started_ns) == 2 * kCacheLine);
+static_assert(offsetof(Slot, request) == 24 && offsetof(Slot, progress) == 2 * kCacheLine);
 static_assert(offsetof(Slot, reply) == 2 * kCacheLine + 40);
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && std::is_standard_layout_v<Slot>);
 

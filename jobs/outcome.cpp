@@ -42,6 +42,11 @@ std::string describe(const Outcome& outcome) {
                     outcome.ending);
 }
 
+std::string result_too_large(Bytes found, Bytes limit) {
+  return "its result takes " + format_size(found) + ", more than max_result allows (" + format_size(limit) +
+         "): raise that, or write the result to a file";
+}
+
 std::string signal_name(int signal) {
   const char* name = ::sigabbrev_np(signal);
   return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);

@@ -17,7 +17,7 @@ constexpr std::size_t kSmall = 256;
 
 Result<std::string_view> ResultText::of(const master::JobRecord& record) {
   const std::string_view name = kind_of(record.job);
-  const std::string& wire = record.outcome.result;
+  const std::string_view wire = record.outcome.result.text();
   const bool same_kind = kind_ != nullptr && kind_->name == name;
   const bool same_wire = wire.size() <= kSmall ? wire == wire_ : job_ == record.job.id;
   if (same_kind && job_ && same_wire) return text_;
@@ -26,11 +26,11 @@ Result<std::string_view> ResultText::of(const master::JobRecord& record) {
   if (kind_ == nullptr)
     return fail(ErrorCode::protocol, fmt::format("its result cannot be read: no kind is called `{}`", name));
   try {
-    text_ = kind_->result_json(as_bytes(wire));
+    text_ = kind_->result_json(record.outcome.result.bytes());
   } catch (const std::exception& error) {  // WireError; a plug-in's own code may throw others
     return fail(ErrorCode::protocol, fmt::format("its result cannot be read: {}", error.what()));
   }
-  wire_.assign(wire, 0, wire.size() <= kSmall ? wire.size() : kSmall + 1);
+  wire_.assign(wire.substr(0, kSmall + 1));
   job_ = record.job.id;
   return text_;
 }

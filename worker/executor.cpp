@@ -73,7 +73,7 @@ Failed failure_of(const std::exception_ptr& thrown) {
   }
 }
 
-Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context) {
+Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context, std::uint64_t max_result) {
   Outcome outcome;
   CpuClock& clock = cpu_clock;
   const TimePoint began = clock.enter();
@@ -85,7 +85,20 @@ Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& c
   const TimePoint ended = steady_clock::now();
   outcome.wall = ended - began;
   outcome.cpu = clock.leave(ended);
+  if (outcome.result.size() > max_result) {
+    outcome.ending = Failed{result_too_large(Bytes{outcome.result.size()}, Bytes{max_result})};
+    outcome.result = {};
+  }
   return outcome;
+}
+
+std::optional<Failed> execute(Trampoline trampoline, CallItems& call) {
+  try {
+    trampoline(call);
+    return std::nullopt;
+  } catch (...) {
+    return failure_of(std::current_exception());
+  }
 }
 
 }  // namespace runner::worker

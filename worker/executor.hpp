@@ -15,10 +15,13 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <exception>
+#include <optional>
 #include <span>
 #include <string_view>
 
+#include "runner/call.hpp"
 #include "runner/job_context.hpp"
 #include "runner/kind.hpp"
 #include "runner/outcome.hpp"
@@ -27,7 +30,11 @@
 namespace runner::worker {
 
 // `args` is the wire form. Wall and CPU time are those of the calling thread inside the job's code.
-[[nodiscard]] Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context);
+// A result of more than `max_result` bytes fails the job.
+[[nodiscard]] Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context, std::uint64_t max_result);
+
+// The items of a request for calls. Nothing: all is with the sink. Else why the item that it entered last failed.
+[[nodiscard]] std::optional<Failed> execute(Trampoline trampoline, CallItems& call);
 
 // What is said of a job whose code threw this.
 [[nodiscard]] Failed failure_of(const std::exception_ptr& thrown);

@@ -23,5 +23,5 @@ int main(int argc, char** argv) {
   }
   ::fcntl(control, F_SETFD, FD_CLOEXEC);
   runner::Registry registry;
-  return runner::worker::serve(runner::UniqueFd(control), registry);
+  return runner::worker::serve(runner::UniqueFd(control), registry, nullptr);
 }

@@ -5,6 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <runner/version.hpp>
@@ -12,9 +13,11 @@
 #include <utility>
 #include <variant>
 
+#include "ipc/call_message.hpp"
 #include "ipc/control.hpp"
 #include "ipc/hello.hpp"
 #include "ipc/layout.hpp"
+#include "ipc/message.hpp"
 #include "ipc/os.hpp"
 #include "ipc/pipe_responder.hpp"
 #include "ipc/shm_responder.hpp"
@@ -24,6 +27,14 @@
 namespace runner::worker {
 
 namespace {
+
+struct Served {
+  ipc::Responder& responder;
+  const Registry& registry;
+  const ipc::Modules* modules;
+  int control;
+  std::uint64_t max_result;
+};
 
 // Exit statuses of a worker that leaves by itself, for the master's message.
 constexpr int kDone = 0, kNoHello = 70, kBrokenConnection = 71;
@@ -57,7 +68,7 @@ Result<std::unique_ptr<ipc::Responder>> connect(const ipc::Hello& hello, std::ve
       return std::unique_ptr<ipc::Responder>(std::move(*responder));
     }
     case ipc::Transport::pipe: {
-      auto responder = ipc::PipeResponder::open(std::move(files), control);
+      auto responder = ipc::PipeResponder::open(hello, std::move(files), control);
       if (!responder) return tl::unexpected(responder.error());
       return std::unique_ptr<ipc::Responder>(std::move(*responder));
     }
@@ -77,22 +88,24 @@ Result<std::unique_ptr<ipc::Responder>> greet(const ipc::Hello& hello, std::vect
   return connect(hello, std::move(files), control);
 }
 
-// One request from "entered" to "answered".
-Result<void> run_one(ipc::Responder& responder, const ipc::JobRequest& request, int control, const Registry& registry) {
-  ipc::JobReply reply{.job = request.job, .attempt = request.attempt, .outcome = {}, .terminated = false};
-  if (Result<void> entered = responder.entering(); !entered) return entered;
-  if (const auto* typed = std::get_if<ipc::TypedView>(&request.work)) {
-    const Kind* kind = registry.find(typed->kind);
+// One job of a batch, from "entered" to "answered".
+Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
+  const Result<ipc::JobRequest> request = ipc::read_request(incoming.bytes);
+  if (!request) return tl::unexpected(request.error());
+  ipc::JobReply reply{.job = request->job, .attempt = request->attempt, .outcome = {}, .terminated = false};
+  if (Result<void> entered = by.responder.entering(); !entered) return entered;
+  if (const auto* typed = std::get_if<ipc::TypedView>(&request->work)) {
+    const Kind* kind = by.registry.find(typed->kind);
     if (kind == nullptr) {
       reply.outcome.ending = Failed{"this worker knows no kind `" + std::string(typed->kind) + "`"};
     } else {
-      JobContext context(request.job, request.attempt, {});
-      reply.outcome = execute(*kind, typed->args, context);
+      JobContext context(request->job, request->attempt, {});
+      reply.outcome = execute(*kind, typed->args, context, by.max_result);
     }
   } else {
     Result<void> broken;
-    reply.outcome = run_command(std::get<CommandWork>(request.work), control, [&] {
-      const Result<bool> asked = responder.terminate_asked();
+    reply.outcome = run_command(std::get<CommandWork>(request->work), by.control, [&] {
+      const Result<bool> asked = by.responder.terminate_asked();
       if (!asked) broken = tl::unexpected(asked.error());
       reply.terminated = reply.terminated || !asked || *asked;
       // With the master gone there is nobody to be patient for.
@@ -100,12 +113,42 @@ Result<void> run_one(ipc::Responder& responder, const ipc::JobRequest& request, 
     });
     if (!broken) return broken;
   }
-  return responder.answer(std::move(reply));
+  std::array<int, 2> files{};
+  std::size_t count = 0;
+  for (const UniqueFd* file : {&reply.outcome.out.spill, &reply.outcome.err.spill}) {
+    if (*file) files[count++] = file->get();
+  }
+  const ipc::ReplyContent content(reply);
+  return by.responder.answer({.last_part = ipc::LastPart::result,
+                              .last = &content,
+                              .files = ipc::spilled_files(reply.outcome),
+                              .attached = std::span(files).first(count)});
+}
+
+// The calls of one request, from the first item entered to "answered".
+Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
+  const Result<ipc::CallRequest> request = ipc::read_call(incoming.bytes);
+  if (!request) return tl::unexpected(request.error());
+  if (Result<void> entered = by.responder.entering(); !entered) return entered;
+  std::optional<Failed> failed;
+  const auto trampoline = by.modules != nullptr ? by.modules->find(request->header.trampoline) : nullptr;
+  const auto function = by.modules != nullptr ? by.modules->find(request->header.function) : nullptr;
+  if (trampoline == nullptr || function == nullptr) {
+    failed = Failed{"this worker is another program than its master, and has no function of that name (fork the workers)"};
+  } else {
+    WireReader args(request->args, incoming.owner);
+    JobContext context;
+    CallItems call{function, incoming.items, args, by.responder.items(), context};
+    failed = execute(reinterpret_cast<Trampoline>(trampoline), call);
+  }
+  if (!failed) return by.responder.answer({});
+  const ipc::TextContent text(failed->reason);
+  return by.responder.answer({.last_part = ipc::LastPart::failure, .last = &text, .files = 0, .attached = {}});
 }
 
 }  // namespace
 
-int serve(UniqueFd control, Registry& registry) {
+int serve(UniqueFd control, Registry& registry, const ipc::Modules* modules) {
   ipc::ControlMessage message;
   const Result<ipc::Received> got = ipc::receive_control(control.get(), message, true);
   if (!got || *got != ipc::Received::message) return kNoHello;
@@ -116,11 +159,13 @@ int serve(UniqueFd control, Registry& registry) {
   const ipc::Ready ready{RUNNER_VERSION_STRING, ipc::layout_hash(), responder ? std::string() : responder.error().text};
   if (!ipc::send_ready(control.get(), ready) || !responder) return kNoHello;
 
+  const Served by{**responder, registry, modules, control.get(), hello->max_result};
   for (;;) {
-    const Result<std::optional<ipc::JobRequest>> request = (*responder)->next();
+    const Result<std::optional<ipc::Incoming>> request = by.responder.next();
     if (!request) return kBrokenConnection;
     if (!*request) return kDone;
-    if (!run_one(**responder, **request, control.get(), registry)) return kBrokenConnection;
+    const bool calls = (*request)->form == ipc::Form::call;
+    if (!(calls ? run_calls(by, **request) : run_job(by, **request))) return kBrokenConnection;
   }
 }
 

@@ -9,10 +9,12 @@
 
 #include <runner/registry.hpp>
 #include <runner/unique_fd.hpp>
+#include "ipc/modules.hpp"
 
 namespace runner::worker {
 
-// Answers the exit status of the process.
-[[nodiscard]] int serve(UniqueFd control, Registry& registry);
+// Answers the exit status of the process. `modules`: of the program that this process was forked from; null: it was spawned, and
+// knows registered kinds only.
+[[nodiscard]] int serve(UniqueFd control, Registry& registry, const ipc::Modules* modules);
 
 }  // namespace runner::worker

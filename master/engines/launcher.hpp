@@ -13,6 +13,7 @@
 #include <runner/registry.hpp>
 #include <runner/result.hpp>
 #include <runner/unique_fd.hpp>
+#include "ipc/modules.hpp"
 
 namespace runner::master {
 
@@ -37,7 +38,8 @@ class Launcher {
 [[nodiscard]] Result<std::unique_ptr<Launcher>> make_spawn_launcher(const std::string& program);
 
 // A zygote forked now, from which each worker is cloned in well under a millisecond whatever the master holds. To be called
-// from the main thread before there is any other. `registry` is the master's, its plug-ins loaded: workers inherit it.
-[[nodiscard]] Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry);
+// from the main thread before there is any other. `registry` is the master's, its plug-ins loaded: workers inherit it, and the
+// functions of `modules`, which must outlive the call only.
+[[nodiscard]] Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry, const ipc::Modules& modules);
 
 }  // namespace runner::master

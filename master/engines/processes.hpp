@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include <runner/outcome.hpp>
 #include <runner/registry.hpp>
 #include "ipc/hello.hpp"
 #include "ipc/layout.hpp"
@@ -34,8 +35,10 @@ struct ProcessOptions {
   StartMethod start = StartMethod::spawn;
   Bind bind = Bind::core;
   std::uint32_t usable_cpus = 1;  // spinning is only for spare ones
+  bool cpu_quota = false;         // ... and not for those that a quota counts
   std::string worker_program;     // spawn; empty: `runner-worker` beside this program
   ipc::ShmGeometry geometry;
+  std::uint64_t max_result = kMaxResult.count;  // larger results fail their job
 };
 
 // `registry` has its plug-ins loaded; workers load the same ones. Lives as long as the engine.

@@ -38,7 +38,7 @@ RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const St
   }
   if (kind == nullptr) return {unknown_kind(job), false};
   JobContext context(job.id, attempt, stop.token());
-  Outcome outcome = worker::execute(*kind, std::as_bytes(std::span(std::get<TypedWork>(job.work).args)), context);
+  Outcome outcome = worker::execute(*kind, std::as_bytes(std::span(std::get<TypedWork>(job.work).args)), context, kMaxResult.count);
   return {std::move(outcome), stop.pressed()};
 }
 

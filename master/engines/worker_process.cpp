@@ -31,7 +31,8 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
                    .depth = settings.geometry.depth,
                    .in_bytes = 0,
                    .out_bytes = settings.geometry.out_bytes,
-                   .spin_ns = static_cast<std::uint64_t>(settings.spin.count()),
+                   .memfd_from = settings.geometry.memfd_from,
+                   .max_result = settings.max_result,
                    .plugins = settings.plugins};
   std::unique_ptr<ipc::Requester> requester;
   std::vector<int> files;
@@ -43,7 +44,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
     files = (*made)->files();
     requester = std::move(*made);
   } else {
-    auto made = ipc::PipeRequester::create(control->first.get());
+    auto made = ipc::PipeRequester::create(control->first.get(), settings.max_result);
     if (!made) return tl::unexpected(made.error());
     requests = std::move(made->requests);
     replies = std::move(made->replies);
@@ -79,51 +80,6 @@ Result<bool> WorkerProcess::greet() {
   }
   greeted_ = true;
   return true;
-}
-
-Result<void> WorkerProcess::give(const JobSpec& job, Attempt attempt, Duration expected) {
-  const Result<ipc::Ticket> ticket = requester_->send(job.id, attempt, job.work);
-  if (!ticket) return tl::unexpected(ticket.error());
-  hand_.push_back({&job, attempt, *ticket, expected, false, false, {}});
-  ++held_;
-  queued_ += expected;
-  return {};
-}
-
-Result<bool> WorkerProcess::collect(ipc::Completion& completion, InHand& job) {
-  Result<bool> got = requester_->collect(completion);
-  if (!got || !*got) return got;
-  while (hand_.front().taken_back) hand_.pop_front();
-  if (hand_.front().ticket != completion.ticket) {
-    return fail(ErrorCode::protocol, "a completion is for another request than the oldest");
-  }
-  job = hand_.front();
-  hand_.pop_front();
-  --held_;
-  queued_ -= job.expected;
-  return true;
-}
-
-std::optional<InHand> WorkerProcess::take_back_newest() {
-  for (auto job = hand_.rbegin(); job != hand_.rend(); ++job) {
-    if (job->taken_back) continue;
-    // The worker goes in order: once it has begun one, all older ones are begun too.
-    if (!requester_->take_back(job->ticket)) return std::nullopt;
-    forget(*job);
-    return *job;
-  }
-  return std::nullopt;
-}
-
-void WorkerProcess::forget(InHand& job) {
-  job.taken_back = true;
-  --held_;
-  queued_ -= job.expected;
-}
-
-InHand* WorkerProcess::head() {
-  while (!hand_.empty() && hand_.front().taken_back) hand_.pop_front();
-  return hand_.empty() ? nullptr : &hand_.front();
 }
 
 Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {

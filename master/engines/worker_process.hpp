@@ -1,20 +1,18 @@
-// worker_process.hpp - one incarnation of a worker: its process, the connection to it, and what it has in hand.
+// worker_process.hpp - one incarnation of a worker: its process, and the connection to it.
 //
-// A dead worker is never repaired: its incarnation is taken apart (what it had in hand tells how far each job came) and a new
+// A dead worker is never repaired: its incarnation is taken apart (what it had in hand tells how far each request came) and a new
 // one takes its number.
 //
-// Called from  the processes engine's thread.
+// Called from  the thread of whoever owns the crew.
 // Owns         the process (ended with the object), its pidfd, control socket and requester.
 // Fails with   system; protocol when the worker broke the rules.
-// Call order   start, until greeted: greet ; then (give | collect | take_back ...)* ; end
+// Call order   start, until greeted: greet ; then requests ; reap once the pidfd is readable
 #pragma once
 
 #include <sys/types.h>
 
-#include <boost/circular_buffer.hpp>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,21 +25,10 @@
 
 namespace runner::master {
 
-// A job that was given to a worker and has not come back.
-struct InHand {
-  const JobSpec* job = nullptr;
-  Attempt attempt{};
-  ipc::Ticket ticket{};
-  Duration expected{};
-  bool announced = false;  // JobStarted was told
-  bool taken_back = false;
-  std::optional<StopReason> stopping;
-};
-
 struct WorkerSettings {
   ipc::Transport transport{};
   ipc::ShmGeometry geometry;
-  Duration spin{};
+  std::uint64_t max_result = 0;
   std::vector<std::string> plugins;
 };
 
@@ -57,21 +44,6 @@ class WorkerProcess {
   // The answer to the hello, when the control socket is readable. False: not there yet.
   [[nodiscard]] Result<bool> greet();
   [[nodiscard]] bool greeted() const { return greeted_; }
-
-  [[nodiscard]] Result<void> give(const JobSpec& job, Attempt attempt, Duration expected);
-  // The next completed job, out of the hand and into `job`.
-  [[nodiscard]] Result<bool> collect(ipc::Completion& completion, InHand& job);
-  // Newest first; nothing: there is none that the worker has not begun.
-  [[nodiscard]] std::optional<InHand> take_back_newest();
-
-  // One of the hand that the requester took back.
-  void forget(InHand& job);
-
-  // The oldest in hand: the one that runs, if any does.
-  [[nodiscard]] InHand* head();
-  [[nodiscard]] std::uint32_t held() const { return held_; }
-  [[nodiscard]] Duration queued() const { return queued_; }
-  [[nodiscard]] boost::circular_buffer<InHand>& hand() { return hand_; }
 
   // Asks the worker to end the command that runs.
   [[nodiscard]] Result<void> terminate(ipc::Ticket ticket);
@@ -95,17 +67,12 @@ class WorkerProcess {
 
  private:
   WorkerProcess(WorkerId id, UniqueFd control, std::unique_ptr<ipc::Requester> requester)
-      : id_(id), control_(std::move(control)), requester_(std::move(requester)), hand_(kMostInHand) {}
-
-  static constexpr std::size_t kMostInHand = 512;
+      : id_(id), control_(std::move(control)), requester_(std::move(requester)) {}
 
   WorkerId id_;
   UniqueFd control_;
   std::unique_ptr<ipc::Requester> requester_;
   Launched launched_;
-  boost::circular_buffer<InHand> hand_;  // in the order of tickets
-  std::uint32_t held_ = 0;               // of those: not taken back
-  Duration queued_{};                    // expected length of those
   bool greeted_ = false;
   bool reaped_ = false;
 };

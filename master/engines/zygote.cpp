@@ -63,7 +63,7 @@ void answer(int socket, int number) {
   if (!twice([&] { return ipc::send_control(socket, std::as_bytes(std::span(&number, 1)), {}); })) ::_exit(1);
 }
 
-[[noreturn]] void live_as_zygote(UniqueFd socket, pid_t master, Registry& registry) {
+[[noreturn]] void live_as_zygote(UniqueFd socket, pid_t master, Registry& registry, const ipc::Modules& modules) {
   ::prctl(PR_SET_NAME, "runner-zygote");
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != master) ::_exit(0);
@@ -82,7 +82,7 @@ void answer(int socket, int number) {
     if (pid == 0) {
       socket.reset();
       // The worker's own life; it never comes back into this loop.
-      ::_exit(worker::serve(std::move(message.files.front()), registry));
+      ::_exit(worker::serve(std::move(message.files.front()), registry, &modules));
     }
     answer(socket.get(), pid < 0 ? -errno : pid);
     message.files.clear();
@@ -126,7 +126,7 @@ class ForkLauncher final : public Launcher {
 
 }  // namespace
 
-Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry) {
+Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry, const ipc::Modules& modules) {
   Result<std::pair<UniqueFd, UniqueFd>> pair = ipc::control_pair();
   if (!pair) return tl::unexpected(pair.error());
   const pid_t master = ::getpid();
@@ -135,7 +135,7 @@ Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry) {
   if (zygote < 0) return os::failure("fork the zygote", "fork");
   if (zygote == 0) {
     pair->first.reset();
-    live_as_zygote(std::move(pair->second), master, registry);
+    live_as_zygote(std::move(pair->second), master, registry, modules);
   }
   return std::unique_ptr<Launcher>(std::make_unique<ForkLauncher>(std::move(pair->first), zygote));
 }

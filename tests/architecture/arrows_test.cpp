@@ -24,8 +24,11 @@ const std::map<std::string, std::set<std::string>> kMayInclude{
 // An in-process engine runs a job with the executor; a forked worker enters serve.
 const std::set<std::string> kOfWorkerInMaster{"worker/executor.hpp", "worker/serve.hpp"};
 
+const std::set<std::string> kPublicOfMaster{"runner/future.hpp", "runner/pool_work.hpp", "runner/process_pool.hpp"};
+
 // The folder of this project that a name belongs to; empty: a library's.
 std::string owner(const std::string& name) {
+  if (kPublicOfMaster.contains(name)) return "master";
   if (name.starts_with("runner/")) return "jobs";
   const std::string first = name.substr(0, name.find('/'));
   return kMayInclude.contains(first) ? first : "";

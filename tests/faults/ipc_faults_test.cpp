@@ -22,11 +22,11 @@ TEST_P(IpcFails, MakingARegionForWritersOrReaders) {
 TEST_P(IpcFails, SealingAndOpeningAPayload) {
   const std::string text(10'000, 'x');
   fail_each_call(GetParam(), [&]() -> Result<void> {
-    Result<UniqueFd> sealed = seal_payload(as_bytes(text));
+    Result<UniqueFd> sealed = seal_payload(TextContent(text), text.size());
     if (!sealed) return drop(sealed);
-    const Result<SharedRegion> opened = open_payload(std::move(*sealed), text.size());
+    const auto opened = open_payload(std::move(*sealed), text.size());
     if (opened) {
-      EXPECT_EQ(std::memcmp(opened->data(), text.data(), text.size()), 0);
+      EXPECT_EQ(std::memcmp((*opened)->data(), text.data(), text.size()), 0);
     }
     return drop(opened);
   });
@@ -64,25 +64,25 @@ TEST_P(FailsOver, AnsweringTheHello) {
 // One job there and back, the reply with a file beside it.
 Result<void> round_trip(ChannelEnds& ends, std::size_t bytes) {
   const std::string args(bytes, 'a');
-  const Result<Ticket> ticket = ends.requester->send(JobId{1}, Attempt{1}, TypedWork{"kind", args});
+  const Result<Ticket> ticket = ends.requester().send(JobId{1}, Attempt{1}, TypedWork{"kind", args});
   if (!ticket) return drop(ticket);
-  if (Result<void> kicked = ends.requester->kick(); !kicked) return kicked;
-  const Result<std::optional<JobRequest>> request = ends.responder->next();
+  if (Result<void> kicked = ends.requester().kick(); !kicked) return kicked;
+  const Result<std::optional<JobRequest>> request = ends.worker().next();
   if (!request) return drop(request);
   EXPECT_TRUE(request->has_value());
-  if (Result<void> entered = ends.responder->entering(); !entered) return entered;
+  if (Result<void> entered = ends.worker().entering(); !entered) return entered;
   JobReply reply{(*request)->job, (*request)->attempt, {}, false};
   reply.outcome.result = args;
   reply.outcome.out.bytes = Captured::kCaptureInMemory + 1;
-  Result<UniqueFd> file = seal_payload(as_bytes("file"));
+  Result<UniqueFd> file = seal_payload(TextContent("file"), 4);
   if (!file) return drop(file);
   reply.outcome.out.spill = std::move(*file);
-  if (Result<void> answered = ends.responder->answer(std::move(reply)); !answered) return answered;
+  if (Result<void> answered = ends.worker().answer(std::move(reply)); !answered) return answered;
   Completion completion;
-  const Result<bool> got = ends.requester->collect(completion);
+  const Result<bool> got = ends.requester().collect(completion);
   if (!got) return drop(got);
   EXPECT_TRUE(*got);
-  EXPECT_TRUE(completion.reply.outcome.result == args);
+  EXPECT_TRUE(completion.reply.outcome.result.text() == args);
   EXPECT_TRUE(static_cast<bool>(completion.reply.outcome.out.spill));
   return {};
 }

@@ -38,8 +38,8 @@ class Channel : public testing::TestWithParam<Transport> {
     ASSERT_TRUE(made.has_value()) << made.error().text;
     ends_ = std::move(*made);
   }
-  [[nodiscard]] Requester& master() { return *ends_.requester; }
-  [[nodiscard]] Responder& worker() { return *ends_.responder; }
+  [[nodiscard]] JobRequester& master() { return ends_.requester(); }
+  [[nodiscard]] ResponderEnd worker() { return ends_.worker(); }
   Ticket send(std::uint64_t job, const Work& work) {
     const Result<Ticket> ticket = master().send(JobId{job}, Attempt{1}, work);
     EXPECT_TRUE(ticket.has_value());
@@ -87,7 +87,7 @@ TEST_P(Channel, CarriesArgumentsAndResultsOfAnySize) {
     ASSERT_TRUE(done.has_value()) << done.error().text;
     EXPECT_EQ(done->ticket, ticket);
     EXPECT_EQ(number(done->reply.job), job);
-    EXPECT_TRUE(done->reply.outcome.result == args) << bytes << " bytes came back changed";
+    EXPECT_TRUE(done->reply.outcome.result.text() == args) << bytes << " bytes came back changed";
     EXPECT_LE(done->entered, done->finished);
   }
   master().close();
@@ -193,7 +193,7 @@ TEST_P(Channel, PassesAFileBesideALargeResult) {
   kick();
   const Result<Completion> done = ends_.wait(ticket);
   ASSERT_TRUE(done.has_value()) << done.error().text;
-  EXPECT_TRUE(done->reply.outcome.result == letters(2U << 20));
+  EXPECT_TRUE(done->reply.outcome.result.text() == letters(2U << 20));
   EXPECT_EQ(first_of(done->reply.outcome.err), 'e');
   master().close();
   other.join();
@@ -214,7 +214,7 @@ TEST_P(Channel, AnswersInTheOrderOfTicketsUntilItIsFullAndTakesMoreThen) {
     for (std::size_t i = 0; i < tickets.size(); ++i) {
       const Completion done = collect();
       EXPECT_EQ(done.ticket, tickets[i]);
-      EXPECT_EQ(done.reply.outcome.result, std::to_string(i));
+      EXPECT_EQ(done.reply.outcome.result.text(), std::to_string(i));
     }
     EXPECT_TRUE(nothing_to_collect());
     EXPECT_FALSE(master().full());
@@ -253,7 +253,7 @@ TEST_P(Channel, DeliversWhatWasAnsweredBeforeTheWorkerDied) {
   ends_.worker_control.reset();
   const Completion done = collect();
   EXPECT_EQ(done.ticket, first);
-  EXPECT_EQ(done.reply.outcome.result, "a");
+  EXPECT_EQ(done.reply.outcome.result.text(), "a");
   EXPECT_TRUE(nothing_to_collect());
   EXPECT_EQ(master().fate(second), Fate::entered);
   EXPECT_EQ(master().fate(third), Fate::untouched);
@@ -270,7 +270,7 @@ TEST_P(Channel, EndsForAWorkerWhoseMasterWantsNoMoreAfterWhatWasSentBefore) {
   const Result<std::optional<JobRequest>> none = worker().next();
   ASSERT_TRUE(none.has_value());
   EXPECT_FALSE(none->has_value());
-  EXPECT_EQ(collect().reply.outcome.result, "last");
+  EXPECT_EQ(collect().reply.outcome.result.text(), "last");
 }
 
 TEST_P(Channel, TellsACommandToEndOnlyIfItIsTheOneThatRuns) {

@@ -108,7 +108,7 @@ TEST_F(Control, CarriesAHelloAndItsAnswer) {
                     .depth = 16,
                     .in_bytes = 10,
                     .out_bytes = 11,
-                    .spin_ns = 12,
+                    .memfd_from = 65536,
                     .plugins = {"/a.so", "/b.so"}};
   ASSERT_TRUE(send_hello(worker_.get(), hello, {}).has_value());
   ASSERT_EQ(hear().value(), Received::message);
@@ -116,7 +116,7 @@ TEST_F(Control, CarriesAHelloAndItsAnswer) {
   ASSERT_TRUE(read.has_value()) << read.error().text;
   EXPECT_EQ(read->version, "1.2");
   EXPECT_EQ(read->transport, Transport::pipe);
-  EXPECT_EQ(read->spin_ns, 12U);
+  EXPECT_EQ(read->memfd_from, 65536U);
   EXPECT_EQ(read->plugins, hello.plugins);
 
   ASSERT_TRUE(send_ready(worker_.get(), {"1.2", 99, "no"}).has_value());

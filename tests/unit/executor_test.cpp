@@ -40,13 +40,13 @@ Said happen(const Way& way, JobContext& context) {
 Outcome run(const std::string& how) {
   const Kind kind = make_kind<&happen>("happen", "");
   JobContext context(JobId{3}, Attempt{2}, {});
-  return execute(kind, as_bytes(to_wire(Way{how})), context);
+  return execute(kind, as_bytes(to_wire(Way{how})), context, kMaxResult.count);
 }
 
 TEST(Executor, GivesBackTheResultOfAJobThatReturned) {
   const Outcome outcome = run("return");
   EXPECT_TRUE(succeeded(outcome));
-  const Said said = from_wire<Said>(as_bytes(outcome.result));
+  const Said said = from_wire<Said>(outcome.result.bytes());
   EXPECT_EQ(said.job, 3U);
   EXPECT_EQ(said.attempt, 2U);
   EXPECT_FALSE(outcome.exit_code.has_value());
@@ -61,7 +61,7 @@ TEST(Executor, TurnsWhateverIsThrownIntoAFailure) {
 TEST(Executor, TurnsArgumentsThatAreNotItsOwnIntoAFailure) {
   const Kind kind = make_kind<&happen>("happen", "");
   JobContext context;
-  EXPECT_TRUE(std::holds_alternative<Failed>(execute(kind, as_bytes("\x20 cut off"), context).ending));
+  EXPECT_TRUE(std::holds_alternative<Failed>(execute(kind, as_bytes("\x20 cut off"), context, kMaxResult.count).ending));
 }
 
 TEST(Executor, NeverTellsMoreProcessorTimeThanPassed) {

@@ -130,7 +130,7 @@ class Recorder final : public Sink {
     ++seen.times;
     seen.status = status_word(record.outcome.ending);
     seen.detail = describe(record.outcome);
-    seen.result = record.outcome.result;
+    seen.result = record.outcome.result.text();
     seen.out = record.outcome.out.text;
     return {};
   }

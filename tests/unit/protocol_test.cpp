@@ -44,13 +44,15 @@ class LyingSlots : public testing::Test {
     Result<SharedRegion> out = SharedRegion::open(std::move(message.files[2]), 64 * 1024, Access::read_write);
     ASSERT_TRUE(out.has_value());
     out_ = std::move(*out);
-    ticket_ = ends_.requester->send(JobId{5}, Attempt{2}, TypedWork{"kind", "args"}).value();
+    ticket_ = ends_.requester().send(JobId{5}, Attempt{2}, TypedWork{"kind", "args"}).value();
     honest();
   }
   Slot& slot() { return slot_of(channel_.data(), 4, number(ticket_)); }
   void word(std::uint64_t seq, SlotState state) { slot().word.store(pack({seq, state})); }
   // What a worker that keeps the rules would have written.
   void honest(const std::string& wire = reply_wire(5, 2)) {
+    slot().progress.store(0);
+    slot().last_part = LastPart::result;
     slot().reply_place = Place::inline_;
     slot().reply_files = 0;
     slot().reply_bytes = wire.size();
@@ -64,18 +66,18 @@ class LyingSlots : public testing::Test {
   }
   // A memfd as a worker seals one; the worker's own copy closes here.
   void send_payload(const std::string& wire) {
-    const Result<UniqueFd> sealed = seal_payload(as_bytes(wire));
+    const Result<UniqueFd> sealed = seal_payload(TextContent(wire), wire.size());
     ASSERT_TRUE(sealed.has_value());
     send_files(number(ticket_), {sealed->get()});
   }
   [[nodiscard]] bool refused() {
     Completion completion;
-    const Result<bool> got = ends_.requester->collect(completion);
+    const Result<bool> got = ends_.requester().collect(completion);
     return !got.has_value() && got.error().code == ErrorCode::protocol;
   }
   [[nodiscard]] bool delivered() {
     Completion completion;
-    return ends_.requester->collect(completion).value_or(false);
+    return ends_.requester().collect(completion).value_or(false);
   }
 
   Silence silence_;
@@ -89,7 +91,7 @@ TEST_F(LyingSlots, AreBelievedWhenTheyKeepTheRules) { EXPECT_TRUE(delivered()); 
 TEST_F(LyingSlots, MayNotChangeTheirSequenceNumberOrInventAState) {
   word(number(ticket_) + 4, SlotState::done);
   EXPECT_TRUE(refused());
-  EXPECT_EQ(ends_.requester->fate(ticket_), Fate::entered) << "nobody knows, so it may have had effects";
+  EXPECT_EQ(ends_.requester().fate(ticket_), Fate::unknown) << "nobody knows, so it may have had effects";
   for (const SlotState state : {SlotState::free, SlotState::revoked, static_cast<SlotState>(6), static_cast<SlotState>(15)}) {
     word(number(ticket_), state);
     EXPECT_TRUE(refused());
@@ -158,41 +160,41 @@ TEST_F(LyingSlots, MayNotSendAPayloadThatTheyCouldStillChange) {
 }
 
 TEST_F(LyingSlots, CannotDeliverAReplyToARequestThatWasTakenBack) {
-  const Ticket second = ends_.requester->send(JobId{6}, Attempt{1}, TypedWork{"kind", ""}).value();
-  ASSERT_TRUE(ends_.requester->take_back(second));
+  const Ticket second = ends_.requester().send(JobId{6}, Attempt{1}, TypedWork{"kind", ""}).value();
+  ASSERT_TRUE(ends_.take_back(second));
   ASSERT_TRUE(delivered());
   ticket_ = second;
   honest(reply_wire(6, 1));
   Completion completion;
-  const Result<bool> got = ends_.requester->collect(completion);
+  const Result<bool> got = ends_.requester().collect(completion);
   EXPECT_TRUE(got.has_value() && !*got);
   // ... and its slot is of use again.
   for (std::uint64_t i = 0; i < 4; ++i)
-    EXPECT_TRUE(ends_.requester->send(JobId{i}, Attempt{1}, TypedWork{"kind", ""}).has_value());
-  EXPECT_TRUE(ends_.requester->full());
+    EXPECT_TRUE(ends_.requester().send(JobId{i}, Attempt{1}, TypedWork{"kind", ""}).has_value());
+  EXPECT_TRUE(ends_.requester().full());
 }
 
 TEST_F(LyingSlots, FullOfAnyBytesAreRefusedOrReadButNeverMore) {
   std::mt19937_64 random(2024);
   int kept = 0;
-  for (int round = 0; round < 30'000; ++round) {
+  for (int round = 0; round < 60'000; ++round) {
     honest(reply_wire(5, 2, [&](Outcome& outcome) {
       if (random() % 2 == 0) outcome.ending = Failed{"exit status 1"};
       if (random() % 2 == 0) outcome.exit_code = 1;
       outcome.result = std::string(random() % 40, 'r');
     }));
-    auto* bytes = reinterpret_cast<unsigned char*>(&slot().started_ns);
-    const std::size_t size = sizeof(Slot) - offsetof(Slot, started_ns);
+    auto* bytes = reinterpret_cast<unsigned char*>(&slot().progress);
+    const std::size_t size = sizeof(Slot) - offsetof(Slot, progress);
     for (std::uint64_t flips = 1 + random() % 4; flips > 0; --flips)
       bytes[random() % size] = static_cast<unsigned char>(random());
     if (random() % 10 == 0) slot().reply_offset = random() % (80 * 1024);
     Completion completion;
-    const Result<bool> got = ends_.requester->collect(completion);
+    const Result<bool> got = ends_.requester().collect(completion);
     if (!got) {
       ASSERT_EQ(got.error().code, ErrorCode::protocol);
     } else if (*got) {
       ++kept;
-      ticket_ = ends_.requester->send(JobId{5}, Attempt{2}, TypedWork{"kind", "args"}).value();
+      ticket_ = ends_.requester().send(JobId{5}, Attempt{2}, TypedWork{"kind", "args"}).value();
     }
   }
   EXPECT_GT(kept, 1'000) << "a byte of the result may be any";
@@ -207,7 +209,7 @@ TEST(Responder, RefusesAChannelThatIsNotTheOneAnnounced) {
   for (const auto& lie : lies) {
     Result<ChannelEnds> ends = offer_channel(Transport::shm, {.depth = 4});
     ASSERT_TRUE(ends.has_value());
-    const int fd = static_cast<ShmRequester&>(*ends->requester).files()[0];
+    const int fd = static_cast<ShmRequester&>(ends->requester().requester()).files()[0];
     Result<SharedRegion> channel =
         SharedRegion::open(UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)), channel_bytes(4), Access::read_write);
     ASSERT_TRUE(channel.has_value());
@@ -229,7 +231,7 @@ TEST(Responder, RefusesAHelloWithTheWrongDescriptors) {
     if (transport == Transport::shm) {
       EXPECT_EQ(ShmResponder::open(ends->hello, std::move(message.files), -1).error().code, ErrorCode::protocol);
     } else {
-      EXPECT_EQ(PipeResponder::open(std::move(message.files), -1).error().code, ErrorCode::protocol);
+      EXPECT_EQ(PipeResponder::open(ends->hello, std::move(message.files), -1).error().code, ErrorCode::protocol);
     }
   }
 }
@@ -247,12 +249,13 @@ class LyingPipe : public testing::Test {
   }
   // A new connection, with one request outstanding as ticket 0.
   void begin() {
-    Result<PipeRequester::Made> made = PipeRequester::create(control_.get());
+    Result<PipeRequester::Made> made = PipeRequester::create(control_.get(), kMaxResult.count);
     ASSERT_TRUE(made.has_value());
     requester_ = std::move(made->requester);
+    jobs_.emplace(*requester_);
     requests_ = std::move(made->requests);
     replies_ = std::move(made->replies);
-    ASSERT_TRUE(requester_->send(JobId{5}, Attempt{2}, TypedWork{"kind", "args"}).has_value());
+    ASSERT_TRUE(jobs_->send(JobId{5}, Attempt{2}, TypedWork{"kind", "args"}).has_value());
     ASSERT_TRUE(requester_->kick().has_value());
   }
   void write(const std::string& bytes) {
@@ -263,12 +266,13 @@ class LyingPipe : public testing::Test {
     return to_wire(std::uint8_t{1}) + to_wire(ticket) + to_wire(std::int64_t{1});
   }
   static std::string reply(std::uint64_t ticket, std::uint32_t files, const std::string& wire) {
-    return to_wire(std::uint8_t{2}) + to_wire(ticket) + to_wire(std::int64_t{1}) + to_wire(std::int64_t{2}) + to_wire(files) +
-           wire;
+    return to_wire(static_cast<std::uint8_t>(PipeTag::reply)) + to_wire(ticket) + to_wire(std::int64_t{2}) +
+           to_wire(std::uint32_t{0}) + to_wire(static_cast<std::uint16_t>(LastPart::result)) + to_wire(files) +
+           to_wire(std::uint32_t{0}) + wire;
   }
   Result<bool> collect() {
     Completion completion;
-    return requester_->collect(completion);
+    return jobs_->collect(completion);
   }
   // Whether these frames, in this order, are refused; then begins anew.
   [[nodiscard]] bool refused(const std::vector<std::string>& messages) {
@@ -281,6 +285,7 @@ class LyingPipe : public testing::Test {
   Silence silence_;
   UniqueFd control_, worker_control_, requests_, replies_;
   std::unique_ptr<PipeRequester> requester_;
+  std::optional<JobRequester> jobs_;
 };
 
 TEST_F(LyingPipe, IsBelievedWhenItKeepsTheRules) {
@@ -312,7 +317,7 @@ TEST_F(LyingPipe, MayNotSendAnUnknownTagOrACutOffMessage) {
   EXPECT_TRUE(refused({"\x01"}));
   EXPECT_TRUE(refused({entered(0) + "x"}));
   std::string unknown = entered(0);
-  unknown[0] = 3;
+  unknown[0] = 4;
   EXPECT_TRUE(refused({unknown}));
   const std::string whole = reply(0, 0, reply_wire(5, 2));
   for (std::size_t length = 0; length < whole.size(); ++length)
@@ -325,16 +330,21 @@ TEST_F(LyingPipe, MayNotAnnounceFilesThatDoNotCome) {
   EXPECT_TRUE(refused({entered(0), reply(0, UINT32_MAX, reply_wire(5, 2))}));
 }
 
-TEST_F(LyingPipe, MayClaimAnyLengthWithoutCostingMemory) {
-  write(std::string("\xff\xff\xff\xff") + std::string(1000, 'x'));
+TEST_F(LyingPipe, MayClaimAnyAllowedLengthWithoutCostingMemory) {
+  write(to_wire(static_cast<std::uint32_t>(kMaxResult.count)) + std::string(1000, 'x'));
   EXPECT_FALSE(collect().value_or(true)) << "only what really arrives is kept";
+}
+
+TEST_F(LyingPipe, MayNotClaimMoreThanTheLargestResultNeeds) {
+  write(std::string("\xff\xff\xff\xff") + std::string(1000, 'x'));
+  EXPECT_EQ(collect().error().code, ErrorCode::protocol);
 }
 
 TEST_F(LyingPipe, FullOfAnyBytesIsRefusedOrReadButNeverMore) {
   std::mt19937_64 random(2025);
   for (int round = 0; round < 5'000; ++round) {
     std::string bytes =
-        to_wire(std::uint32_t{17}) + entered(0) + to_wire(static_cast<std::uint32_t>(29 + 33)) + reply(0, 0, reply_wire(5, 2));
+        to_wire(std::uint32_t{17}) + entered(0) + to_wire(static_cast<std::uint32_t>(reply(0, 0, reply_wire(5, 2)).size())) + reply(0, 0, reply_wire(5, 2));
     for (std::uint64_t flips = 1 + random() % 5; flips > 0; --flips)
       bytes[random() % bytes.size()] = static_cast<char>(random());
     write(bytes);

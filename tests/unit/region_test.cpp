@@ -13,6 +13,7 @@
 
 #include "ipc/arena.hpp"
 #include "ipc/inbound.hpp"
+#include "ipc/message.hpp"
 #include "ipc/region.hpp"
 #include "tests/silence.hpp"
 
@@ -23,7 +24,7 @@ constexpr std::size_t kBytes = 3 * 4096;
 
 UniqueFd copy_of(int fd) { return UniqueFd(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
 ErrorCode refused(UniqueFd fd, std::size_t bytes) {
-  const Result<SharedRegion> region = open_payload(std::move(fd), bytes);
+  const auto region = open_payload(std::move(fd), bytes);
   return region ? ErrorCode::usage : region.error().code;
 }
 
@@ -94,13 +95,13 @@ TEST(Payload, ComesBackAsItWasSealed) {
   const Silence silence;
   for (const std::size_t bytes : {1U, 4095U, 4096U, 4097U, 3U << 20}) {
     const std::string text(bytes, 'p');
-    Result<UniqueFd> sealed = seal_payload(std::as_bytes(std::span(text)));
+    Result<UniqueFd> sealed = seal_payload(TextContent(text), text.size());
     ASSERT_TRUE(sealed.has_value()) << sealed.error().text;
     EXPECT_EQ(::write(sealed->get(), "x", 1), -1);
     EXPECT_EQ(::mmap(nullptr, 1, PROT_WRITE, MAP_SHARED, sealed->get(), 0), MAP_FAILED);
-    const Result<SharedRegion> opened = open_payload(std::move(*sealed), bytes);
+    const auto opened = open_payload(std::move(*sealed), bytes);
     ASSERT_TRUE(opened.has_value()) << opened.error().text;
-    EXPECT_EQ(std::memcmp(opened->data(), text.data(), bytes), 0);
+    EXPECT_EQ(std::memcmp((*opened)->data(), text.data(), bytes), 0);
   }
 }
 
@@ -122,7 +123,7 @@ TEST(Payload, IsRefusedUnlessItIsAMemfdSealedAgainstEveryChange) {
   }
   const std::string text(100, 'x');
   for (const std::size_t announced : {std::size_t{0}, std::size_t{99}, std::size_t{101}, SIZE_MAX}) {
-    Result<UniqueFd> sealed = seal_payload(std::as_bytes(std::span(text)));
+    Result<UniqueFd> sealed = seal_payload(TextContent(text), text.size());
     ASSERT_TRUE(sealed.has_value());
     EXPECT_EQ(refused(std::move(*sealed), announced), ErrorCode::protocol);
   }

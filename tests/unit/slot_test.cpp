@@ -48,28 +48,28 @@ class Slots : public testing::Test {
   }
   Ticket send(std::uint64_t job, std::size_t bytes = 0) {
     const Result<Ticket> ticket =
-        ends_.requester->send(JobId{job}, Attempt{1}, TypedWork{"kind", std::string(bytes, static_cast<char>('a' + job % 26))});
+        ends_.requester().send(JobId{job}, Attempt{1}, TypedWork{"kind", std::string(bytes, static_cast<char>('a' + job % 26))});
     EXPECT_TRUE(ticket.has_value());
     return ticket.value_or(Ticket{});
   }
   // What the worker does with the next request; its job.
   std::uint64_t run(std::size_t result_bytes = 0) {
-    const Result<std::optional<JobRequest>> request = ends_.responder->next();
+    const Result<std::optional<JobRequest>> request = ends_.worker().next();
     EXPECT_TRUE(request.has_value() && request->has_value());
     if (!request || !*request) return UINT64_MAX;
-    EXPECT_TRUE(ends_.responder->entering().has_value());
+    EXPECT_TRUE(ends_.worker().entering().has_value());
     JobReply reply{.job = (*request)->job, .attempt = (*request)->attempt, .outcome = {}, .terminated = false};
     reply.outcome.result = std::string(result_bytes, static_cast<char>('a' + number(reply.job) % 26));
-    EXPECT_TRUE(ends_.responder->answer(std::move(reply)).has_value());
+    EXPECT_TRUE(ends_.worker().answer(std::move(reply)).has_value());
     return number((*request)->job);
   }
   std::optional<Completion> collect() {
     Completion completion;
-    const Result<bool> got = ends_.requester->collect(completion);
+    const Result<bool> got = ends_.requester().collect(completion);
     EXPECT_TRUE(got.has_value()) << got.error().text;
     return got.value_or(false) ? std::optional(std::move(completion)) : std::nullopt;
   }
-  [[nodiscard]] bool take_back(Ticket ticket) { return ends_.requester->take_back(ticket); }
+  [[nodiscard]] bool take_back(Ticket ticket) { return ends_.take_back(ticket); }
 
   Silence silence_;
   ChannelEnds ends_;
@@ -79,7 +79,7 @@ TEST_F(Slots, ARequestTakenBackIsNeverSeenByTheWorkerNorDelivered) {
   make({.depth = 8});
   const Ticket first = send(0), second = send(1), third = send(2);
   EXPECT_TRUE(take_back(second));
-  EXPECT_EQ(ends_.requester->fate(second), Fate::untouched);
+  EXPECT_EQ(ends_.requester().fate(second), Fate::untouched);
   EXPECT_EQ(run(), 0U);
   EXPECT_EQ(run(), 2U);
   EXPECT_EQ(collect()->ticket, first);
@@ -90,12 +90,12 @@ TEST_F(Slots, ARequestTakenBackIsNeverSeenByTheWorkerNorDelivered) {
 TEST_F(Slots, ARequestThatTheWorkerHasTakenCannotBeTakenBack) {
   make({.depth = 8});
   const Ticket ticket = send(0);
-  const Result<std::optional<JobRequest>> request = ends_.responder->next();
+  const Result<std::optional<JobRequest>> request = ends_.worker().next();
   ASSERT_TRUE(request.has_value() && request->has_value());
   EXPECT_FALSE(take_back(ticket));
-  ASSERT_TRUE(ends_.responder->entering().has_value());
+  ASSERT_TRUE(ends_.worker().entering().has_value());
   EXPECT_FALSE(take_back(ticket));
-  ASSERT_TRUE(ends_.responder->answer({(*request)->job, (*request)->attempt, {}, false}).has_value());
+  ASSERT_TRUE(ends_.worker().answer({(*request)->job, (*request)->attempt, {}, false}).has_value());
   EXPECT_FALSE(take_back(ticket));
   ASSERT_TRUE(collect().has_value());
   EXPECT_FALSE(take_back(ticket)) << "nor one that was collected";
@@ -111,7 +111,7 @@ TEST_F(Slots, AreUsedAgainRoundAfterRoundWhateverIsTakenBackBetween) {
   std::uint64_t job = 0;
   std::set<std::uint64_t> outstanding;
   for (int round = 0; round < 20'000; ++round) {
-    if (!ends_.requester->full()) {
+    if (!ends_.requester().full()) {
       const Ticket ticket = send(job);
       if (random() % 3 == 0) {
         EXPECT_TRUE(take_back(ticket));
@@ -146,7 +146,7 @@ TEST_F(Slots, GiveBackTheArenaOfEachRequestThatIsCollectedTakenBackOrOrphaned) {
     ASSERT_TRUE(ends_.inbound->arena().empty()) << "round " << round;
   }
   send(3, 10'000);
-  ends_.requester.reset();
+  ends_.jobs.reset();
   EXPECT_TRUE(ends_.inbound->arena().empty());
 }
 
@@ -154,16 +154,16 @@ TEST_F(Slots, SendInAMemfdWhatTheArenaHasNoRoomFor) {
   make({.depth = 16, .out_bytes = 64 * 1024, .memfd_from = 1 << 20}, 64 * 1024);
   int sent = 0;
   // Three in the arena, then memfds of their own until there are as many as may be in flight.
-  for (; !ends_.requester->full(); ++sent) send(static_cast<std::uint64_t>(sent), 20'000);
+  for (; !ends_.requester().full(); ++sent) send(static_cast<std::uint64_t>(sent), 20'000);
   EXPECT_GT(sent, 4);
   EXPECT_LT(sent, 16);
   for (int i = 0; i < sent; ++i) EXPECT_EQ(run(20'000), static_cast<std::uint64_t>(i));
   for (int i = 0; i < sent; ++i) {
     const std::optional<Completion> done = collect();
     ASSERT_TRUE(done.has_value());
-    EXPECT_TRUE(done->reply.outcome.result == std::string(20'000, static_cast<char>('a' + i % 26)));
+    EXPECT_TRUE(done->reply.outcome.result.text() == std::string(20'000, static_cast<char>('a' + i % 26)));
   }
-  EXPECT_FALSE(ends_.requester->full());
+  EXPECT_FALSE(ends_.requester().full());
 }
 
 TEST_F(Slots, AnswerInAMemfdWhatTheWorkersArenaHasNoRoomFor) {
@@ -174,7 +174,7 @@ TEST_F(Slots, AnswerInAMemfdWhatTheWorkersArenaHasNoRoomFor) {
     for (std::uint64_t i = 0; i < 32; ++i) {
       const std::optional<Completion> done = collect();
       ASSERT_TRUE(done.has_value());
-      ASSERT_TRUE(done->reply.outcome.result == std::string(1'500 + 100 * i, static_cast<char>('a' + i % 26)));
+      ASSERT_TRUE(done->reply.outcome.result.text() == std::string(1'500 + 100 * i, static_cast<char>('a' + i % 26)));
     }
   }
 }
@@ -183,15 +183,15 @@ TEST_F(Slots, NeverBlockTheMasterHoweverManyLargeRequestsAreTakenBackFromAWorker
   make({.depth = 16});
   // The worker is busy in a long job, so nobody reads the descriptors that were sent ahead of the requests.
   std::uint64_t sent = 0;
-  for (int round = 0; round < 5'000 && !ends_.requester->full(); ++round) {
+  for (int round = 0; round < 5'000 && !ends_.requester().full(); ++round) {
     const Ticket ticket = send(sent++, 100'000);
     ASSERT_TRUE(take_back(ticket));
     EXPECT_FALSE(collect().has_value());
   }
   ASSERT_GT(sent, 0U);
   // ... and once it reads again, there is room again.
-  ends_.requester->close();
-  const Result<std::optional<JobRequest>> none = ends_.responder->next();
+  ends_.requester().close();
+  const Result<std::optional<JobRequest>> none = ends_.worker().next();
   ASSERT_TRUE(none.has_value());
   EXPECT_FALSE(none->has_value());
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <variant>
 
+#include "runner/blob.hpp"
 #include "runner/unique_fd.hpp"
 #include "runner/units.hpp"
 
@@ -51,7 +52,7 @@ struct Captured {
 
 struct Outcome {
   Ending ending = Succeeded{};
-  std::string result;            // wire bytes of the kind's result; typed jobs that succeeded only
+  Blob result;                   // wire bytes of the kind's result; typed jobs that succeeded only
   std::optional<int> exit_code;  // command jobs that exited
   Captured out, err;             // command jobs
   Duration wall{};               // user code entered -> left
@@ -65,6 +66,11 @@ struct Outcome {
 
 // One clause for a person, without the job's name: "crashed: SIGSEGV", "exit status 3", "timed out after 2 s".
 [[nodiscard]] std::string describe(const Outcome& outcome);
+
+// How large a result may be when nobody says otherwise.
+inline constexpr Bytes kMaxResult{std::uint64_t{1} << 30};
+// Why a job fails whose result is larger than its run allows.
+[[nodiscard]] std::string result_too_large(Bytes found, Bytes limit);
 
 // "SIGSEGV" for 11; "signal 77" for a number without a name.
 [[nodiscard]] std::string signal_name(int signal);

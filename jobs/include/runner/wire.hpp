@@ -23,11 +23,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
 #include <type_traits>
+#include <utility>
 
+#include "runner/blob.hpp"
 #include "runner/units.hpp"
 
 static_assert(std::endian::native == std::endian::little, "the wire form is written as the numbers lie in memory");
@@ -43,18 +46,36 @@ void serialize(Archive& archive, Bytes& bytes) {
   archive(bytes.count);
 }
 
+// Where a writer's bytes go that are too many for its memory, in order.
+class WireSpill {
+ public:
+  virtual ~WireSpill() = default;
+  virtual void take(std::span<const std::byte> bytes) = 0;
+};
+
 // Writes into the span it was given as long as all fits. size() is what the value needs in any case, so that a caller can
-// try a small buffer first and come back with the right one.
+// try a small buffer first and come back with the right one; or it gives a spill, for which the span is only a buffer: then
+// flush() at the end.
 class WireWriter : public cereal::OutputArchive<WireWriter, cereal::AllowEmptyClassElision> {
  public:
   explicit WireWriter(std::span<std::byte> out) : OutputArchive(this), out_(out) {}
+  WireWriter(std::span<std::byte> buffer, WireSpill& spill) : OutputArchive(this), out_(buffer), spill_(&spill) {}
 
-  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t size() const { return spilled_ + size_; }
   [[nodiscard]] bool fits() const { return size_ <= out_.size(); }
 
   void put(const void* data, std::size_t bytes) {
-    if (size_ + bytes <= out_.size() && bytes != 0) std::memcpy(out_.data() + size_, data, bytes);
+    if (bytes == 0) return;
+    if (bytes <= out_.size() && size_ <= out_.size() - bytes) {
+      std::memcpy(out_.data() + size_, data, bytes);
+    } else if (spill_ != nullptr) {
+      return spill(data, bytes);
+    }
     size_ += bytes;
+  }
+  void flush() {
+    if (size_ != 0) spill_->take(out_.first(size_));
+    spilled_ += std::exchange(size_, 0);
   }
   void put_size(std::uint64_t value) {
     do {
@@ -66,13 +87,30 @@ class WireWriter : public cereal::OutputArchive<WireWriter, cereal::AllowEmptyCl
   }
 
  private:
+  void spill(const void* data, std::size_t bytes) {
+    flush();
+    if (bytes > out_.size()) {
+      spill_->take({static_cast<const std::byte*>(data), bytes});
+      spilled_ += bytes;
+    } else {
+      put(data, bytes);
+    }
+  }
+
   std::span<std::byte> out_;
-  std::size_t size_ = 0;
+  std::size_t size_ = 0;  // in `out_`, or what would be there
+  WireSpill* spill_ = nullptr;
+  std::size_t spilled_ = 0;
 };
 
+// `owner`, where there is one, keeps the bytes alive and unchanged: a Blob that is read then refers to them instead of
+// copying.
 class WireReader : public cereal::InputArchive<WireReader, cereal::AllowEmptyClassElision> {
  public:
-  explicit WireReader(std::span<const std::byte> in) : InputArchive(this), in_(in) {}
+  explicit WireReader(std::span<const std::byte> in, std::shared_ptr<const void> owner = nullptr)
+      : InputArchive(this), in_(in), owner_(std::move(owner)) {}
+
+  [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
 
   [[nodiscard]] std::size_t left() const { return in_.size(); }
 
@@ -106,6 +144,14 @@ class WireReader : public cereal::InputArchive<WireReader, cereal::AllowEmptyCla
 
  private:
   std::span<const std::byte> in_;
+  std::shared_ptr<const void> owner_;
+};
+
+// What writes itself into whatever space it is given, as often as it is asked: the same bytes each time.
+class WireContent {
+ public:
+  virtual ~WireContent() = default;
+  virtual void write(WireWriter& out) const = 0;
 };
 
 template <class T>
@@ -150,6 +196,15 @@ void CEREAL_LOAD_FUNCTION_NAME(WireReader& archive, cereal::BinaryData<T>& data)
   archive.get(data.data, static_cast<std::size_t>(data.size));
 }
 
+inline void CEREAL_SAVE_FUNCTION_NAME(WireWriter& archive, const Blob& blob) {
+  archive.put_size(blob.size());
+  archive.put(blob.bytes().data(), blob.size());
+}
+inline void CEREAL_LOAD_FUNCTION_NAME(WireReader& archive, Blob& blob) {
+  const std::span<const std::byte> bytes = archive.view(archive.get_size());
+  blob = archive.owner() != nullptr ? Blob(archive.owner(), bytes) : Blob::copy_of(bytes);
+}
+
 template <class T>
 [[nodiscard]] std::string to_wire(const T& value) {
   std::array<std::byte, 256> first;
@@ -162,11 +217,11 @@ template <class T>
   return wire;
 }
 
-// Throws WireError when the bytes are not exactly one T.
+// Throws WireError when the bytes are not exactly one T. `owner` as for WireReader.
 template <class T>
-[[nodiscard]] T from_wire(std::span<const std::byte> wire) {
+[[nodiscard]] T from_wire(std::span<const std::byte> wire, std::shared_ptr<const void> owner = nullptr) {
   T value{};
-  WireReader reader(wire);
+  WireReader reader(wire, std::move(owner));
   reader(value);
   if (reader.left() != 0) throw WireError("bytes are left over after the last value of a message");
   return value;

@@ -1,0 +1,60 @@
+// hand.hpp - the jobs that one worker incarnation was given and has not answered, oldest first.
+//
+// Called from  the processes engine's thread.
+// Owns         the record of them; the requester must outlive it.
+// Fails with   what the requester fails with.
+// Call order   (give | collect | take_back | head)* ; after the worker's death collect, then fate of those left
+#pragma once
+
+#include <boost/circular_buffer.hpp>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include <runner/job_spec.hpp>
+#include "ipc/job_requester.hpp"
+#include "master/engine.hpp"
+
+namespace runner::master {
+
+struct InHand {
+  const JobSpec* job = nullptr;
+  Attempt attempt{};
+  ipc::Ticket ticket{};
+  Duration expected{};
+  bool announced = false;  // JobStarted was told
+  bool taken_back = false;
+  std::optional<StopReason> stopping;
+};
+
+class Hand {
+ public:
+  explicit Hand(ipc::Requester& requester) : requester_(requester), jobs_(kMost) {}
+
+  [[nodiscard]] bool full() const { return jobs_.full() || requester_.full(); }
+  [[nodiscard]] Result<void> give(const JobSpec& job, Attempt attempt, Duration expected);
+  // The next completed job, out of the hand and into `job`.
+  [[nodiscard]] Result<bool> collect(ipc::Completion& completion, InHand& job);
+  // The newest that the worker has not begun, out of the hand, oldest first; with pipes also others that lay there.
+  [[nodiscard]] std::vector<InHand> take_back_newest();
+  // This one, if the worker has not begun it, and with pipes others.
+  [[nodiscard]] std::vector<InHand> take_back(ipc::Ticket ticket);
+
+  // The oldest: the one that runs, if any does.
+  [[nodiscard]] InHand* head();
+  [[nodiscard]] std::uint32_t held() const { return held_; }
+  [[nodiscard]] Duration queued() const { return queued_; }
+  [[nodiscard]] boost::circular_buffer<InHand>& jobs() { return jobs_; }  // those with taken_back are not in it any more
+  [[nodiscard]] ipc::JobRequester& requester() { return requester_; }
+  [[nodiscard]] const ipc::JobRequester& requester() const { return requester_; }
+
+ private:
+  static constexpr std::size_t kMost = 512;
+
+  ipc::JobRequester requester_;
+  boost::circular_buffer<InHand> jobs_;  // in the order of tickets
+  std::uint32_t held_ = 0;               // of those: not taken back
+  Duration queued_{};                    // expected length of those
+};
+
+}  // namespace runner::master

@@ -1,0 +1,249 @@
+#include "master/engines/process_crew.hpp"
+
+#include <poll.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+#include "ipc/os.hpp"
+#include "master/engines/binding.hpp"
+
+namespace runner::master {
+
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+constexpr std::size_t kInboundArena = std::size_t{4} << 20;
+// Deaths in a row that cost no job: workers that cannot live, rather than jobs that kill them.
+constexpr std::uint32_t kMostIdleDeaths = 10;
+constexpr std::uint32_t kMostSpinning = 2;
+constexpr std::uint32_t kLongestSpinNs = 10'000;
+constexpr std::uint32_t kNoSeat = 0;
+
+TimePoint now() { return steady_clock::now(); }
+
+}  // namespace
+
+ProcessCrew::~ProcessCrew() = default;
+
+// ---- opening ----
+
+Result<void> ProcessCrew::open() {
+  if (options_.procs == 0 || options_.procs > kMostProcs) {
+    return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) + ", found " +
+                                      std::to_string(options_.procs));
+  }
+  if (options_.start == StartMethod::fork) modules_ = ipc::Modules::take();
+  Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
+                                                   ? make_fork_launcher(registry_, modules_)
+                                                   : make_spawn_launcher(options_.worker_program);
+  if (!launcher) return tl::unexpected(launcher.error());
+  launcher_ = std::move(*launcher);
+  if (options_.transport == Transport::shm) {
+    Result<ipc::Inbound> inbound = ipc::Inbound::create(kInboundArena);
+    if (!inbound) return tl::unexpected(inbound.error());
+    inbound_.emplace(std::move(*inbound));
+  }
+  epoll_.reset(os::call("epoll_create1", ::epoll_create1, EPOLL_CLOEXEC));
+  if (!epoll_) return os::failure("watch workers", "epoll_create1");
+  if (options_.bind == Bind::core) cores_ = plan_cores(options_.procs);
+
+  settings_.transport = options_.transport;
+  settings_.geometry = options_.geometry;
+  settings_.max_result = options_.max_result;
+  if (options_.start == StartMethod::spawn) settings_.plugins = registry_.plugins();
+  // Never more runnable threads than cores: the master and every worker count. Under a quota spinning spends what jobs could use.
+  may_spin_ = options_.procs < options_.usable_cpus && !options_.cpu_quota;
+
+  seats_.resize(options_.procs);
+  for (std::uint32_t seat = 0; seat < options_.procs; ++seat) {
+    if (Result<void> started = start(seat); !started) return started;
+  }
+  while (std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) { return !seat.worker->greeted(); })) {
+    if (const Result<bool> slept = sleep(TimePoint::max(), -1); !slept) return tl::unexpected(slept.error());
+  }
+  return {};
+}
+
+std::string ProcessCrew::description() const {
+  std::string text = std::to_string(options_.procs) + (options_.procs == 1 ? " worker process (" : " worker processes (");
+  text += options_.transport == Transport::shm ? "shm, " : "pipe, ";
+  text += options_.start == StartMethod::spawn ? "spawn, " : "fork, ";
+  return text + (cores_.empty() ? "not bound to cores)" : "each bound to a core)");
+}
+
+Result<void> ProcessCrew::start(std::uint32_t seat) {
+  Seat& at = seats_[seat];
+  auto started = WorkerProcess::start(WorkerId{seat}, at.incarnations, *launcher_, inbound_ ? &*inbound_ : nullptr, settings_);
+  if (!started) return tl::unexpected(started.error());
+  at.worker = std::move(*started);
+  ++at.incarnations;
+  at.writing = -1;
+  if (Result<void> on = watch(at.worker->control(), EPOLLIN, Watch::control, seat); !on) return on;
+  if (Result<void> on = watch(at.worker->requester().doorbell(), EPOLLIN, Watch::doorbell, seat); !on) return on;
+  return watch(at.worker->pidfd(), EPOLLIN, Watch::pidfd, seat);
+}
+
+Result<void> ProcessCrew::greeted(std::uint32_t seat) {
+  WorkerProcess& worker = *seats_[seat].worker;
+  const Result<bool> ready = worker.greet();
+  if (!ready) return tl::unexpected(ready.error());
+  // From now on this socket carries only files that are announced elsewhere; or it ended, and the pidfd tells of the death.
+  unwatch(worker.control());
+  if (!*ready) return {};
+  if (!cores_.empty()) {
+    if (Result<void> bound = bind_process(worker.pid(), cores_[seat]); !bound) cores_.clear();
+  }
+  owner_.seated(seat);
+  fell_idle(seat);
+  return {};
+}
+
+Result<void> ProcessCrew::bury(std::uint32_t seat) {
+  WorkerProcess& worker = *seats_[seat].worker;
+  const WorkerProcess::Death death = worker.reap();
+  idle_deaths_ = owner_.bury(seat, death) ? 0 : idle_deaths_ + 1;
+  if (idle_deaths_ >= kMostIdleDeaths) {
+    return fail(ErrorCode::system, std::to_string(kMostIdleDeaths) +
+                                       " workers in a row ended without having run a job; the last one " + death.how);
+  }
+  // Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched, and
+  // the death of this worker would be told again as that of the next one.
+  for (const int fd : {worker.requester().doorbell(), worker.pidfd(), worker.control(), seats_[seat].writing}) {
+    if (fd >= 0) unwatch(fd);
+  }
+  seats_[seat].worker.reset();
+  return start(seat);
+}
+
+// ---- waking and sleeping ----
+
+Result<void> ProcessCrew::watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat) {
+  epoll_event event{};
+  event.events = events;
+  event.data.u64 = static_cast<std::uint64_t>(seat) << 32 | static_cast<std::uint32_t>(what);
+  if (os::call("epoll_ctl", ::epoll_ctl, epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return os::failure("watch a worker", "epoll_ctl");
+  }
+  return {};
+}
+
+void ProcessCrew::unwatch(int fd) {
+  static_cast<void>(os::call("epoll_ctl", ::epoll_ctl, epoll_.get(), EPOLL_CTL_DEL, fd, nullptr));
+}
+
+void ProcessCrew::kick(std::uint32_t seat) {
+  // A connection that does not take it is a worker that is dying: its pidfd tells.
+  static_cast<void>(seats_[seat].worker->requester().kick());
+}
+
+// Pipes that did not take all they were given.
+void ProcessCrew::watch_blocked() {
+  for (std::uint32_t i = 0; i < seats_.size(); ++i) {
+    Seat& at = seats_[i];
+    if (!at.worker || at.writing >= 0) continue;
+    const int blocked = at.worker->requester().blocked_fd();
+    if (blocked >= 0 && watch(blocked, EPOLLOUT, Watch::writable, i)) at.writing = blocked;
+  }
+}
+
+void ProcessCrew::fell_idle(std::uint32_t seat) {
+  if (!may_spin_ || !inbound_) return;
+  if (!spinning_.empty() && spinning_.back() == seat) return;
+  std::erase(spinning_, seat);
+  spinning_.push_back(seat);
+  inbound_->state().may_spin_ns[seat].store(kLongestSpinNs, std::memory_order_relaxed);
+  if (spinning_.size() <= kMostSpinning) return;
+  inbound_->state().may_spin_ns[spinning_.front()].store(0, std::memory_order_relaxed);
+  spinning_.erase(spinning_.begin());
+}
+
+Result<bool> ProcessCrew::sleep(TimePoint until, int wake_fd, std::unique_lock<std::mutex>* lock) {
+  if (inbound_) {
+    inbound_->sleep_begins();
+  } else {
+    watch_blocked();
+  }
+  const bool asleep = !owner_.anything_done();
+  if (wake_fd >= 0) static_cast<void>(watch(wake_fd, EPOLLIN, Watch::wake, kNoSeat));
+  const Duration left = !asleep ? Duration::zero() : until == TimePoint::max() ? Duration::max() : until - now();
+  const std::int64_t ns = std::max<std::int64_t>(0, left.count());
+  const timespec limit{static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
+  std::array<epoll_event, 64> ready{};
+  if (lock != nullptr) lock->unlock();
+  const int count = os::call("epoll_pwait2", ::epoll_pwait2, epoll_.get(), ready.data(), static_cast<int>(ready.size()),
+                             left == Duration::max() ? nullptr : &limit, nullptr);
+  const int error = errno;
+  if (lock != nullptr) lock->lock();
+  if (inbound_) inbound_->sleep_ends();
+  if (wake_fd >= 0) unwatch(wake_fd);
+  if (count < 0 && error != EINTR) return os::failure("wait for workers", "epoll_pwait2", error);
+  overslept_ = count == 0 && asleep;
+
+  bool more = count < 0;  // a signal
+  for (int i = 0; i < count; ++i) {
+    const std::uint64_t data = ready[static_cast<std::size_t>(i)].data.u64;
+    const auto what = static_cast<Watch>(static_cast<std::uint32_t>(data));
+    const Result<bool> told = attend(what, static_cast<std::uint32_t>(data >> 32));
+    if (!told) return told;
+    more = more || *told;
+    if (what == Watch::pidfd) return true;  // other readiness in this batch may speak of descriptors that are gone
+  }
+  return more;
+}
+
+Result<bool> ProcessCrew::attend(Watch what, std::uint32_t seat) {
+  Seat& at = seats_[seat];
+  switch (what) {
+    case Watch::wake: return true;
+    case Watch::doorbell: at.worker->requester().hush(); return false;
+    case Watch::control: {
+      if (Result<void> greeting = greeted(seat); !greeting) return tl::unexpected(greeting.error());
+      return true;
+    }
+    case Watch::pidfd: {
+      if (Result<void> next = bury(seat); !next) return tl::unexpected(next.error());
+      return true;
+    }
+    case Watch::writable: {
+      static_cast<void>(at.worker->requester().kick());
+      if (at.worker->requester().blocked_fd() < 0) unwatch(std::exchange(at.writing, -1));
+      return false;
+    }
+  }
+  return false;
+}
+
+// ---- the end ----
+
+void ProcessCrew::close(const std::vector<Leave>& how) {
+  std::vector<pollfd> alive;
+  for (std::size_t i = 0; i < seats_.size(); ++i) {
+    WorkerProcess* worker = seats_[i].worker.get();
+    if (worker == nullptr) continue;
+    switch (how[i]) {
+      case Leave::by_itself: worker->close(); break;
+      case Leave::killed: worker->kill(); break;
+      case Leave::hung_up: worker->hang_up(); break;
+    }
+    alive.push_back({worker->pidfd(), POLLIN, 0});
+  }
+  // An idle worker leaves within microseconds; one that does not in a second is ended by its destructor.
+  const TimePoint patience = now() + std::chrono::seconds(1);
+  for (pollfd& one : alive) {
+    // Not retried blindly: an impatient person's signals must not renew our patience.
+    for (std::int64_t left = 1; left > 0 && one.revents == 0;) {
+      left = std::max<std::int64_t>(0, std::chrono::duration_cast<milliseconds>(patience - now()).count());
+      static_cast<void>(os::call("poll", ::poll, &one, nfds_t{1}, static_cast<int>(left)));
+    }
+  }
+  seats_.clear();
+  launcher_.reset();
+}
+
+}  // namespace runner::master

@@ -1,0 +1,543 @@
+#include "master/pool/pool_core.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+#include <utility>
+
+#include "ipc/relax.hpp"
+#include "master/pool/chunking.hpp"
+#include "master/usable_cpus.hpp"
+
+namespace runner {
+
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::steady_clock;
+
+// What a sleeping worker costs to wake. Below that much queued work it is better left asleep.
+constexpr Duration kWakeUp = microseconds(50);
+// As much work as a worker gets ahead in chunks, and in how many of them.
+constexpr Duration kWindow = microseconds(500);
+constexpr std::uint32_t kMostChunks = 32;
+constexpr std::uint32_t kUnknownChunks = 4;
+constexpr std::uint32_t kTimedEvery = 16;
+// Of the memory for results: in one request, and in all that are outstanding.
+constexpr std::uint64_t kChunkShare = 16, kHandShare = 2;
+constexpr std::int64_t kLongestSpinNs = 20'000;
+// Somebody who was told to ring late is asked again after this.
+constexpr Duration kPatience = std::chrono::milliseconds(1);
+
+std::size_t threads() {
+  std::error_code unknown;
+  std::size_t count = 0;
+  for (auto task = std::filesystem::directory_iterator("/proc/self/task", unknown);
+       !unknown && task != std::filesystem::directory_iterator(); task.increment(unknown)) {
+    ++count;
+  }
+  return count;
+}
+
+master::ProcessOptions process_options(const PoolOptions& options) {
+  const master::UsableCpus cpus = master::usable_cpus();
+  return {.procs = options.procs,
+          .transport = options.transport == PoolTransport::shm ? ipc::Transport::shm : ipc::Transport::pipe,
+          .start = master::StartMethod::fork,
+          .bind = master::Bind::none,
+          .usable_cpus = cpus.count,
+          .cpu_quota = cpus.quota.has_value(),
+          .worker_program = {},
+          .geometry = {options.depth, options.results.count, options.memfd_from.count},
+          .max_result = options.max_result.count};
+}
+
+PoolOptions checked(PoolOptions options) {
+  if (options.procs == 0) options.procs = std::min(master::usable_cpus().count, master::kMostProcs);
+  if (options.depth < 2 || (options.depth & (options.depth - 1)) != 0) {
+    throw PoolError("PoolOptions::depth must be a power of two from 2, found " + std::to_string(options.depth));
+  }
+  if (const std::size_t found = threads(); found > 1) {
+    throw PoolError("this program has " + std::to_string(found) +
+                    " threads, and a process with threads cannot be forked safely: make the pool before they start");
+  }
+  return options;
+}
+
+// The arguments of a piece's items, with the names of its function in front.
+class CallContent final : public WireContent {
+ public:
+  CallContent(const ipc::CallHeader& header, const PoolWork& work, std::size_t first, std::uint32_t count)
+      : header_(header), work_(work), first_(first), count_(count) {}
+  void write(WireWriter& out) const override {
+    ipc::write_call_header(out, header_);
+    work_.write(first_, count_, out);
+  }
+
+ private:
+  const ipc::CallHeader& header_;
+  const PoolWork& work_;
+  std::size_t first_;
+  std::uint32_t count_;
+};
+
+}  // namespace
+
+PoolCore::PoolCore(const PoolOptions& options)
+    : options_(checked(options)), crew_(process_options(options_), registry_, *this) {
+  seats_.resize(options_.procs);
+  if (Result<void> opened = crew_.open(); !opened) throw PoolError("cannot make a process pool: " + opened.error().text);
+}
+
+PoolCore::~PoolCore() {
+  std::vector<master::ProcessCrew::Leave> how;
+  for (const Seat& seat : seats_) {
+    how.push_back(seat.held == 0 ? master::ProcessCrew::Leave::by_itself : master::ProcessCrew::Leave::killed);
+  }
+  crew_.close(how);
+  const Ending gone = Cancelled{"its pool was destroyed"};
+  for (Seat& seat : seats_) {
+    for (const Piece& piece : seat.hand) {
+      if (!piece.taken_back) fail_items(piece, piece.first, piece.count, gone);
+    }
+  }
+  for (const Piece& piece : pending_) fail_items(piece, piece.first, piece.count, gone);
+}
+
+std::vector<PoolWorker> PoolCore::workers() {
+  const std::lock_guard lock(mutex_);
+  std::vector<PoolWorker> workers;
+  for (std::uint32_t i = 0; i < crew_.size(); ++i) workers.push_back({crew_.worker(i).pid(), seats_[i].replaced});
+  return workers;
+}
+
+void PoolCore::check_well() const {
+  if (trouble_) throw PoolError(trouble_->text);
+}
+
+// ---- what callers ask for ----
+
+void PoolCore::submit(PoolWork& work) {
+  const std::lock_guard lock(mutex_);
+  check_well();
+  Target& target = target_of(work);
+  Piece piece;
+  piece.work = &work;
+  piece.target = &target;
+  if (!pending_.empty()) poll();
+  Seat* seat = pending_.empty() ? seat_for(target, false) : nullptr;
+  if (seat == nullptr) {
+    pending_.push_back(piece);
+    return;
+  }
+  give(*seat, piece);
+  if (std::exchange(seat->unkicked, false)) crew_.kick(static_cast<std::uint32_t>(seat - seats_.data()));
+}
+
+void PoolCore::run(PoolWork& work, std::size_t items) {
+  if (items == 0) return;
+  std::unique_lock lock(mutex_);
+  check_well();
+  static_cast<void>(target_of(work));  // refuses what cannot be called
+  Run run{&work, items};
+  runs_.push_back(&run);
+  work_until(lock, Awaited::all, [&] { return run.ended == run.total; });
+}
+
+void PoolCore::wait(const std::atomic<bool>& ended) {
+  std::unique_lock lock(mutex_);
+  work_until(lock, Awaited::one, [&] { return ended.load(std::memory_order_acquire); });
+}
+
+template <class Done>
+void PoolCore::work_until(std::unique_lock<std::mutex>& lock, Awaited awaited, const Done& done) {
+  while (!done()) {
+    if (polling_) {
+      changed_.wait(lock);
+      continue;
+    }
+    check_well();
+    if (poll()) {
+      patient_ = true;
+      changed_.notify_all();
+      continue;
+    }
+    idle(lock, awaited);
+  }
+}
+
+bool PoolCore::poll() {
+  bool any = false;
+  for (Seat& seat : seats_) any = collect(seat) || any;
+  const std::size_t waiting = pending_.size() + runs_.size();
+  if (waiting != 0) hand_out();
+  rebalance();
+  kick_all();
+  return any;
+}
+
+// ---- handing out ----
+
+PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
+  if (work.callable().code == last_function_) return *last_target_;
+  std::unique_ptr<Target>& target = targets_[work.callable().code];
+  if (target == nullptr) {
+    const std::optional<ipc::FunctionName> function = crew_.modules().name_of(work.callable().code);
+    const std::optional<ipc::FunctionName> trampoline = crew_.modules().name_of(reinterpret_cast<AnyFunction>(work.callable().run));
+    if (!function || !trampoline) {
+      targets_.erase(work.callable().code);
+      throw PoolError("this function was loaded after the pool was made, so its workers do not have it: load it before");
+    }
+    target = std::make_unique<Target>();
+    target->header = {*trampoline, *function};
+  }
+  last_function_ = work.callable().code;
+  last_target_ = target.get();
+  return *target;
+}
+
+// The worker that would come to it first. One that sleeps costs a wake-up; who knows nothing of the work spreads it.
+PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
+  Seat* best = nullptr;
+  Duration least = Duration::max();
+  for (Seat& seat : seats_) {
+    if (seat.requester == nullptr || !seat.broke_rules.empty() || seat.hand.full() || seat.requester->full()) continue;
+    Duration load = seat.queued;
+    if (chunk) {
+      if (seat.held >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
+      if (seat.held != 0 && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
+    }
+    if (!target.mean_ns) {
+      load = Duration(seat.held);
+    } else if (seat.held == 0 && seat.requester->asleep()) {
+      load += kWakeUp;
+    }
+    if (load < least) {
+      least = load;
+      best = &seat;
+    }
+  }
+  return best;
+}
+
+PoolCore::Piece PoolCore::cut(Run& run) {
+  Piece piece;
+  piece.work = run.work;
+  piece.run = &run;
+  piece.target = &target_of(*run.work);
+  piece.first = run.next;
+  const std::size_t bytes = run.work->result_bytes() != 0 ? run.work->result_bytes()
+                                                          : static_cast<std::size_t>(piece.target->result_bytes.value_or(0));
+  piece.count = master::Chunking::next(run.total - run.next, options_.procs, piece.target->mean_ns, bytes,
+                                       options_.results.count / kChunkShare);
+  run.next += piece.count;
+  return piece;
+}
+
+void PoolCore::hand_out() {
+  while (!pending_.empty()) {
+    Seat* seat = seat_for(*pending_.front().target, pending_.front().run != nullptr);
+    if (seat == nullptr) return;
+    const Piece piece = pending_.front();
+    pending_.pop_front();
+    give(*seat, piece);
+  }
+  while (!runs_.empty()) {
+    Run& run = *runs_.front();
+    Seat* seat = seat_for(target_of(*run.work), true);
+    if (seat == nullptr) return;
+    const Piece piece = cut(run);
+    if (run.next == run.total) runs_.erase(runs_.begin());
+    give(*seat, piece);
+  }
+}
+
+void PoolCore::give(Seat& seat, Piece piece) {
+  Target& target = *piece.target;
+  const CallContent content(target.header, *piece.work, piece.first, piece.count);
+  const double bytes = piece.work->result_bytes() != 0 ? static_cast<double>(piece.work->result_bytes())
+                                                       : 1.5 * target.result_bytes.value_or(64);
+  piece.room = piece.count == 1 ? 0 : static_cast<std::uint64_t>(bytes * piece.count);
+  piece.timed = !target.mean_ns || piece.run != nullptr || ++target.untimed >= kTimedEvery;
+  if (piece.timed) target.untimed = 0;
+  piece.expected = master::Chunking::kOverhead + Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
+  piece.taken_back = false;
+  const Result<ipc::Ticket> ticket = seat.requester->send({.form = ipc::Form::call,
+                                                           .items = piece.count,
+                                                           .stream_room = piece.room,
+                                                           .timed = piece.timed,
+                                                           .content = content});
+  if (!ticket) {
+    fail_items(piece, piece.first, piece.count, Failed{"it could not be sent to a worker: " + ticket.error().text});
+    return;
+  }
+  piece.ticket = *ticket;
+  seat.hand.push_back(piece);
+  ++seat.held;
+  seat.queued += piece.expected;
+  seat.room += piece.room;
+  seat.unkicked = true;
+}
+
+void PoolCore::take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& into) {
+  std::vector<ipc::Ticket> taken;
+  seat.requester->take_back(ticket, taken);
+  for (const ipc::Ticket one : taken) {
+    const auto at = std::find_if(seat.hand.rbegin(), seat.hand.rend(), [&](const Piece& piece) { return piece.ticket == one; });
+    at->taken_back = true;
+    --seat.held;
+    seat.queued -= at->expected;
+    seat.room -= at->room;
+    into.push_back(*at);
+  }
+}
+
+// A worker with nothing to do gets half of what lies unbegun at the one that has most, if that is worth a wake-up.
+void PoolCore::rebalance() {
+  if (!pending_.empty() || !runs_.empty()) return;
+  for (Seat& idle : seats_) {
+    if (idle.requester == nullptr || idle.held != 0 || !idle.broke_rules.empty()) continue;
+    Seat* richest = nullptr;
+    for (Seat& seat : seats_) {
+      if (seat.held < 2 || (seat.queued < kWakeUp && seat.hand.back().target->mean_ns)) continue;
+      if (richest == nullptr || seat.queued > richest->queued) richest = &seat;
+    }
+    if (richest == nullptr) return;
+    std::vector<Piece> taken;
+    const std::size_t wanted = std::max<std::size_t>(1, (richest->held - 1) / 2);
+    for (auto piece = richest->hand.rbegin(); piece != richest->hand.rend() && taken.size() < wanted; ++piece) {
+      if (piece->taken_back) continue;
+      const std::size_t before = taken.size();
+      take_back(*richest, piece->ticket, taken);
+      if (taken.size() == before) break;  // begun, and so are all older ones
+    }
+    std::sort(taken.begin(), taken.end(), [](const Piece& a, const Piece& b) { return a.ticket < b.ticket; });
+    for (std::size_t i = 0; i < taken.size(); ++i) give(i < wanted ? idle : *richest, taken[i]);
+  }
+}
+
+void PoolCore::kick_all() {
+  for (std::uint32_t i = 0; i < seats_.size(); ++i) {
+    if (std::exchange(seats_[i].unkicked, false) && seats_[i].requester != nullptr) crew_.kick(i);
+  }
+}
+
+// ---- collecting ----
+
+bool PoolCore::collect(Seat& seat) {
+  if (seat.requester == nullptr || !seat.broke_rules.empty()) return false;
+  bool any = false;
+  for (;;) {
+    const Result<ipc::Reply*> front = seat.requester->front();
+    if (!front) {
+      broken(seat, front.error().text);
+      break;
+    }
+    if (*front == nullptr) break;
+    while (!seat.hand.empty() && seat.hand.front().taken_back) seat.hand.pop_front();
+    if (seat.hand.empty() || seat.hand.front().ticket != (*front)->ticket) {
+      broken(seat, "a reply is for another request than the oldest");
+      break;
+    }
+    // Out of the hand first: what is told to others may come back to us.
+    const Piece piece = seat.hand.front();
+    try {
+      deliver(seat, piece, **front);
+    } catch (const std::exception& error) {  // WireError; or what reading a result of the user's throws
+      broken(seat, std::string("its results cannot be read: ") + error.what());
+      break;
+    }
+    any = true;
+  }
+  if (any && seat.held == 0) crew_.fell_idle(static_cast<std::uint32_t>(&seat - seats_.data()));
+  return any;
+}
+
+void PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t count, const ipc::ReplyBytes& from) {
+  std::span<const std::byte> bytes = from.bytes;
+  if (from.owner == nullptr && !piece.work->copies()) {
+    scratch_.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    bytes = as_bytes(scratch_);
+  }
+  WireReader in(bytes, from.owner);
+  piece.work->read(first, count, in);
+  if (in.left() != 0) throw WireError("bytes are left over after the last result");
+}
+
+void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
+  const std::uint32_t finished = reply.finished_items;
+  read_items(piece, piece.first, finished, reply.stream);
+  std::size_t done = finished;
+  std::optional<Failed> failed;
+  switch (reply.last_part) {
+    case ipc::LastPart::none: break;
+    case ipc::LastPart::result: read_items(piece, piece.first + done++, 1, reply.last); break;
+    case ipc::LastPart::failure:
+      ++done;
+      failed.emplace(Failed{std::string(reinterpret_cast<const char*>(reply.last.bytes.data()), reply.last.bytes.size())});
+      break;
+  }
+  learn(piece, reply);
+  const Piece whole = piece;
+  seat.hand.pop_front();
+  --seat.held;
+  seat.queued -= whole.expected;
+  seat.room -= whole.room;
+  seat.requester->pop();
+  if (failed) whole.work->fail(whole.first + finished, JobError(*std::move(failed), whole.first + finished));
+  ended(whole, done);
+  if (done == whole.count) return;
+  Piece rest = whole;  // it ended early; the rest was not entered
+  rest.first += done;
+  rest.count -= static_cast<std::uint32_t>(done);
+  pending_.push_front(rest);
+}
+
+void PoolCore::learn(const Piece& piece, const ipc::Reply& reply) {
+  Target& target = *piece.target;
+  const auto items = static_cast<double>(reply.finished_items + (reply.last_part != ipc::LastPart::none ? 1 : 0));
+  if (piece.timed && reply.finished >= reply.entered && items > 0) {
+    const double each = static_cast<double>(Duration(reply.finished - reply.entered).count()) / items;
+    target.mean_ns = target.mean_ns ? *target.mean_ns + (each - *target.mean_ns) / 8 : each;
+  }
+  if (piece.work->result_bytes() == 0 && items > 0) {
+    const double each = static_cast<double>(reply.stream.bytes.size() + reply.last.bytes.size()) / items;
+    target.result_bytes = target.result_bytes ? *target.result_bytes + (each - *target.result_bytes) / 8 : each;
+  }
+}
+
+void PoolCore::fail_items(const Piece& piece, std::size_t first, std::size_t count, const Ending& ending) {
+  for (std::size_t item = first; item < first + count; ++item) piece.work->fail(item, JobError(ending, item));
+  ended(piece, count);
+}
+
+void PoolCore::ended(const Piece& piece, std::size_t items) {
+  if (piece.run != nullptr) {
+    piece.run->ended += items;
+    if (piece.run->ended == piece.run->total) piece.work->end();
+  } else if (items != 0) {
+    piece.work->end();
+  }
+}
+
+// Bytes of a worker are input. One that breaks the rules is ended and takes the way of the dead.
+void PoolCore::broken(Seat& seat, const std::string& how) {
+  seat.broke_rules = how;
+  crew_.worker(static_cast<std::uint32_t>(&seat - seats_.data())).kill();
+}
+
+void PoolCore::seated(std::uint32_t number) {
+  Seat& seat = seats_[number];
+  seat = Seat(seat.replaced);
+  seat.requester = &crew_.worker(number).requester();
+  seat.hand.set_capacity(options_.depth);
+}
+
+bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& death) {
+  Seat& seat = seats_[number];
+  bool charged = false;
+  if (seat.requester != nullptr) {
+    collect(seat);  // what was published before the death is valid
+    const bool lied = !seat.broke_rules.empty();
+    std::vector<Piece> again;
+    for (const Piece& piece : seat.hand) {
+      if (piece.taken_back) continue;
+      const ipc::Wreck wreck = seat.requester->wreck(piece.ticket);
+      std::size_t done = 0;
+      switch (wreck.fate) {
+        case ipc::Fate::untouched: break;
+        case ipc::Fate::entered:
+          try {
+            read_items(piece, piece.first, wreck.finished_items, {wreck.stream, nullptr});
+            done = wreck.finished_items;
+            ended(piece, done);
+          } catch (const std::exception&) {
+            charged = true;
+            fail_items(piece, piece.first, piece.count, Crashed{0, "its worker left results that cannot be read"});
+            continue;
+          }
+          if (done < piece.count) {
+            charged = true;
+            fail_items(piece, piece.first + done, 1,
+                       lied ? Crashed{0, "its worker broke the protocol: " + seat.broke_rules}
+                            : Crashed{death.signal, death.signal != 0 ? std::string() : "its worker " + death.how});
+            ++done;
+          }
+          break;
+        case ipc::Fate::unknown:
+          charged = true;
+          fail_items(piece, piece.first, piece.count, Crashed{0, "its worker broke the protocol: " + seat.broke_rules});
+          continue;
+      }
+      if (done == piece.count) continue;
+      Piece rest = piece;
+      rest.first += done;
+      rest.count -= static_cast<std::uint32_t>(done);
+      again.push_back(rest);
+    }
+    pending_.insert(pending_.begin(), again.begin(), again.end());
+  }
+  seat = Seat(seat.replaced + 1);
+  return charged;
+}
+
+// ---- waiting ----
+
+bool PoolCore::anything_done() const {
+  return std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) {
+    if (seat.requester == nullptr || !seat.broke_rules.empty()) return false;
+    const auto oldest = std::find_if(seat.hand.begin(), seat.hand.end(), [](const Piece& piece) { return !piece.taken_back; });
+    return oldest != seat.hand.end() && seat.requester->done(oldest->ticket);
+  });
+}
+
+bool PoolCore::spin() {
+  const auto clock = [] { return steady_clock::now().time_since_epoch().count(); };
+  const std::int64_t began = clock(), until = began + spin_budget_.next_ns(kLongestSpinNs);
+  for (;;) {
+    for (int looks = 0; looks < 16; ++looks) {
+      if (anything_done()) {
+        spin_budget_.met(clock() - began);
+        return true;
+      }
+      ipc::relax();
+    }
+    if (clock() >= until) break;
+  }
+  spin_budget_.missed(kLongestSpinNs);
+  return false;
+}
+
+// Says after which reply each worker shall ring: when it has nothing left; or sooner, if there is more to hand out.
+void PoolCore::arm(Awaited awaited) {
+  lazy_ = false;
+  const bool more = !pending_.empty() || !runs_.empty();
+  for (Seat& seat : seats_) {
+    if (seat.requester == nullptr || seat.held == 0) continue;
+    while (seat.hand.front().taken_back) seat.hand.pop_front();
+    std::size_t from = more ? (seat.hand.size() - 1) / 2 : seat.hand.size() - 1;
+    if (!patient_) from = 0;
+    if (awaited == Awaited::one && from != 0) {
+      // It may be any of them. No later than a wake-up takes: many for one ring all the same.
+      const auto each = std::max<std::int64_t>(1, seat.queued.count() / seat.held);
+      from = std::min<std::size_t>(from, static_cast<std::size_t>(kWakeUp.count() / each));
+    }
+    while (from > 0 && seat.hand[from].taken_back) --from;
+    lazy_ = lazy_ || from != 0;
+    seat.requester->arm(seat.hand[from].ticket);
+  }
+}
+
+void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {
+  if (crew_.may_spin() && spin()) return;
+  arm(awaited);
+  polling_ = true;
+  const TimePoint until = lazy_ ? steady_clock::now() + kPatience : TimePoint::max();
+  const Result<bool> slept = crew_.sleep(until, -1, &lock);
+  polling_ = false;
+  if (crew_.overslept()) patient_ = false;
+  if (!slept) trouble_ = slept.error();
+  changed_.notify_all();
+}
+
+}  // namespace runner

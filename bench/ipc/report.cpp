@@ -1,0 +1,135 @@
+#include "bench/ipc/report.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+namespace runner::bench {
+
+namespace {
+
+struct Unit {
+  double size;
+  const char* name;
+};
+
+// Three significant digits, never in the form of 1e+03.
+std::string three_digits(double value) { return fmt::format("{:.{}f}", value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0); }
+
+// "52.1 us  (48.7-61.2)": one unit, the largest in which the median is at least 1.
+template <std::size_t n>
+std::string shown(const Spread& spread, const std::array<Unit, n>& units) {
+  const auto fits = std::find_if(units.begin(), units.end() - 1, [&](const Unit& unit) { return spread.median >= unit.size; });
+  return fmt::format("{:>4} {:<3} ({}-{})", three_digits(spread.median / fits->size), fits->name,
+                     three_digits(spread.least / fits->size), three_digits(spread.most / fits->size));
+}
+
+std::string time_per_message(const Spread& seconds) {
+  return shown(seconds, std::array{Unit{1, "s"}, Unit{1e-3, "ms"}, Unit{1e-6, "us"}, Unit{1e-9, "ns"}});
+}
+
+// Small messages are counted, large ones weighed.
+std::string rate(const Spread& seconds, std::size_t bytes) {
+  const double of_one = bytes < 16384 ? 1 : static_cast<double>(bytes);
+  const Spread each{of_one / seconds.median, of_one / seconds.most, of_one / seconds.least};
+  if (bytes < 16384) return shown(each, std::array{Unit{1e6, "M/s"}, Unit{1e3, "k/s"}, Unit{1, "/s"}});
+  return shown(each, std::array{Unit{1 << 30, "GiB/s"}, Unit{1 << 20, "MiB/s"}});
+}
+
+std::string size_name(std::size_t bytes) {
+  constexpr std::size_t kib = 1024, mib = kib * kib;
+  if (bytes >= mib && bytes % mib == 0) return fmt::format("{} MiB", bytes / mib);
+  if (bytes >= kib && bytes % kib == 0) return fmt::format("{} KiB", bytes / kib);
+  return fmt::format("{} B", bytes);
+}
+
+std::string without_end_spaces(std::string line) {
+  line.erase(line.find_last_not_of(' ') + 1);
+  return line;
+}
+
+std::string cell(const Results& results, const Measured& measured) {
+  const std::vector<double>* const samples = results.find(measured);
+  if (samples == nullptr) return "   -";
+  return measured.what == What::round_trip ? time_per_message(spread(*samples)) : rate(spread(*samples), measured.bytes);
+}
+
+std::string by_size(const Results& results, std::vector<std::string> rows, const Plan& plan, const Processors& processors) {
+  const Placement streamed = stream_placement(processors);
+  std::string text = fmt::format("{:<9}{:<22}{:<25}{:<25}{}\n", "size", "mechanism", "round trip, same core",
+                                 "round trip, other core", "stream, " + to_string(streamed));
+  rows.insert(rows.end(), {kCopyWarm, kCopyFresh});
+  for (const std::size_t bytes : plan.sizes) {
+    std::string size = size_name(bytes);
+    for (const std::string& row : rows) {
+      const bool copies = row == kCopyWarm || row == kCopyFresh;
+      if (copies && bytes < 1024) continue;  // what is measured there is the loop
+      text += without_end_spaces(fmt::format("{:<9}{:<22}{:<25}{:<25}{}", std::exchange(size, ""), row,
+                                             cell(results, {What::round_trip, row, bytes, 1, Placement::same_core}),
+                                             cell(results, {What::round_trip, row, bytes, 1, Placement::other_core}),
+                                             cell(results, {What::stream, row, bytes, 1, streamed}))) +
+              '\n';
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+std::string by_crew(const Results& results, const std::vector<std::string>& rows, const Plan& plan) {
+  std::string text;
+  for (const std::size_t bytes : plan.crew_sizes) {
+    std::string head = fmt::format("{:<22}", "stream of " + size_name(bytes));
+    for (const std::size_t children : plan.crews) {
+      head += fmt::format("{:<22}", fmt::format("{} worker{}", children, children == 1 ? "" : "s"));
+    }
+    text += without_end_spaces(head) + '\n';
+    for (const std::string& row : rows) {
+      std::string line = fmt::format("{:<22}", row);
+      for (const std::size_t children : plan.crews) {
+        line += fmt::format("{:<22}", cell(results, {What::stream, row, bytes, children, Placement::anywhere}));
+      }
+      text += without_end_spaces(line) + '\n';
+    }
+    text += '\n';
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string tables(const Results& results, const std::vector<std::string>& rows, const Plan& plan,
+                   const Processors& processors) {
+  std::string text = fmt::format(
+      "Medians of {} repetitions (least-most). Round trip: one message there, the same bytes back. Stream: up to 64\n"
+      "messages in flight, each answered by 8 bytes once every cache line of it was read. Workers: bound to no core.\n"
+      "Who spins yields (sched_yield) between two looks where there are more processes than cores.\n\n",
+      plan.repetitions);
+  text += by_size(results, rows, plan, processors) + by_crew(results, rows, plan);
+  if (!processors.remark().empty()) text += processors.remark() + '\n';
+  for (const std::string& remark : results.remarks()) text += remark + '\n';
+  return text;
+}
+
+std::string json(const Results& results, const Facts& facts) {
+  nlohmann::ordered_json all;
+  for (const auto& [name, value] : facts) all["machine"][name] = value;
+  all["remarks"] = results.remarks();
+  all["results"] = nlohmann::ordered_json::array();
+  for (const auto& [measured, samples] : results.all()) {
+    const Spread of = spread(samples);
+    all["results"].push_back({{"what", measured.what == What::round_trip ? "round trip" : "stream"},
+                              {"mechanism", measured.by},
+                              {"bytes", measured.bytes},
+                              {"children", measured.children},
+                              {"placement", to_string(measured.placement)},
+                              {"median_s", of.median},
+                              {"least_s", of.least},
+                              {"most_s", of.most},
+                              {"samples_s", samples}});
+  }
+  return all.dump(1) + '\n';
+}
+
+}  // namespace runner::bench

@@ -1,0 +1,23 @@
+#include "bench/ipc/results.hpp"
+
+#include <algorithm>
+
+namespace runner::bench {
+
+void Results::remark(const std::string& text) {
+  if (std::find(remarks_.begin(), remarks_.end(), text) == remarks_.end()) remarks_.push_back(text);
+}
+
+const std::vector<double>* Results::find(const Measured& measured) const {
+  const auto found = samples_.find(measured);
+  return found == samples_.end() ? nullptr : &found->second;
+}
+
+Spread spread(std::vector<double> samples) {
+  std::sort(samples.begin(), samples.end());
+  const std::size_t half = samples.size() / 2;
+  const double median = samples.size() % 2 == 1 ? samples[half] : (samples[half - 1] + samples[half]) / 2;
+  return {median, samples.front(), samples.back()};
+}
+
+}  // namespace runner::bench

@@ -34,10 +34,11 @@ struct Hello {
   std::uint64_t in_bytes = 0, out_bytes = 0;
   std::uint64_t spin_ns = 0;  // how long to look for a next job before sleeping; 0: sleep at once
   std::vector<std::string> plugins;
+  std::uint32_t shared = 0;  // descriptors of shared state that follow in messages of their own (shared_state.hpp)
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, spin_ns, plugins);
+    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, spin_ns, plugins, shared);
   }
 };
 

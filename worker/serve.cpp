@@ -17,6 +17,7 @@
 #include "ipc/layout.hpp"
 #include "ipc/os.hpp"
 #include "ipc/pipe_responder.hpp"
+#include "ipc/shared_state.hpp"
 #include "ipc/shm_responder.hpp"
 #include "worker/command.hpp"
 #include "worker/executor.hpp"
@@ -66,7 +67,7 @@ Result<std::unique_ptr<ipc::Responder>> connect(const ipc::Hello& hello, std::ve
 }
 
 Result<std::unique_ptr<ipc::Responder>> greet(const ipc::Hello& hello, std::vector<UniqueFd> files, int control,
-                                              Registry& registry) {
+                                              Registry& registry, ipc::SharedState& shared) {
   if (std::string differs = ipc::mismatch("master", hello.version, hello.layout); !differs.empty()) {
     return fail(ErrorCode::protocol, std::move(differs));
   }
@@ -74,11 +75,15 @@ Result<std::unique_ptr<ipc::Responder>> greet(const ipc::Hello& hello, std::vect
   for (const std::string& plugin : hello.plugins) {
     if (Result<std::string> loaded = registry.load_plugin(plugin); !loaded) return tl::unexpected(loaded.error());
   }
+  Result<ipc::SharedState> received = ipc::receive_shared(control, hello.shared);
+  if (!received) return tl::unexpected(received.error());
+  shared = std::move(*received);
   return connect(hello, std::move(files), control);
 }
 
 // One request from "entered" to "answered".
-Result<void> run_one(ipc::Responder& responder, const ipc::JobRequest& request, int control, const Registry& registry) {
+Result<void> run_one(ipc::Responder& responder, const ipc::JobRequest& request, int control, const Registry& registry,
+                     const Shared& shared) {
   ipc::JobReply reply{.job = request.job, .attempt = request.attempt, .outcome = {}, .terminated = false};
   if (Result<void> entered = responder.entering(); !entered) return entered;
   if (const auto* typed = std::get_if<ipc::TypedView>(&request.work)) {
@@ -86,7 +91,7 @@ Result<void> run_one(ipc::Responder& responder, const ipc::JobRequest& request, 
     if (kind == nullptr) {
       reply.outcome.ending = Failed{"this worker knows no kind `" + std::string(typed->kind) + "`"};
     } else {
-      JobContext context(request.job, request.attempt, {});
+      JobContext context(request.job, request.attempt, {}, &shared);
       reply.outcome = execute(*kind, typed->args, context);
     }
   } else {
@@ -111,8 +116,9 @@ int serve(UniqueFd control, Registry& registry) {
   if (!got || *got != ipc::Received::message) return kNoHello;
   const Result<ipc::Hello> hello = ipc::read_hello(message);
 
+  ipc::SharedState shared;
   Result<std::unique_ptr<ipc::Responder>> responder =
-      hello ? greet(*hello, std::move(message.files), control.get(), registry) : tl::unexpected(hello.error());
+      hello ? greet(*hello, std::move(message.files), control.get(), registry, shared) : tl::unexpected(hello.error());
   const ipc::Ready ready{RUNNER_VERSION_STRING, ipc::layout_hash(), responder ? std::string() : responder.error().text};
   if (!ipc::send_ready(control.get(), ready) || !responder) return kNoHello;
 
@@ -120,7 +126,7 @@ int serve(UniqueFd control, Registry& registry) {
     const Result<std::optional<ipc::JobRequest>> request = (*responder)->next();
     if (!request) return kBrokenConnection;
     if (!*request) return kDone;
-    if (!run_one(**responder, **request, control.get(), registry)) return kBrokenConnection;
+    if (!run_one(**responder, **request, control.get(), registry, shared.view())) return kBrokenConnection;
   }
 }
 

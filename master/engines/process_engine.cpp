@@ -73,6 +73,7 @@ Result<void> ProcessEngine::open() {
 
   settings_.transport = options_.transport;
   settings_.geometry = options_.geometry;
+  settings_.shared = options_.shared;
   // Never more runnable threads than cores: the master and every worker count.
   settings_.spin = options_.procs < options_.usable_cpus ? std::chrono::microseconds(10) : Duration::zero();
   if (options_.start == StartMethod::spawn) settings_.plugins = registry_.plugins();

@@ -18,6 +18,7 @@
 #include <runner/registry.hpp>
 #include "ipc/hello.hpp"
 #include "ipc/layout.hpp"
+#include "ipc/shared_state.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
 
@@ -36,6 +37,7 @@ struct ProcessOptions {
   std::uint32_t usable_cpus = 1;  // spinning is only for spare ones
   std::string worker_program;     // spawn; empty: `runner-worker` beside this program
   ipc::ShmGeometry geometry;
+  const ipc::SharedState* shared = nullptr;  // sent to every worker; lives as long as the engine
 };
 
 // `registry` has its plug-ins loaded; workers load the same ones. Lives as long as the engine.

@@ -32,7 +32,8 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
                    .in_bytes = 0,
                    .out_bytes = settings.geometry.out_bytes,
                    .spin_ns = static_cast<std::uint64_t>(settings.spin.count()),
-                   .plugins = settings.plugins};
+                   .plugins = settings.plugins,
+                   .shared = settings.shared != nullptr ? settings.shared->segments() : 0};
   std::unique_ptr<ipc::Requester> requester;
   std::vector<int> files;
   UniqueFd requests, replies;  // the worker's ends of pipes, closed here once they are sent
@@ -52,6 +53,10 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
   }
   // Said before the process exists: it finds its hello waiting.
   if (Result<void> sent = ipc::send_hello(control->first.get(), hello, files); !sent) return tl::unexpected(sent.error());
+  if (settings.shared != nullptr) {
+    if (Result<void> sent = ipc::send_shared(control->first.get(), *settings.shared); !sent)
+      return tl::unexpected(sent.error());
+  }
   std::unique_ptr<WorkerProcess> worker(new WorkerProcess(id, std::move(control->first), std::move(requester)));
   Result<Launched> launched = launcher.launch(control->second.get());
   if (!launched) return tl::unexpected(launched.error());

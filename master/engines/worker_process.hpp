@@ -21,6 +21,7 @@
 #include "ipc/hello.hpp"
 #include "ipc/inbound.hpp"
 #include "ipc/requester.hpp"
+#include "ipc/shared_state.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
 #include "master/engines/launcher.hpp"
@@ -43,6 +44,7 @@ struct WorkerSettings {
   ipc::ShmGeometry geometry;
   Duration spin{};
   std::vector<std::string> plugins;
+  const ipc::SharedState* shared = nullptr;
 };
 
 class WorkerProcess {

@@ -16,6 +16,7 @@
 #include "cli/dry_run.hpp"
 #include "cli/parting_message.hpp"
 #include "config/read_batch.hpp"
+#include "ipc/shared_state.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
 #include "master/interrupts.hpp"
@@ -44,11 +45,12 @@ Result<config::CheckedBatch> read(const std::string& file, const std::vector<std
   return config::read_batch(file, registry);
 }
 
-// Each worker takes about six descriptors of ours; a limit that the system lets us raise should stop nobody.
-void allow_descriptors(std::uint32_t procs) {
+// Each worker takes about six descriptors of ours, and what is on its way to it counts too; a limit that the system lets us raise
+// should stop nobody.
+void allow_descriptors(std::uint32_t procs, std::uint32_t shared) {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = 64 + rlim_t{8} * procs;
+  const rlim_t wanted = 64 + shared + (rlim_t{8} + shared) * procs;
   if (limit.rlim_cur >= wanted) return;
   limit.rlim_cur = std::min(wanted, limit.rlim_max);
   ::setrlimit(RLIMIT_NOFILE, &limit);  // if it is refused, the worker that is one too many gets the message
@@ -145,22 +147,23 @@ class Sinks {
 
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, std::uint32_t cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
-                                            const master::StuckHandler& stuck) {
-  const master::InProcess here{registry, &interrupts, stuck};
+                                            const master::StuckHandler& stuck, const ipc::SharedState& shared) {
+  const master::InProcess here{registry, &interrupts, stuck, &shared.view()};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
     case Mode::threads: return master::make_threads_engine(procs, here);
     case Mode::async: return master::make_async_engine(procs, here);
     case Mode::processes: break;
   }
-  allow_descriptors(procs);
+  allow_descriptors(procs, shared.segments());
   return master::make_process_engine({.procs = procs,
                                       .transport = options.transport,
                                       .start = options.start,
                                       .bind = options.bind,
                                       .usable_cpus = cpus,
                                       .worker_program = {},
-                                      .geometry = {}},
+                                      .geometry = {},
+                                      .shared = &shared},
                                      registry);
 }
 
@@ -186,12 +189,14 @@ int run_batch(const RunOptions& options) {
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
+  const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
+  if (!shared) return not_started(shared.error());
   const std::uint32_t cpus = master::usable_cpus().count;
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
   const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
-  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck);
+  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared);
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }
@@ -199,7 +204,7 @@ int run_batch(const RunOptions& options) {
     sinks.give_up(job, (*interrupts)->so_far() > 1 ? master::StopReason::interrupt : master::StopReason::deadline);
   };
 
-  const Result<master::RunAnswer> answer = master::run(batch, *engine, sinks.all(), interrupts->get(), give_up);
+  const Result<master::RunAnswer> answer = master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view());
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();

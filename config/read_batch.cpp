@@ -20,6 +20,7 @@
 #include "config/entry.hpp"
 #include "config/names.hpp"
 #include "config/section.hpp"
+#include "config/shared.hpp"
 #include "config/yaml.hpp"
 
 namespace runner::config {
@@ -84,8 +85,9 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   const Value* written_name = file.take("name");
   const Value* defaults = file.take("defaults");
   const Value* plugins = file.take("plugins");
+  const Value* shared = file.take("shared");
   const Value& jobs = file.need("jobs", "it is the list of what to run");
-  file.finish({"resources", "shared"});
+  file.finish({"resources"});
   if (written_name != nullptr &&
       (written_name->scalar() == nullptr || written_name->is_null() || !is_printable(written_name->scalar()->text))) {
     bad(written_name->at, fmt::format("`name` must be printable text, found {}", found(*written_name)));
@@ -102,6 +104,7 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
 
   CheckedBatch checked;
   checked.batch.plugins = load_plugins(plugins, registry);
+  if (shared != nullptr) checked.batch.shared = read_shared(*shared);
   std::vector<std::unique_ptr<Entry>> entries;
   std::uint64_t size = 0;
   for (const Value& job : *jobs.sequence()) {

@@ -1,6 +1,6 @@
 // section.hpp - one mapping of the batch file whose keys are known: take them, then make sure that none is left over.
 //
-// Called from  read_batch.cpp and entry.cpp.
+// Called from  read_batch.cpp, entry.cpp and shared.cpp.
 // Owns         nothing; a view of a Value that must outlive it.
 // Fails with   BadBatch: not a mapping, an unknown key (with a near miss), a key of a later version.
 // Call order   take* finish

@@ -35,10 +35,12 @@ struct Hello {
   std::uint64_t memfd_from = 0;  // larger parts of a reply travel in a memfd of their own
   std::uint64_t max_result = 0;  // larger results fail their job
   std::vector<std::string> plugins;
+  std::uint32_t shared = 0;  // descriptors of shared state that follow in messages of their own (shared_state.hpp)
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, memfd_from, max_result, plugins);
+    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, memfd_from, max_result, plugins,
+            shared);
   }
 };
 

@@ -83,6 +83,20 @@ Result<SharedRegion> SharedRegion::open(UniqueFd fd, std::size_t bytes, Access a
   if (seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
     return fail(ErrorCode::protocol, "a shared region is not sealed against shrinking");
   }
+  return adopt(std::move(fd), bytes, access);
+}
+
+Result<SharedRegion> SharedRegion::open_file(UniqueFd fd, std::size_t bytes) {
+  struct stat info{};
+  if (os::call("fstat", ::fstat, fd.get(), &info) != 0) return os::failure("look at a shared file", "fstat");
+  if (!S_ISREG(info.st_mode)) return fail(ErrorCode::protocol, "a shared file is no regular file");
+  if (bytes != 0) return adopt(std::move(fd), bytes, Access::read_only);
+  SharedRegion region;  // there is no mapping of nothing
+  region.fd_ = std::move(fd);
+  return region;
+}
+
+Result<SharedRegion> SharedRegion::adopt(UniqueFd fd, std::size_t bytes, Access access) {
   Result<bip::mapped_region> mapping = map(fd.get(), bytes, access);
   if (!mapping) return tl::unexpected(mapping.error());
   if (os::call("madvise", ::madvise, mapping->get_address(), bytes, MADV_DONTFORK) != 0) {

@@ -31,6 +31,10 @@ class SharedRegion {
   [[nodiscard]] static Result<SharedRegion> create(const char* name, std::size_t bytes, Access others);
   [[nodiscard]] static Result<SharedRegion> open(UniqueFd fd, std::size_t bytes, Access access);
 
+  // A regular file of somebody else's, mapped read-only as it stands, the first `bytes` of it; none maps nothing. Nothing seals
+  // it: a read where it was shortened since is a SIGBUS.
+  [[nodiscard]] static Result<SharedRegion> open_file(UniqueFd fd, std::size_t bytes);
+
   [[nodiscard]] std::byte* data() const { return static_cast<std::byte*>(mapping_.get_address()); }
   [[nodiscard]] std::size_t size() const { return mapping_.get_size(); }
   [[nodiscard]] std::span<std::byte> bytes() const { return {data(), size()}; }
@@ -39,6 +43,8 @@ class SharedRegion {
   void close_fd() { fd_.reset(); }
 
  private:
+  [[nodiscard]] static Result<SharedRegion> adopt(UniqueFd fd, std::size_t bytes, Access access);
+
   UniqueFd fd_;
   boost::interprocess::mapped_region mapping_;
 };

@@ -27,12 +27,14 @@ struct Overloaded : F... {
 
 class Loop {
  public:
-  Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up)
+  Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up,
+       const Shared& shared)
       : batch_(batch),
         engine_(engine),
         sinks_(sinks),
         interrupts_(interrupts),
         give_up_(give_up),
+        shared_(shared),
         scheduler_(engine.can_end_jobs()) {}
 
   Result<RunAnswer> run() {
@@ -219,6 +221,7 @@ class Loop {
     answer_.totals.wall = now_ - began_;
     answer_.totals.costs = engine_.close();
     answer_.totals.wall += answer_.totals.costs.start;
+    answer_.totals.counters = shared_.counts();  // nobody writes them any more
     flush();
     tell([&](Sink& sink) { return sink.finished(answer_.totals); });
   }
@@ -228,6 +231,7 @@ class Loop {
   std::span<Sink* const> sinks_;
   Interrupts* interrupts_;
   const GiveUpHandler& give_up_;
+  const Shared& shared_;
   Scheduler scheduler_;
   RunAnswer answer_;
   Actions actions_;
@@ -243,8 +247,8 @@ class Loop {
 }  // namespace
 
 Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
-                      const GiveUpHandler& give_up) {
-  return Loop(batch, engine, sinks, interrupts, give_up).run();
+                      const GiveUpHandler& give_up, const Shared& shared) {
+  return Loop(batch, engine, sinks, interrupts, give_up, shared).run();
 }
 
 }  // namespace runner::master

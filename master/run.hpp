@@ -14,6 +14,7 @@
 
 #include <runner/batch.hpp>
 #include <runner/result.hpp>
+#include <runner/shared.hpp>
 #include "master/engine.hpp"
 #include "master/interrupts.hpp"
 #include "master/sink.hpp"
@@ -33,7 +34,8 @@ struct RunAnswer {
 // were flushed. Must not return: the job's thread cannot be ended in any other way than with the program.
 using GiveUpHandler = std::function<void(const JobSpec& job, std::uint64_t safe)>;
 
+// `shared` is what the engine gives to the jobs; here only its counters are read, when the run is over.
 [[nodiscard]] Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
-                                    const GiveUpHandler& give_up);
+                                    const GiveUpHandler& give_up, const Shared& shared = Shared::none());
 
 }  // namespace runner::master

@@ -18,6 +18,7 @@
 #include "runner/job_spec.hpp"
 #include "runner/outcome.hpp"
 #include "runner/result.hpp"
+#include "runner/shared.hpp"
 
 namespace runner::master {
 
@@ -75,6 +76,7 @@ struct RunTotals {
   std::optional<std::uint64_t> size;
   std::uint64_t retries = 0;
   bool interrupted = false;  // some jobs may never have been started
+  std::vector<Shared::Count> counters;  // that the jobs shared, as they were left
 };
 
 class Sink {

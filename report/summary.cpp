@@ -77,6 +77,14 @@ std::string cost_line(const master::RunTotals& totals) {
   return line + "\n";
 }
 
+std::string shared_line(const master::RunTotals& totals) {
+  std::string line;
+  for (const Shared::Count& counter : totals.counters) {
+    line += fmt::format("{} {} = {}", line.empty() ? "shared " : " ·", counter.name, counter.value);
+  }
+  return line.empty() ? line : line + "\n";
+}
+
 std::string missing_line(const master::RunTotals& totals) {
   const char* why = totals.interrupted ? "interrupted: " : "stopped early: ";
   if (!totals.size) return totals.interrupted ? "interrupted: jobs that had not started were not run\n" : "";
@@ -115,7 +123,7 @@ std::string Summary::text(const master::RunTotals& totals) const {
   const master::Counts& counts = totals.counts;
   std::string text = counts_line(totals, signals);
   if (counts.done() > 0) text += worth_line(totals) + cost_line(totals);
-  text += missing_line(totals);
+  text += shared_line(totals) + missing_line(totals);
   std::size_t listed = 0;
   for (const std::string& line : failed_) {
     text += "failed: " + line + "\n";

@@ -4,6 +4,7 @@
 //   compute 97.1 s (96.8 s of CPU) · speed-up 7.8x · efficiency 98 %            (each worker with a core of its own)
 //   compute 97.1 s (24.5 s of CPU) · 7.8 jobs at a time share 2 cores, 99 % busy (more workers than cores)
 //   cost of processes  0.19 s, 0.2 % of 8 × 12.4 s:  start 48 ms (8 × 6.0 ms) · IPC 130 ms · idle at the end 20 ms
+//   shared  hits = 4000 · total = -3                                            (counters, as the jobs left them)
 //   failed: pi-731: crashed: SIGSEGV, after 0.21 s, 3rd attempt
 //
 // compute is the wall time spent in the jobs' own code, summed over all attempts; speed-up is compute / wall; efficiency is

@@ -20,6 +20,7 @@
 #include "ipc/message.hpp"
 #include "ipc/os.hpp"
 #include "ipc/pipe_responder.hpp"
+#include "ipc/shared_state.hpp"
 #include "ipc/shm_responder.hpp"
 #include "worker/command.hpp"
 #include "worker/executor.hpp"
@@ -34,6 +35,7 @@ struct Served {
   const ipc::Modules* modules;
   int control;
   std::uint64_t max_result;
+  const Shared& shared;
 };
 
 // Exit statuses of a worker that leaves by itself, for the master's message.
@@ -77,7 +79,7 @@ Result<std::unique_ptr<ipc::Responder>> connect(const ipc::Hello& hello, std::ve
 }
 
 Result<std::unique_ptr<ipc::Responder>> greet(const ipc::Hello& hello, std::vector<UniqueFd> files, int control,
-                                              Registry& registry) {
+                                              Registry& registry, ipc::SharedState& shared) {
   if (std::string differs = ipc::mismatch("master", hello.version, hello.layout); !differs.empty()) {
     return fail(ErrorCode::protocol, std::move(differs));
   }
@@ -85,6 +87,9 @@ Result<std::unique_ptr<ipc::Responder>> greet(const ipc::Hello& hello, std::vect
   for (const std::string& plugin : hello.plugins) {
     if (Result<std::string> loaded = registry.load_plugin(plugin); !loaded) return tl::unexpected(loaded.error());
   }
+  Result<ipc::SharedState> received = ipc::receive_shared(control, hello.shared);
+  if (!received) return tl::unexpected(received.error());
+  shared = std::move(*received);
   return connect(hello, std::move(files), control);
 }
 
@@ -99,7 +104,7 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
     if (kind == nullptr) {
       reply.outcome.ending = Failed{"this worker knows no kind `" + std::string(typed->kind) + "`"};
     } else {
-      JobContext context(request->job, request->attempt, {});
+      JobContext context(request->job, request->attempt, {}, &by.shared);
       reply.outcome = execute(*kind, typed->args, context, by.max_result);
     }
   } else {
@@ -137,7 +142,7 @@ Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
     failed = Failed{"this worker is another program than its master, and has no function of that name (fork the workers)"};
   } else {
     WireReader args(request->args, incoming.owner);
-    JobContext context;
+    JobContext context({}, Attempt{1}, {}, &by.shared);
     CallItems call{function, incoming.items, args, by.responder.items(), context};
     failed = execute(reinterpret_cast<Trampoline>(trampoline), call);
   }
@@ -154,12 +159,13 @@ int serve(UniqueFd control, Registry& registry, const ipc::Modules* modules) {
   if (!got || *got != ipc::Received::message) return kNoHello;
   const Result<ipc::Hello> hello = ipc::read_hello(message);
 
+  ipc::SharedState shared;
   Result<std::unique_ptr<ipc::Responder>> responder =
-      hello ? greet(*hello, std::move(message.files), control.get(), registry) : tl::unexpected(hello.error());
+      hello ? greet(*hello, std::move(message.files), control.get(), registry, shared) : tl::unexpected(hello.error());
   const ipc::Ready ready{RUNNER_VERSION_STRING, ipc::layout_hash(), responder ? std::string() : responder.error().text};
   if (!ipc::send_ready(control.get(), ready) || !responder) return kNoHello;
 
-  const Served by{**responder, registry, modules, control.get(), hello->max_result};
+  const Served by{**responder, registry, modules, control.get(), hello->max_result, shared.view()};
   for (;;) {
     const Result<std::optional<ipc::Incoming>> request = by.responder.next();
     if (!request) return kBrokenConnection;

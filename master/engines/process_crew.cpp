@@ -56,6 +56,7 @@ Result<void> ProcessCrew::open() {
   settings_.transport = options_.transport;
   settings_.geometry = options_.geometry;
   settings_.max_result = options_.max_result;
+  settings_.shared = options_.shared;
   if (options_.start == StartMethod::spawn) settings_.plugins = registry_.plugins();
   // Never more runnable threads than cores: the master and every worker count. Under a quota spinning spends what jobs could use.
   may_spin_ = options_.procs < options_.usable_cpus && !options_.cpu_quota;

@@ -19,6 +19,7 @@
 #include <runner/registry.hpp>
 #include "ipc/hello.hpp"
 #include "ipc/layout.hpp"
+#include "ipc/shared_state.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
 
@@ -39,6 +40,7 @@ struct ProcessOptions {
   std::string worker_program;     // spawn; empty: `runner-worker` beside this program
   ipc::ShmGeometry geometry;
   std::uint64_t max_result = kMaxResult.count;  // larger results fail their job
+  const ipc::SharedState* shared = nullptr;     // sent to every worker; lives as long as the engine
 };
 
 // `registry` has its plug-ins loaded; workers load the same ones. Lives as long as the engine.

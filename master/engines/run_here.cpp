@@ -27,7 +27,7 @@ Ending stopped_ending(const JobSpec& job, StopReason reason) {
   return Cancelled{"interrupted"};
 }
 
-RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop) {
+RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop, const Shared* shared) {
   if (const auto* command = std::get_if<CommandWork>(&job.work)) {
     RanHere ran;
     ran.outcome = worker::run_command(*command, stop.fd(), [&] {
@@ -37,7 +37,7 @@ RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const St
     return ran;
   }
   if (kind == nullptr) return {unknown_kind(job), false};
-  JobContext context(job.id, attempt, stop.token());
+  JobContext context(job.id, attempt, stop.token(), shared);
   Outcome outcome = worker::execute(*kind, std::as_bytes(std::span(std::get<TypedWork>(job.work).args)), context, kMaxResult.count);
   return {std::move(outcome), stop.pressed()};
 }

@@ -17,8 +17,9 @@ struct RanHere {
   bool stopped = false;  // it was asked to before it returned, so its ending is stopped_ending()
 };
 
-// `kind` is that of a typed job (null: nobody knows it), of no interest for a command.
-[[nodiscard]] RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop);
+// `kind` is that of a typed job (null: nobody knows it), of no interest for a command. `shared` is what the job's context has.
+[[nodiscard]] RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop,
+                               const Shared* shared);
 
 // TimedOut or Cancelled.
 [[nodiscard]] Ending stopped_ending(const JobSpec& job, StopReason reason);

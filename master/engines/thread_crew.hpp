@@ -53,7 +53,8 @@ struct Task {
 
 class ThreadCrew {
  public:
-  explicit ThreadCrew(std::uint32_t procs);
+  // `shared` is what the jobs' contexts have.
+  ThreadCrew(std::uint32_t procs, const Shared* shared);
 
   // Starts the threads and waits until all are there.
   [[nodiscard]] Result<void> open();
@@ -74,6 +75,7 @@ class ThreadCrew {
   [[nodiscard]] Task* next();
 
   std::uint32_t procs_;
+  const Shared* shared_;
   tbb::global_control limit_;
   tbb::task_arena arena_;
   Completions<Task> completions_;

@@ -33,7 +33,8 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
                    .out_bytes = settings.geometry.out_bytes,
                    .memfd_from = settings.geometry.memfd_from,
                    .max_result = settings.max_result,
-                   .plugins = settings.plugins};
+                   .plugins = settings.plugins,
+                   .shared = settings.shared != nullptr ? settings.shared->segments() : 0};
   std::unique_ptr<ipc::Requester> requester;
   std::vector<int> files;
   UniqueFd requests, replies;  // the worker's ends of pipes, closed here once they are sent
@@ -53,6 +54,10 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
   }
   // Said before the process exists: it finds its hello waiting.
   if (Result<void> sent = ipc::send_hello(control->first.get(), hello, files); !sent) return tl::unexpected(sent.error());
+  if (settings.shared != nullptr) {
+    if (Result<void> sent = ipc::send_shared(control->first.get(), *settings.shared); !sent)
+      return tl::unexpected(sent.error());
+  }
   std::unique_ptr<WorkerProcess> worker(new WorkerProcess(id, std::move(control->first), std::move(requester)));
   Result<Launched> launched = launcher.launch(control->second.get());
   if (!launched) return tl::unexpected(launched.error());

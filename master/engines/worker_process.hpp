@@ -19,6 +19,7 @@
 #include "ipc/hello.hpp"
 #include "ipc/inbound.hpp"
 #include "ipc/requester.hpp"
+#include "ipc/shared_state.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
 #include "master/engines/launcher.hpp"
@@ -30,6 +31,7 @@ struct WorkerSettings {
   ipc::ShmGeometry geometry;
   std::uint64_t max_result = 0;
   std::vector<std::string> plugins;
+  const ipc::SharedState* shared = nullptr;
 };
 
 class WorkerProcess {

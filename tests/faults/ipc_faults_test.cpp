@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "ipc/shared_state.hpp"
 #include "tests/channel_ends.hpp"
 #include "tests/faults/each_call.hpp"
 
@@ -29,6 +30,23 @@ TEST_P(IpcFails, SealingAndOpeningAPayload) {
       EXPECT_EQ(std::memcmp((*opened)->data(), text.data(), text.size()), 0);
     }
     return drop(opened);
+  });
+}
+
+TEST_P(IpcFails, MakingSendingAndReceivingSharedState) {
+  const std::vector<SharedSpec> specs{
+      {"file", SharedFile{"/proc/self/exe"}}, {"region", SharedBytes{{8192}}}, {"count", SharedCounter{7}}};
+  fail_each_call(GetParam(), [&]() -> Result<void> {
+    const Result<std::pair<UniqueFd, UniqueFd>> pair = control_pair();
+    if (!pair) return drop(pair);
+    const Result<SharedState> here = SharedState::create(specs);
+    if (!here) return drop(here);
+    if (Result<void> sent = send_shared(pair->first.get(), *here); !sent) return sent;
+    const Result<SharedState> there = receive_shared(pair->second.get(), here->segments());
+    if (there) {
+      EXPECT_EQ(there->view().counter("count").load(), 7);
+    }
+    return drop(there);
   });
 }
 

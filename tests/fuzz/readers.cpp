@@ -16,6 +16,7 @@
 #include "ipc/hello.hpp"
 #include "ipc/message.hpp"
 #include "ipc/note.hpp"
+#include "ipc/shared_state.hpp"
 
 namespace runner::fuzz {
 
@@ -145,9 +146,13 @@ void feed_message(Input input) {
       const Result<ipc::Hello> hello = ipc::read_hello(message);
       const Result<ipc::Ready> ready = ipc::read_ready(message);
       const Result<ipc::Note> note = ipc::read_note(message);
+      message.files.resize(choice / 4U % (ipc::kMaxControlFiles + 1));
+      const Result<std::vector<ipc::SharedSegment>> shared = ipc::read_shared(message);
       promise(hello.has_value() || hello.error().code == ErrorCode::protocol, "a bad hello is no protocol error");
       promise(ready.has_value() || ready.error().code == ErrorCode::protocol, "a bad answer is no protocol error");
       promise(note.has_value() || note.error().code == ErrorCode::protocol, "a bad note is no protocol error");
+      promise(shared.has_value() || shared.error().code == ErrorCode::protocol, "bad shared state is no protocol error");
+      promise(!shared || shared->size() == message.files.size(), "shared state without its descriptors was accepted");
       if (hello) static_cast<void>(ipc::mismatch("worker", hello->version, hello->layout));
     }
   }

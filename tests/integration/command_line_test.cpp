@@ -77,9 +77,9 @@ TEST(Kinds, AreListedForPeopleAndAsJson) {
   EXPECT_THAT(folder.run({"kinds"}).out, AllOf(HasSubstr("primes"), HasSubstr("mandelbrot"), HasSubstr("misbehave")));
   EXPECT_THAT(folder.run({"kinds", "misbehave"}).out, AllOf(HasSubstr("segfault"), HasSubstr("leak")));
   const auto all = nlohmann::json::parse(folder.run({"kinds", "--json"}).out);
-  EXPECT_EQ(all.size(), 13U);
+  EXPECT_EQ(all.size(), 15U);
   const auto plugged = nlohmann::json::parse(folder.run({"kinds", "--json", "--plugin", RUNNER_TEST_PLUGIN}).out);
-  EXPECT_EQ(plugged.size(), 14U);
+  EXPECT_EQ(plugged.size(), 16U);
 }
 
 TEST(Plugin, RunsInSpawnedAndForkedWorkersAndInProcess) {

@@ -109,7 +109,8 @@ TEST_F(Control, CarriesAHelloAndItsAnswer) {
                     .in_bytes = 10,
                     .out_bytes = 11,
                     .memfd_from = 65536,
-                    .plugins = {"/a.so", "/b.so"}};
+                    .plugins = {"/a.so", "/b.so"},
+                    .shared = 13};
   ASSERT_TRUE(send_hello(worker_.get(), hello, {}).has_value());
   ASSERT_EQ(hear().value(), Received::message);
   const Result<Hello> read = read_hello(message_);
@@ -118,6 +119,7 @@ TEST_F(Control, CarriesAHelloAndItsAnswer) {
   EXPECT_EQ(read->transport, Transport::pipe);
   EXPECT_EQ(read->memfd_from, 65536U);
   EXPECT_EQ(read->plugins, hello.plugins);
+  EXPECT_EQ(read->shared, 13U);
 
   ASSERT_TRUE(send_ready(worker_.get(), {"1.2", 99, "no"}).has_value());
   ASSERT_EQ(hear().value(), Received::message);

@@ -91,9 +91,9 @@ class Folder : public testing::Test {
 using Sha256 = Folder;
 using Mandelbrot = Folder;
 
-const std::vector<std::string_view> kBuiltIn{"echo",  "mandelbrot", "matmul",     "misbehave", "monte_carlo_pi",
-                                             "noop",  "nqueens",    "power",      "primes",    "sha256",
-                                             "sleep", "spin",       "sum_squares"};
+const std::vector<std::string_view> kBuiltIn{"count_bytes",    "echo",  "mandelbrot", "matmul",      "misbehave",
+                                             "monte_carlo_pi", "noop",  "nqueens",    "power",       "primes",
+                                             "sha256",         "sleep", "spin",       "sum_squares", "tally"};
 
 TEST(Kinds, AreAllRegistered) { EXPECT_THAT(Registry().names(), testing::IsSupersetOf(kBuiltIn)); }
 
@@ -107,7 +107,12 @@ TEST(Kinds, SayWhatTheyDoAndWhatEachArgumentMeans) {
 TEST(Kinds, ThatRunLongEndSoonWhenTheyAreAskedToStop) {
   std::stop_source stop;
   stop.request_stop();
-  const JobContext stopped(JobId{}, Attempt{1}, stop.get_token());
+  SharedCount counter{0};
+  const std::string text(100, 'x');
+  Shared shared;
+  shared.add("counter", &counter);
+  shared.add("text", std::as_bytes(std::span(text)));
+  const JobContext stopped(JobId{}, Attempt{1}, stop.get_token(), &shared);
   const std::string picture = (std::filesystem::temp_directory_path() / "runner-never-painted.png").string();
   const std::vector<std::pair<std::string, Written>> jobs{
       {"spin", {{"duration", "1h"}}},
@@ -121,6 +126,8 @@ TEST(Kinds, ThatRunLongEndSoonWhenTheyAreAskedToStop) {
       {"mandelbrot", {{"file", picture}}},
       {"sha256", {{"path", "/dev/zero"}}},
       {"misbehave", {{"how", "leak"}, {"limit", "1TiB"}}},
+      {"tally", {{"counter", "counter"}, {"times", "1000000000000"}}},
+      {"count_bytes", {{"shared", "text"}, {"byte", "120"}}},
   };
   for (const auto& [name, written] : jobs) EXPECT_THAT(failure(name, written, stopped), StartsWith("stopped")) << name;
   EXPECT_FALSE(std::filesystem::exists(picture));
@@ -370,6 +377,46 @@ TEST_F(Mandelbrot, SaysWhyItsFileCannotBeWrittenAndLeavesNoneBehind) {
   EXPECT_EQ(paint(in("")), "cannot write the picture `" + in("") + "`: Is a directory");
   EXPECT_EQ(paint(""), "cannot write the picture ``: the name of a file was expected");
   EXPECT_THAT(names(), IsEmpty());
+}
+
+TEST(Tally, AddsOneAsOftenAsAskedInOneStepOrInThree) {
+  SharedCount counter{-5};
+  Shared shared;
+  shared.add("hits", &counter);
+  const JobContext context(JobId{}, Attempt{1}, {}, &shared);
+  EXPECT_EQ(text_of("tally", {{"counter", "hits"}}, context), R"({"added":1000})");
+  EXPECT_EQ(counter.load(), 995);
+  EXPECT_EQ(text_of("tally", {{"counter", "hits"}, {"times", "70000"}, {"atomic", "false"}}, context), R"({"added":70000})");
+  EXPECT_EQ(counter.load(), 70'995) << "alone, nobody's additions get lost";
+  EXPECT_EQ(text_of("tally", {{"counter", "hits"}, {"times", "0"}}, context), R"({"added":0})");
+  counter = INT64_MAX;
+  EXPECT_EQ(text_of("tally", {{"counter", "hits"}, {"times", "1"}, {"atomic", "false"}}, context), R"({"added":1})");
+  EXPECT_EQ(counter.load(), INT64_MIN) << "both ways wrap round";
+}
+
+TEST(Tally, NeedsACounterThatIsShared) {
+  EXPECT_EQ(failure("tally", {{"counter", "hits"}}), "this batch shares nothing called `hits`; it has no `shared:` section");
+}
+
+TEST(CountBytes, AreCountedInAPartOrInAll) {
+  const std::string text = "banana" + std::string(3U << 20, 'n');
+  Shared shared;
+  shared.add("text", std::as_bytes(std::span(text)));
+  const JobContext context(JobId{}, Attempt{1}, {}, &shared);
+  const auto count = [&](Written more) {
+    Written written{{"shared", "text"}};
+    written.insert(written.end(), more.begin(), more.end());
+    return text_of("count_bytes", written, context);
+  };
+  EXPECT_EQ(count({{"byte", "110"}}), R"({"count":3145730,"bytes":3145734})");
+  EXPECT_EQ(count({{"byte", "97"}, {"to", "6"}}), R"({"count":3,"bytes":6})");
+  EXPECT_EQ(count({{"byte", "97"}, {"from", "2"}, {"to", "5"}}), R"({"count":1,"bytes":3})");
+  EXPECT_EQ(count({{"byte", "97"}, {"from", "3145734"}}), R"({"count":0,"bytes":0})");
+  const auto refused = [&](const char* from, const char* to) {
+    return failure("count_bytes", {{"shared", "text"}, {"byte", "0"}, {"from", from}, {"to", to}}, context);
+  };
+  EXPECT_EQ(refused("5", "4"), "`from` 5 and `to` 4 are no part of `text`, which has 3145734 bytes");
+  EXPECT_EQ(refused("0", "3145735"), "`from` 0 and `to` 3145735 are no part of `text`, which has 3145734 bytes");
 }
 
 TEST(Misbehave, ThrowsAndStopsLeakingAtItsLimit) {

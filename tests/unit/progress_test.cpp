@@ -305,6 +305,14 @@ TEST_F(InAFile, SummarySaysWhatBecameOfTheRunAndWhatItCost) {
       "failed: pi-6: timed out after 2.00 s\n");
 }
 
+TEST_F(InAFile, SummaryTellsHowCountersWereLeft) {
+  master::RunTotals shared = totals();
+  shared.counters = {{"hits", 4000}, {"total", -3}};
+  EXPECT_NE(Summary(console_).text(shared).find("idle at the end 20.0 ms\nshared  hits = 4000 · total = -3\n"),
+            std::string::npos)
+      << Summary(console_).text(shared);
+}
+
 TEST_F(InAFile, SummaryDoesNotCallWaitingForACoreASpeedUp) {
   Summary summary(console_);
   master::RunTotals shared = totals();

@@ -13,6 +13,7 @@
 
 #include "runner/job_spec.hpp"
 #include "runner/result.hpp"
+#include "runner/shared.hpp"
 
 namespace runner {
 
@@ -29,6 +30,7 @@ struct Batch {
   std::optional<std::uint64_t> size;  // how many jobs, where that is known before the end
   std::vector<std::string> plugins;   // as loaded, absolute: workers load the same
   std::unique_ptr<JobSource> jobs;
+  std::vector<SharedSpec> shared;  // what its jobs share, in the order of the file
 };
 
 }  // namespace runner

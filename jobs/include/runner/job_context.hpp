@@ -8,13 +8,16 @@
 #include <utility>
 
 #include "runner/ids.hpp"
+#include "runner/shared.hpp"
 
 namespace runner {
 
 class JobContext {
  public:
   JobContext() = default;
-  JobContext(JobId job, Attempt attempt, std::stop_token stop) : stop_(std::move(stop)), job_(job), attempt_(attempt) {}
+  // `shared` must outlive the job; null: nothing is shared.
+  JobContext(JobId job, Attempt attempt, std::stop_token stop, const Shared* shared = nullptr)
+      : stop_(std::move(stop)), job_(job), attempt_(attempt), shared_(shared) {}
 
   [[nodiscard]] JobId job() const { return job_; }
   [[nodiscard]] Attempt attempt() const { return attempt_; }
@@ -24,10 +27,14 @@ class JobContext {
   [[nodiscard]] bool stop_requested() const { return stop_.stop_requested(); }
   [[nodiscard]] const std::stop_token& stop_token() const { return stop_; }
 
+  // What the jobs of the batch share: files, counters, regions (shared.hpp).
+  [[nodiscard]] const Shared& shared() const { return shared_ != nullptr ? *shared_ : Shared::none(); }
+
  private:
   std::stop_token stop_;
   JobId job_{};
   Attempt attempt_{1};
+  const Shared* shared_ = nullptr;
 };
 
 }  // namespace runner

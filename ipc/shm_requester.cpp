@@ -106,7 +106,7 @@ Result<Ticket> ShmRequester::send(const Request& request) {
 }
 
 Result<void> ShmRequester::place(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content) {
-  WireWriter small(std::span(slot.request));
+  ByteWriter small(std::span(slot.request));
   content.write(small);
   slot.request_bytes = small.size();
   slot.request_place = Place::inline_;
@@ -118,7 +118,7 @@ Result<void> ShmRequester::place_large(Slot& slot, Issued& issue, std::uint64_t 
   if (bytes < geometry_.memfd_from) {
     issue.payload = inbound_.arena().allocate(bytes);
     if (issue.payload) {
-      WireWriter large(inbound_.arena().at(*issue.payload, bytes));
+      ByteWriter large(inbound_.arena().at(*issue.payload, bytes));
       content.write(large);
       slot.request_place = Place::arena;
       slot.request_offset = *issue.payload;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "ipc/relax.hpp"
@@ -39,6 +40,16 @@ std::size_t threads() {
   return count;
 }
 
+// A thread that was joined a moment ago is still counted until the kernel has put it away.
+std::size_t threads_that_stay() {
+  std::size_t found = threads();
+  for (int look = 0; found > 1 && look < 100; ++look) {
+    std::this_thread::sleep_for(microseconds(100));
+    found = threads();
+  }
+  return found;
+}
+
 master::ProcessOptions process_options(const PoolOptions& options) {
   const master::UsableCpus cpus = master::usable_cpus();
   return {.procs = options.procs,
@@ -57,7 +68,7 @@ PoolOptions checked(PoolOptions options) {
   if (options.depth < 2 || (options.depth & (options.depth - 1)) != 0) {
     throw PoolError("PoolOptions::depth must be a power of two from 2, found " + std::to_string(options.depth));
   }
-  if (const std::size_t found = threads(); found > 1) {
+  if (const std::size_t found = threads_that_stay(); found > 1) {
     throw PoolError("this program has " + std::to_string(found) +
                     " threads, and a process with threads cannot be forked safely: make the pool before they start");
   }

@@ -190,8 +190,9 @@ bool PoolCore::poll() {
 // ---- handing out ----
 
 PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
-  if (work.callable().code == last_function_) return *last_target_;
-  std::unique_ptr<Target>& target = targets_[work.callable().code];
+  if (work.callable().code == nullptr) throw PoolError("a null pointer was given where a function to call was expected");
+  if (work.callable() == last_callable_) return *last_target_;
+  std::unique_ptr<Target>& target = targets_[work.callable()];
   if (target == nullptr) {
     const std::optional<ipc::FunctionName> function = crew_.modules().name_of(work.callable().code);
     const std::optional<ipc::FunctionName> trampoline = crew_.modules().name_of(reinterpret_cast<AnyFunction>(work.callable().run));
@@ -202,7 +203,7 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
     target = std::make_unique<Target>();
     target->header = {*trampoline, *function};
   }
-  last_function_ = work.callable().code;
+  last_callable_ = work.callable();
   last_target_ = target.get();
   return *target;
 }

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <boost/circular_buffer.hpp>
+#include <boost/container_hash/hash.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <atomic>
 #include <condition_variable>
@@ -59,6 +60,15 @@ class PoolCore final : private master::CrewOwner {
     std::optional<double> mean_ns;      // of one item
     std::optional<double> result_bytes; // of one item, where that is not fixed
     std::uint32_t untimed = 0;          // requests since the last that was timed
+  };
+  // A linker may fold functions of different types into one, so their address alone does not tell them apart.
+  struct HashOfCallable {
+    std::size_t operator()(const Callable& callable) const {
+      std::size_t seed = 0;
+      boost::hash_combine(seed, reinterpret_cast<std::uintptr_t>(callable.code));
+      boost::hash_combine(seed, reinterpret_cast<std::uintptr_t>(callable.run));
+      return seed;
+    }
   };
   struct Piece {
     PoolWork* work = nullptr;
@@ -126,8 +136,8 @@ class PoolCore final : private master::CrewOwner {
 
   std::deque<Piece> pending_;
   std::vector<Run*> runs_;
-  boost::unordered_flat_map<AnyFunction, std::unique_ptr<Target>> targets_;
-  AnyFunction last_function_ = nullptr;
+  boost::unordered_flat_map<Callable, std::unique_ptr<Target>, HashOfCallable> targets_;
+  Callable last_callable_;
   Target* last_target_ = nullptr;
   ipc::SpinBudget spin_budget_;
   std::string scratch_;

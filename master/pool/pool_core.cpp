@@ -389,12 +389,10 @@ void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
       failed.emplace(Failed{std::string(reinterpret_cast<const char*>(reply.last.bytes.data()), reply.last.bytes.size())});
       break;
   }
+  progressed_ = true;
   learn(piece, reply);
   const Piece whole = piece;
-  seat.hand.pop_front();
-  --seat.held;
-  seat.queued -= whole.expected;
-  seat.room -= whole.room;
+  drop(seat, seat.hand.begin());
   seat.requester->pop();
   if (failed) whole.work->fail(whole.first + finished, JobError(*std::move(failed), whole.first + finished));
   ended(whole, done);
@@ -490,7 +488,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     pending_.insert(pending_.begin(), again.begin(), again.end());
   }
   seat = Seat(seat.replaced + 1);
-  return charged;
+  return std::exchange(progressed_, false) || charged;
 }
 
 // ---- waiting ----

@@ -141,7 +141,8 @@ class PoolCore final : private master::CrewOwner {
   Target* last_target_ = nullptr;
   ipc::SpinBudget spin_budget_;
   std::string scratch_;
-  bool lazy_ = false;     // somebody was told to ring late
+  bool progressed_ = false;  // a reply came since the last death
+  bool lazy_ = false;     // somebody was told to ring late, or holds what somebody idle could do
   bool patient_ = true;   // ... and may be
 };
 

@@ -152,7 +152,25 @@ void PoolCore::run(PoolWork& work, std::size_t items) {
   static_cast<void>(target_of(work));  // refuses what cannot be called
   Run run{&work, items};
   runs_.push_back(&run);
-  work_until(lock, Awaited::all, [&] { return run.ended == run.total; });
+  try {
+    work_until(lock, Awaited::all, [&] { return run.ended == run.total; });
+  } catch (...) {
+    forget(run);
+    throw;
+  }
+}
+
+// The items of a map that nobody waits for any more. A worker that answers for one all the same is taken for a liar, and replaced.
+void PoolCore::forget(const Run& run) {
+  const auto of_run = [&](const Piece& piece) { return piece.run == &run; };
+  std::erase(runs_, &run);
+  std::erase_if(pending_, of_run);
+  for (Seat& seat : seats_) {
+    for (auto piece = std::find_if(seat.hand.begin(), seat.hand.end(), of_run); piece != seat.hand.end();
+         piece = std::find_if(seat.hand.begin(), seat.hand.end(), of_run)) {
+      drop(seat, piece);
+    }
+  }
 }
 
 void PoolCore::wait(const std::atomic<bool>& ended) {
@@ -197,7 +215,7 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
     const std::optional<ipc::FunctionName> function = crew_.modules().name_of(work.callable().code);
     const std::optional<ipc::FunctionName> trampoline = crew_.modules().name_of(reinterpret_cast<AnyFunction>(work.callable().run));
     if (!function || !trampoline) {
-      targets_.erase(work.callable().code);
+      targets_.erase(work.callable());
       throw PoolError("this function was loaded after the pool was made, so its workers do not have it: load it before");
     }
     target = std::make_unique<Target>();
@@ -247,19 +265,19 @@ PoolCore::Piece PoolCore::cut(Run& run) {
 }
 
 void PoolCore::hand_out() {
-  while (!pending_.empty()) {
-    Seat* seat = seat_for(*pending_.front().target, pending_.front().run != nullptr);
+  while (!pending_.empty() || !runs_.empty()) {
+    const bool whole = !pending_.empty();
+    Run* run = whole ? pending_.front().run : runs_.front();
+    Seat* seat = seat_for(whole ? *pending_.front().target : target_of(*run->work), run != nullptr);
     if (seat == nullptr) return;
-    const Piece piece = pending_.front();
-    pending_.pop_front();
-    give(*seat, piece);
-  }
-  while (!runs_.empty()) {
-    Run& run = *runs_.front();
-    Seat* seat = seat_for(target_of(*run.work), true);
-    if (seat == nullptr) return;
-    const Piece piece = cut(run);
-    if (run.next == run.total) runs_.erase(runs_.begin());
+    Piece piece;
+    if (whole) {
+      piece = pending_.front();
+      pending_.pop_front();
+    } else {
+      piece = cut(*run);
+      if (run->next == run->total) runs_.erase(runs_.begin());
+    }
     give(*seat, piece);
   }
 }
@@ -273,12 +291,16 @@ void PoolCore::give(Seat& seat, Piece piece) {
   piece.timed = !target.mean_ns || piece.run != nullptr || ++target.untimed >= kTimedEvery;
   if (piece.timed) target.untimed = 0;
   piece.expected = master::Chunking::kOverhead + Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
-  piece.taken_back = false;
-  const Result<ipc::Ticket> ticket = seat.requester->send({.form = ipc::Form::call,
-                                                           .items = piece.count,
-                                                           .stream_room = piece.room,
-                                                           .timed = piece.timed,
-                                                           .content = content});
+  Result<ipc::Ticket> ticket;
+  try {
+    ticket = seat.requester->send({.form = ipc::Form::call,
+                                   .items = piece.count,
+                                   .stream_room = piece.room,
+                                   .timed = piece.timed,
+                                   .content = content});
+  } catch (const std::exception& error) {  // the user's code writes arguments
+    return give_singly(piece, error.what());
+  }
   if (!ticket) {
     fail_items(piece, piece.first, piece.count, Failed{"it could not be sent to a worker: " + ticket.error().text});
     return;
@@ -289,6 +311,20 @@ void PoolCore::give(Seat& seat, Piece piece) {
   seat.queued += piece.expected;
   seat.room += piece.room;
   seat.unkicked = true;
+}
+
+// The arguments of one of its items cannot be written: that one fails, and the others shall not.
+void PoolCore::give_singly(const Piece& piece, const char* why) {
+  if (piece.count == 1) {
+    fail_items(piece, piece.first, 1, Failed{std::string("its arguments cannot be written: ") + why});
+    return;
+  }
+  std::vector<Piece> items(piece.count, piece);
+  for (std::uint32_t i = 0; i < piece.count; ++i) {
+    items[i].first += i;
+    items[i].count = 1;
+  }
+  pending_.insert(pending_.begin(), items.begin(), items.end());
 }
 
 void PoolCore::take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& into) {

@@ -112,8 +112,10 @@ class PoolCore final : private master::CrewOwner {
   [[nodiscard]] Seat* seat_for(const Target& target, bool chunk);
   [[nodiscard]] Piece cut(Run& run);
   void give(Seat& seat, Piece piece);
+  void give_singly(const Piece& piece, const char* why);
   void rebalance();
   void take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& into);
+  static void drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece);
   void kick_all();
 
   bool collect(Seat& seat);

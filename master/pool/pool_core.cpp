@@ -103,14 +103,12 @@ PoolCore::PoolCore(const PoolOptions& options)
 PoolCore::~PoolCore() {
   std::vector<master::ProcessCrew::Leave> how;
   for (const Seat& seat : seats_) {
-    how.push_back(seat.held == 0 ? master::ProcessCrew::Leave::by_itself : master::ProcessCrew::Leave::killed);
+    how.push_back(seat.hand.empty() ? master::ProcessCrew::Leave::by_itself : master::ProcessCrew::Leave::killed);
   }
   crew_.close(how);
   const Ending gone = Cancelled{"its pool was destroyed"};
   for (Seat& seat : seats_) {
-    for (const Piece& piece : seat.hand) {
-      if (!piece.taken_back) fail_items(piece, piece.first, piece.count, gone);
-    }
+    for (const Piece& piece : seat.hand) fail_items(piece, piece.first, piece.count, gone);
   }
   for (const Piece& piece : pending_) fail_items(piece, piece.first, piece.count, gone);
 }
@@ -118,6 +116,7 @@ PoolCore::~PoolCore() {
 std::vector<PoolWorker> PoolCore::workers() {
   const std::lock_guard lock(mutex_);
   std::vector<PoolWorker> workers;
+  check_well();
   for (std::uint32_t i = 0; i < crew_.size(); ++i) workers.push_back({crew_.worker(i).pid(), seats_[i].replaced});
   return workers;
 }
@@ -234,12 +233,12 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     if (seat.requester == nullptr || !seat.broke_rules.empty() || seat.hand.full() || seat.requester->full()) continue;
     Duration load = seat.queued;
     if (chunk) {
-      if (seat.held >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
-      if (seat.held != 0 && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
+      if (seat.hand.size() >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
+      if (!seat.hand.empty() && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
     }
     if (!target.mean_ns) {
-      load = Duration(seat.held);
-    } else if (seat.held == 0 && seat.requester->asleep()) {
+      load = Duration(static_cast<std::int64_t>(seat.hand.size()));
+    } else if (seat.hand.empty() && seat.requester->asleep()) {
       load += kWakeUp;
     }
     if (load < least) {
@@ -307,7 +306,6 @@ void PoolCore::give(Seat& seat, Piece piece) {
   }
   piece.ticket = *ticket;
   seat.hand.push_back(piece);
-  ++seat.held;
   seat.queued += piece.expected;
   seat.room += piece.room;
   seat.unkicked = true;
@@ -331,32 +329,40 @@ void PoolCore::take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& int
   std::vector<ipc::Ticket> taken;
   seat.requester->take_back(ticket, taken);
   for (const ipc::Ticket one : taken) {
-    const auto at = std::find_if(seat.hand.rbegin(), seat.hand.rend(), [&](const Piece& piece) { return piece.ticket == one; });
-    at->taken_back = true;
-    --seat.held;
-    seat.queued -= at->expected;
-    seat.room -= at->room;
+    const auto at = std::lower_bound(seat.hand.begin(), seat.hand.end(), one,
+                                     [](const Piece& piece, ipc::Ticket ticket_of_one) { return piece.ticket < ticket_of_one; });
     into.push_back(*at);
+    drop(seat, at);
   }
 }
 
-// A worker with nothing to do gets half of what lies unbegun at the one that has most, if that is worth a wake-up.
+void PoolCore::drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece) {
+  seat.queued -= piece->expected;
+  seat.room -= piece->room;
+  if (piece == seat.hand.begin()) {
+    seat.hand.pop_front();
+  } else {
+    seat.hand.erase(piece);
+  }
+}
+
+// A worker with nothing to do gets half of what lies unbegun at the one that has most, if that is worth a wake-up; or if nothing
+// came back for a while, so that a call which runs long may be in front of it.
 void PoolCore::rebalance() {
   if (!pending_.empty() || !runs_.empty()) return;
   for (Seat& idle : seats_) {
-    if (idle.requester == nullptr || idle.held != 0 || !idle.broke_rules.empty()) continue;
+    if (idle.requester == nullptr || !idle.hand.empty() || !idle.broke_rules.empty() || idle.requester->full()) continue;
     Seat* richest = nullptr;
     for (Seat& seat : seats_) {
-      if (seat.held < 2 || (seat.queued < kWakeUp && seat.hand.back().target->mean_ns)) continue;
+      if (seat.hand.size() < 2 || (patient_ && seat.queued < kWakeUp && seat.hand.back().target->mean_ns)) continue;
       if (richest == nullptr || seat.queued > richest->queued) richest = &seat;
     }
     if (richest == nullptr) return;
     std::vector<Piece> taken;
-    const std::size_t wanted = std::max<std::size_t>(1, (richest->held - 1) / 2);
-    for (auto piece = richest->hand.rbegin(); piece != richest->hand.rend() && taken.size() < wanted; ++piece) {
-      if (piece->taken_back) continue;
+    const std::size_t wanted = std::max<std::size_t>(1, (richest->hand.size() - 1) / 2);
+    while (taken.size() < wanted && !richest->hand.empty()) {
       const std::size_t before = taken.size();
-      take_back(*richest, piece->ticket, taken);
+      take_back(*richest, richest->hand.back().ticket, taken);
       if (taken.size() == before) break;  // begun, and so are all older ones
     }
     std::sort(taken.begin(), taken.end(), [](const Piece& a, const Piece& b) { return a.ticket < b.ticket; });
@@ -382,7 +388,6 @@ bool PoolCore::collect(Seat& seat) {
       break;
     }
     if (*front == nullptr) break;
-    while (!seat.hand.empty() && seat.hand.front().taken_back) seat.hand.pop_front();
     if (seat.hand.empty() || seat.hand.front().ticket != (*front)->ticket) {
       broken(seat, "a reply is for another request than the oldest");
       break;
@@ -397,7 +402,7 @@ bool PoolCore::collect(Seat& seat) {
     }
     any = true;
   }
-  if (any && seat.held == 0) crew_.fell_idle(static_cast<std::uint32_t>(&seat - seats_.data()));
+  if (any && seat.hand.empty()) crew_.fell_idle(static_cast<std::uint32_t>(&seat - seats_.data()));
   return any;
 }
 
@@ -487,7 +492,6 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     const bool lied = !seat.broke_rules.empty();
     std::vector<Piece> again;
     for (const Piece& piece : seat.hand) {
-      if (piece.taken_back) continue;
       const ipc::Wreck wreck = seat.requester->wreck(piece.ticket);
       std::size_t done = 0;
       switch (wreck.fate) {
@@ -532,8 +536,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
 bool PoolCore::anything_done() const {
   return std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) {
     if (seat.requester == nullptr || !seat.broke_rules.empty()) return false;
-    const auto oldest = std::find_if(seat.hand.begin(), seat.hand.end(), [](const Piece& piece) { return !piece.taken_back; });
-    return oldest != seat.hand.end() && seat.requester->done(oldest->ticket);
+    return !seat.hand.empty() && seat.requester->done(seat.hand.front().ticket);
   });
 }
 
@@ -556,22 +559,25 @@ bool PoolCore::spin() {
 
 // Says after which reply each worker shall ring: when it has nothing left; or sooner, if there is more to hand out.
 void PoolCore::arm(Awaited awaited) {
-  lazy_ = false;
   const bool more = !pending_.empty() || !runs_.empty();
+  bool idle = false, queued = false;
+  lazy_ = false;
   for (Seat& seat : seats_) {
-    if (seat.requester == nullptr || seat.held == 0) continue;
-    while (seat.hand.front().taken_back) seat.hand.pop_front();
+    if (seat.requester == nullptr) continue;
+    idle = idle || seat.hand.empty();
+    queued = queued || seat.hand.size() > 1;
+    if (seat.hand.empty()) continue;
     std::size_t from = more ? (seat.hand.size() - 1) / 2 : seat.hand.size() - 1;
     if (!patient_) from = 0;
     if (awaited == Awaited::one && from != 0) {
       // It may be any of them. No later than a wake-up takes: many for one ring all the same.
-      const auto each = std::max<std::int64_t>(1, seat.queued.count() / seat.held);
+      const auto each = std::max<std::int64_t>(1, seat.queued.count() / static_cast<std::int64_t>(seat.hand.size()));
       from = std::min<std::size_t>(from, static_cast<std::size_t>(kWakeUp.count() / each));
     }
-    while (from > 0 && seat.hand[from].taken_back) --from;
     lazy_ = lazy_ || from != 0;
     seat.requester->arm(seat.hand[from].ticket);
   }
+  lazy_ = lazy_ || (idle && queued);
 }
 
 void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {

@@ -80,13 +80,11 @@ class PoolCore final : private master::CrewOwner {
     Duration expected{};
     std::uint64_t room = 0;
     bool timed = false;
-    bool taken_back = false;
   };
   struct Seat {
     explicit Seat(std::uint64_t deaths = 0) : replaced(deaths) {}
     ipc::Requester* requester = nullptr;  // from when it took requests
-    boost::circular_buffer<Piece> hand;   // in the order of tickets
-    std::uint32_t held = 0;               // of those: not taken back
+    boost::circular_buffer<Piece> hand;   // outstanding, in the order of tickets
     Duration queued{};                    // expected length of those
     std::uint64_t room = 0;               // for results, of those
     bool unkicked = false;
@@ -106,6 +104,7 @@ class PoolCore final : private master::CrewOwner {
   [[nodiscard]] bool spin();
   void arm(Awaited awaited);
   void check_well() const;
+  void forget(const Run& run);
 
   [[nodiscard]] Target& target_of(const PoolWork& work);
   void hand_out();

@@ -100,6 +100,30 @@ TEST_P(Maps, GiveEachItemArgumentsOfItsOwn) {
   for (std::size_t i = 0; i < items.size(); ++i) ASSERT_EQ(results[i], i % 2 == 0 ? static_cast<int>(i) : -1) << i;
 }
 
+struct Secretive {
+  std::string text;
+  template <class A>
+  void save(A& a) const {
+    if (text == "secret") throw std::runtime_error("it is a secret");
+    a(text);
+  }
+  template <class A>
+  void load(A& a) {
+    a(text);
+  }
+};
+
+TEST_P(Maps, FailOnlyTheItemThatCannotBeWritten) {
+  std::vector<Secretive> items(2'000, Secretive{"open"});
+  const auto length = [](const Secretive& item) { return item.text.size(); };
+  static_cast<void>(pool().map(length, items));
+  items[3].text = items[1'200].text = items[1'999].text = "secret";
+  const auto outcomes = pool().map_outcomes(length, items);
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    ASSERT_EQ(ended_as<Failed>(outcomes[i]), items[i].text == "secret") << i;
+  }
+}
+
 std::int64_t picky(std::int64_t x) {
   if (x % 100 == 17) throw std::out_of_range("not " + std::to_string(x));
   return x;

@@ -59,6 +59,7 @@ void read_item(ByteReader& in, T& value) {
   if constexpr (kIsFlat<T>) {
     in.get(&value, sizeof value);
   } else {
+    value = T{};  // serialize may leave alone what it set for the item before
     WireReader archive(in);
     archive(value);
   }

@@ -108,7 +108,7 @@ struct ChannelEnds {
 // The master's half: requester and hello, the hello sent.
 [[nodiscard]] inline Result<ChannelEnds> offer_channel(Transport transport, const ShmGeometry& geometry = {},
                                                        std::size_t arena_bytes = std::size_t{1} << 20,
-                                                       std::uint32_t spin_ns = 0) {
+                                                       std::uint32_t spin_ns = 0, std::uint64_t max_result = kMaxResult.count) {
   Result<std::pair<UniqueFd, UniqueFd>> control = control_pair();
   if (!control) return tl::unexpected(control.error());
   ChannelEnds ends;
@@ -124,7 +124,7 @@ struct ChannelEnds {
                 .in_bytes = 0,
                 .out_bytes = geometry.out_bytes,
                 .memfd_from = geometry.memfd_from,
-                .max_result = kMaxResult.count,
+                .max_result = max_result,
                 .plugins = {}};
   std::vector<int> files;
   UniqueFd requests, replies;
@@ -134,8 +134,8 @@ struct ChannelEnds {
     ends.inbound = std::make_unique<Inbound>(std::move(*inbound));
     ends.inbound->state().may_spin_ns[ends.hello.worker].store(spin_ns, std::memory_order_relaxed);
     ends.hello.in_bytes = ends.inbound->region().size();
-    auto made =
-        ShmRequester::create(*ends.inbound, ends.hello.worker, ends.hello.incarnation, ends.master_control.get(), geometry);
+    auto made = ShmRequester::create(*ends.inbound, ends.hello.worker, ends.hello.incarnation, ends.master_control.get(),
+                                     geometry, ends.hello.max_result);
     if (!made) return tl::unexpected(made.error());
     files = (*made)->files();
     ends.jobs = std::make_unique<RequesterEnd>(std::move(*made));

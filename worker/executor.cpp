@@ -73,6 +73,12 @@ Failed failure_of(const std::exception_ptr& thrown) {
   }
 }
 
+void limit_result(Outcome& outcome, std::uint64_t max_result) {
+  if (outcome.result.size() <= max_result) return;
+  outcome.ending = Failed{result_too_large(Bytes{outcome.result.size()}, Bytes{max_result})};
+  outcome.result = {};
+}
+
 Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context, std::uint64_t max_result) {
   Outcome outcome;
   CpuClock& clock = cpu_clock;
@@ -85,10 +91,7 @@ Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& c
   const TimePoint ended = steady_clock::now();
   outcome.wall = ended - began;
   outcome.cpu = clock.leave(ended);
-  if (outcome.result.size() > max_result) {
-    outcome.ending = Failed{result_too_large(Bytes{outcome.result.size()}, Bytes{max_result})};
-    outcome.result = {};
-  }
+  limit_result(outcome, max_result);
   return outcome;
 }
 

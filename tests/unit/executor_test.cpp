@@ -64,6 +64,17 @@ TEST(Executor, TurnsArgumentsThatAreNotItsOwnIntoAFailure) {
   EXPECT_TRUE(std::holds_alternative<Failed>(execute(kind, as_bytes("\x20 cut off"), context, kMaxResult.count).ending));
 }
 
+TEST(Executor, FailsAJobWhoseResultIsLargerThanAllowedAndKeepsNoneOfIt) {
+  const Kind kind = make_kind<&happen>("happen", "");
+  JobContext context;
+  const std::string args = to_wire(Way{"return"});
+  const std::uint64_t bytes = execute(kind, as_bytes(args), context, kMaxResult.count).result.size();
+  EXPECT_TRUE(succeeded(execute(kind, as_bytes(args), context, bytes)));
+  const Outcome outcome = execute(kind, as_bytes(args), context, bytes - 1);
+  EXPECT_EQ(std::get<Failed>(outcome.ending).reason, result_too_large(Bytes{bytes}, Bytes{bytes - 1}));
+  EXPECT_TRUE(outcome.result.empty());
+}
+
 TEST(Executor, NeverTellsMoreProcessorTimeThanPassed) {
   for (int i = 0; i < 100; ++i) {
     for (const char* how : {"return", "busy", "throw"}) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 namespace runner::worker {
 
@@ -63,11 +64,25 @@ thread_local CpuClock cpu_clock;
 
 }  // namespace
 
+namespace {
+
+// A reason travels beside the result, where there is room for so much and more (ipc/message.hpp), and is read by people.
+Failed for_people(std::string reason) {
+  constexpr std::size_t longest = std::size_t{64} << 10;
+  if (reason.size() <= longest) return {std::move(reason)};
+  std::size_t end = longest;
+  while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xc0U) == 0x80U) --end;  // not in the middle of a character
+  reason.resize(end);
+  return {reason + "..."};
+}
+
+}  // namespace
+
 Failed failure_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const std::exception& error) {
-    return {error.what()};
+    return for_people(error.what());
   } catch (...) {
     return {"it threw something that is no std::exception"};
   }

@@ -58,6 +58,18 @@ TEST(Executor, TurnsWhateverIsThrownIntoAFailure) {
   EXPECT_TRUE(run("throw").result.empty());
 }
 
+TEST(Executor, ShortensAReasonThatNobodyWouldReadBetweenTwoCharacters) {
+  const auto reason = [](const std::string& text) {
+    return failure_of(std::make_exception_ptr(std::runtime_error(text))).reason;
+  };
+  const std::string longest(64 * 1024, 'x');
+  EXPECT_EQ(reason(longest), longest);
+  EXPECT_EQ(reason(longest + "x"), longest + "...");
+  const std::string wide = longest.substr(0, longest.size() - 1);
+  EXPECT_EQ(reason(wide + "\u20ac and more"), wide + "...");
+  EXPECT_EQ(reason(std::string(std::size_t{5} << 20, '\x80')), "...");
+}
+
 TEST(Executor, TurnsArgumentsThatAreNotItsOwnIntoAFailure) {
   const Kind kind = make_kind<&happen>("happen", "");
   JobContext context;

@@ -59,6 +59,13 @@ struct JobReply {
   bool terminated = false;  // the worker ended it because the master asked
 };
 
+// The most that a reply to a job, or to a call, takes beside its result: captured output in memory, a reason.
+inline constexpr std::uint64_t kMostBesideResult = std::uint64_t{4} << 20;
+// No honest reply is longer where results may have `max_result` bytes.
+[[nodiscard]] constexpr std::uint64_t longest_reply(std::uint64_t max_result) {
+  return max_result > UINT64_MAX - kMostBesideResult ? UINT64_MAX : max_result + kMostBesideResult;
+}
+
 void write_reply(WireWriter& out, const JobReply& reply);
 // `files` is what spilled_files() was on the other side; the descriptors themselves are attached by the caller. With an owner the
 // result refers to `bytes`; without, it is a copy.

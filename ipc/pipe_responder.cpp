@@ -65,7 +65,7 @@ Result<std::optional<Incoming>> PipeResponder::next() {
 
 Result<void> PipeResponder::entering() {
   results_.resize(std::max<std::size_t>(results_.size(), static_cast<std::size_t>(stream_room_)));
-  room_ = std::span(results_).first(static_cast<std::size_t>(stream_room_));
+  room_ = std::span(results_).first(static_cast<std::size_t>(std::min(stream_room_, max_result_)));
   used_ = sent_ = 0;
   item_ = 0;
   put_frame(replies_out_,

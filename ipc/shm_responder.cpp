@@ -208,11 +208,12 @@ Result<void> ShmResponder::entering() {
   used_ = 0;
   room_ = {};
   if (at.items == 1) {
-    room_ = at.reply;  // one result may lie in the slot itself, where no last part is then
+    // One result may lie in the slot itself, where no last part is then.
+    room_ = std::span(at.reply).first(std::min<std::size_t>(kInlineReply, max_result_));
     at.stream_offset = kStreamInline;
   } else if (const std::uint64_t wanted = at.stream_room; wanted != 0) {
     // As much as there is: with less, the chunk ends early, and its reply says where.
-    const std::size_t room = std::min<std::size_t>(wanted, out_.size() / 8);
+    const std::size_t room = std::min<std::size_t>({wanted, out_.size() / 8, max_result_});
     if (const std::optional<std::uint64_t> offset = room_for(room)) {
       held().stream = offset;
       room_ = arena_.at(*offset, room);

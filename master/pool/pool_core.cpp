@@ -73,6 +73,7 @@ PoolOptions checked(PoolOptions options) {
   if (options.depth < 2 || (options.depth & (options.depth - 1)) != 0) {
     throw PoolError("PoolOptions::depth must be a power of two from 2, found " + std::to_string(options.depth));
   }
+  if (options.max_result.count == 0) throw PoolError("a PoolOptions::max_result of 0 would fail every call that has a result");
   if (const std::size_t found = threads_that_stay(); found > 1) {
     throw PoolError("this program has " + std::to_string(found) +
                     " threads, and a process with threads cannot be forked safely: make the pool before they start");

@@ -90,6 +90,7 @@ Result<Ticket> ShmRequester::send(const Request& request) {
   const std::uint64_t seq = tail_;
   Slot& to = slot(seq);
   Issued& issue = issued(seq);
+  release(issue);  // what was taken for a request whose content threw
   issue = {.items = request.items, .timed = request.timed, .payload = {}, .memfd = false, .taken_back = false};
   to.items = request.items;
   to.form = request.form;

@@ -19,7 +19,8 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kInboundArena = std::size_t{4} << 20;
-// Deaths in a row that cost no job: workers that cannot live, rather than jobs that kill them.
+// Deaths in a row that cost no job, beside one of each that is there: workers that cannot live, rather than jobs that kill them, or
+// somebody who ends all idle workers at once.
 constexpr std::uint32_t kMostIdleDeaths = 10;
 constexpr std::uint32_t kMostSpinning = 2;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
@@ -109,8 +110,8 @@ Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
   const WorkerProcess::Death death = worker.reap();
   idle_deaths_ = owner_.bury(seat, death) ? 0 : idle_deaths_ + 1;
-  if (idle_deaths_ >= kMostIdleDeaths) {
-    return fail(ErrorCode::system, std::to_string(kMostIdleDeaths) +
+  if (idle_deaths_ >= kMostIdleDeaths + size() - 1) {
+    return fail(ErrorCode::system, std::to_string(idle_deaths_) +
                                        " workers in a row ended without having run a job; the last one " + death.how);
   }
   // Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched, and

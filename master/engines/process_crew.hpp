@@ -29,7 +29,7 @@ class CrewOwner {
  public:
   virtual ~CrewOwner() = default;
   // The worker on `seat` is dead. What it had in hand is to be collected now: it is thrown away afterwards. False: it ended without
-  // having been in anybody's code, and nobody had killed it.
+  // having been in anybody's code, we had not killed it, and no reply came since the last death.
   virtual bool bury(std::uint32_t seat, const WorkerProcess::Death& death) = 0;
   // There is a reply to collect, so sleeping would be a mistake.
   [[nodiscard]] virtual bool anything_done() const = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "ipc/relax.hpp"
@@ -39,6 +40,16 @@ std::size_t threads() {
   return count;
 }
 
+// A thread that was joined a moment ago is still counted until the kernel has put it away.
+std::size_t threads_that_stay() {
+  std::size_t found = threads();
+  for (int look = 0; found > 1 && look < 100; ++look) {
+    std::this_thread::sleep_for(microseconds(100));
+    found = threads();
+  }
+  return found;
+}
+
 master::ProcessOptions process_options(const PoolOptions& options) {
   const master::UsableCpus cpus = master::usable_cpus();
   return {.procs = options.procs,
@@ -57,7 +68,7 @@ PoolOptions checked(PoolOptions options) {
   if (options.depth < 2 || (options.depth & (options.depth - 1)) != 0) {
     throw PoolError("PoolOptions::depth must be a power of two from 2, found " + std::to_string(options.depth));
   }
-  if (const std::size_t found = threads(); found > 1) {
+  if (const std::size_t found = threads_that_stay(); found > 1) {
     throw PoolError("this program has " + std::to_string(found) +
                     " threads, and a process with threads cannot be forked safely: make the pool before they start");
   }
@@ -92,14 +103,12 @@ PoolCore::PoolCore(const PoolOptions& options)
 PoolCore::~PoolCore() {
   std::vector<master::ProcessCrew::Leave> how;
   for (const Seat& seat : seats_) {
-    how.push_back(seat.held == 0 ? master::ProcessCrew::Leave::by_itself : master::ProcessCrew::Leave::killed);
+    how.push_back(seat.hand.empty() ? master::ProcessCrew::Leave::by_itself : master::ProcessCrew::Leave::killed);
   }
   crew_.close(how);
   const Ending gone = Cancelled{"its pool was destroyed"};
   for (Seat& seat : seats_) {
-    for (const Piece& piece : seat.hand) {
-      if (!piece.taken_back) fail_items(piece, piece.first, piece.count, gone);
-    }
+    for (const Piece& piece : seat.hand) fail_items(piece, piece.first, piece.count, gone);
   }
   for (const Piece& piece : pending_) fail_items(piece, piece.first, piece.count, gone);
 }
@@ -107,6 +116,7 @@ PoolCore::~PoolCore() {
 std::vector<PoolWorker> PoolCore::workers() {
   const std::lock_guard lock(mutex_);
   std::vector<PoolWorker> workers;
+  check_well();
   for (std::uint32_t i = 0; i < crew_.size(); ++i) workers.push_back({crew_.worker(i).pid(), seats_[i].replaced});
   return workers;
 }
@@ -141,7 +151,25 @@ void PoolCore::run(PoolWork& work, std::size_t items) {
   static_cast<void>(target_of(work));  // refuses what cannot be called
   Run run{&work, items};
   runs_.push_back(&run);
-  work_until(lock, Awaited::all, [&] { return run.ended == run.total; });
+  try {
+    work_until(lock, Awaited::all, [&] { return run.ended == run.total; });
+  } catch (...) {
+    forget(run);
+    throw;
+  }
+}
+
+// The items of a map that nobody waits for any more. A worker that answers for one all the same is taken for a liar, and replaced.
+void PoolCore::forget(const Run& run) {
+  const auto of_run = [&](const Piece& piece) { return piece.run == &run; };
+  std::erase(runs_, &run);
+  std::erase_if(pending_, of_run);
+  for (Seat& seat : seats_) {
+    for (auto piece = std::find_if(seat.hand.begin(), seat.hand.end(), of_run); piece != seat.hand.end();
+         piece = std::find_if(seat.hand.begin(), seat.hand.end(), of_run)) {
+      drop(seat, piece);
+    }
+  }
 }
 
 void PoolCore::wait(const std::atomic<bool>& ended) {
@@ -179,19 +207,20 @@ bool PoolCore::poll() {
 // ---- handing out ----
 
 PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
-  if (work.callable().code == last_function_) return *last_target_;
-  std::unique_ptr<Target>& target = targets_[work.callable().code];
+  if (work.callable().code == nullptr) throw PoolError("a null pointer was given where a function to call was expected");
+  if (work.callable() == last_callable_) return *last_target_;
+  std::unique_ptr<Target>& target = targets_[work.callable()];
   if (target == nullptr) {
     const std::optional<ipc::FunctionName> function = crew_.modules().name_of(work.callable().code);
     const std::optional<ipc::FunctionName> trampoline = crew_.modules().name_of(reinterpret_cast<AnyFunction>(work.callable().run));
     if (!function || !trampoline) {
-      targets_.erase(work.callable().code);
+      targets_.erase(work.callable());
       throw PoolError("this function was loaded after the pool was made, so its workers do not have it: load it before");
     }
     target = std::make_unique<Target>();
     target->header = {*trampoline, *function};
   }
-  last_function_ = work.callable().code;
+  last_callable_ = work.callable();
   last_target_ = target.get();
   return *target;
 }
@@ -204,12 +233,12 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     if (seat.requester == nullptr || !seat.broke_rules.empty() || seat.hand.full() || seat.requester->full()) continue;
     Duration load = seat.queued;
     if (chunk) {
-      if (seat.held >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
-      if (seat.held != 0 && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
+      if (seat.hand.size() >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
+      if (!seat.hand.empty() && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
     }
     if (!target.mean_ns) {
-      load = Duration(seat.held);
-    } else if (seat.held == 0 && seat.requester->asleep()) {
+      load = Duration(static_cast<std::int64_t>(seat.hand.size()));
+    } else if (seat.hand.empty() && seat.requester->asleep()) {
       load += kWakeUp;
     }
     if (load < least) {
@@ -235,19 +264,19 @@ PoolCore::Piece PoolCore::cut(Run& run) {
 }
 
 void PoolCore::hand_out() {
-  while (!pending_.empty()) {
-    Seat* seat = seat_for(*pending_.front().target, pending_.front().run != nullptr);
+  while (!pending_.empty() || !runs_.empty()) {
+    const bool whole = !pending_.empty();
+    Run* run = whole ? pending_.front().run : runs_.front();
+    Seat* seat = seat_for(whole ? *pending_.front().target : target_of(*run->work), run != nullptr);
     if (seat == nullptr) return;
-    const Piece piece = pending_.front();
-    pending_.pop_front();
-    give(*seat, piece);
-  }
-  while (!runs_.empty()) {
-    Run& run = *runs_.front();
-    Seat* seat = seat_for(target_of(*run.work), true);
-    if (seat == nullptr) return;
-    const Piece piece = cut(run);
-    if (run.next == run.total) runs_.erase(runs_.begin());
+    Piece piece;
+    if (whole) {
+      piece = pending_.front();
+      pending_.pop_front();
+    } else {
+      piece = cut(*run);
+      if (run->next == run->total) runs_.erase(runs_.begin());
+    }
     give(*seat, piece);
   }
 }
@@ -261,54 +290,79 @@ void PoolCore::give(Seat& seat, Piece piece) {
   piece.timed = !target.mean_ns || piece.run != nullptr || ++target.untimed >= kTimedEvery;
   if (piece.timed) target.untimed = 0;
   piece.expected = master::Chunking::kOverhead + Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
-  piece.taken_back = false;
-  const Result<ipc::Ticket> ticket = seat.requester->send({.form = ipc::Form::call,
-                                                           .items = piece.count,
-                                                           .stream_room = piece.room,
-                                                           .timed = piece.timed,
-                                                           .content = content});
+  Result<ipc::Ticket> ticket;
+  try {
+    ticket = seat.requester->send({.form = ipc::Form::call,
+                                   .items = piece.count,
+                                   .stream_room = piece.room,
+                                   .timed = piece.timed,
+                                   .content = content});
+  } catch (const std::exception& error) {  // the user's code writes arguments
+    return give_singly(piece, error.what());
+  }
   if (!ticket) {
     fail_items(piece, piece.first, piece.count, Failed{"it could not be sent to a worker: " + ticket.error().text});
     return;
   }
   piece.ticket = *ticket;
   seat.hand.push_back(piece);
-  ++seat.held;
   seat.queued += piece.expected;
   seat.room += piece.room;
   seat.unkicked = true;
+}
+
+// The arguments of one of its items cannot be written: that one fails, and the others shall not.
+void PoolCore::give_singly(const Piece& piece, const char* why) {
+  if (piece.count == 1) {
+    fail_items(piece, piece.first, 1, Failed{std::string("its arguments cannot be written: ") + why});
+    return;
+  }
+  std::vector<Piece> items(piece.count, piece);
+  for (std::uint32_t i = 0; i < piece.count; ++i) {
+    items[i].first += i;
+    items[i].count = 1;
+  }
+  pending_.insert(pending_.begin(), items.begin(), items.end());
 }
 
 void PoolCore::take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& into) {
   std::vector<ipc::Ticket> taken;
   seat.requester->take_back(ticket, taken);
   for (const ipc::Ticket one : taken) {
-    const auto at = std::find_if(seat.hand.rbegin(), seat.hand.rend(), [&](const Piece& piece) { return piece.ticket == one; });
-    at->taken_back = true;
-    --seat.held;
-    seat.queued -= at->expected;
-    seat.room -= at->room;
+    const auto at = std::lower_bound(seat.hand.begin(), seat.hand.end(), one,
+                                     [](const Piece& piece, ipc::Ticket ticket_of_one) { return piece.ticket < ticket_of_one; });
     into.push_back(*at);
+    drop(seat, at);
   }
 }
 
-// A worker with nothing to do gets half of what lies unbegun at the one that has most, if that is worth a wake-up.
+void PoolCore::drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece) {
+  seat.queued -= piece->expected;
+  seat.room -= piece->room;
+  if (piece == seat.hand.begin()) {
+    seat.hand.pop_front();
+  } else {
+    seat.hand.erase(piece);
+  }
+}
+
+// A worker with nothing to do gets half of what lies unbegun at the one that has most, if that is worth a wake-up; or if nothing
+// came back for a while, so that a call which runs long may be in front of it.
 void PoolCore::rebalance() {
   if (!pending_.empty() || !runs_.empty()) return;
   for (Seat& idle : seats_) {
-    if (idle.requester == nullptr || idle.held != 0 || !idle.broke_rules.empty()) continue;
+    if (idle.requester == nullptr || !idle.hand.empty() || !idle.broke_rules.empty() || idle.requester->full()) continue;
     Seat* richest = nullptr;
     for (Seat& seat : seats_) {
-      if (seat.held < 2 || (seat.queued < kWakeUp && seat.hand.back().target->mean_ns)) continue;
+      if (seat.hand.size() < 2 || (patient_ && seat.queued < kWakeUp && seat.hand.back().target->mean_ns)) continue;
       if (richest == nullptr || seat.queued > richest->queued) richest = &seat;
     }
     if (richest == nullptr) return;
     std::vector<Piece> taken;
-    const std::size_t wanted = std::max<std::size_t>(1, (richest->held - 1) / 2);
-    for (auto piece = richest->hand.rbegin(); piece != richest->hand.rend() && taken.size() < wanted; ++piece) {
-      if (piece->taken_back) continue;
+    const std::size_t wanted = std::max<std::size_t>(1, (richest->hand.size() - 1) / 2);
+    while (taken.size() < wanted && !richest->hand.empty()) {
       const std::size_t before = taken.size();
-      take_back(*richest, piece->ticket, taken);
+      take_back(*richest, richest->hand.back().ticket, taken);
       if (taken.size() == before) break;  // begun, and so are all older ones
     }
     std::sort(taken.begin(), taken.end(), [](const Piece& a, const Piece& b) { return a.ticket < b.ticket; });
@@ -334,7 +388,6 @@ bool PoolCore::collect(Seat& seat) {
       break;
     }
     if (*front == nullptr) break;
-    while (!seat.hand.empty() && seat.hand.front().taken_back) seat.hand.pop_front();
     if (seat.hand.empty() || seat.hand.front().ticket != (*front)->ticket) {
       broken(seat, "a reply is for another request than the oldest");
       break;
@@ -349,7 +402,7 @@ bool PoolCore::collect(Seat& seat) {
     }
     any = true;
   }
-  if (any && seat.held == 0) crew_.fell_idle(static_cast<std::uint32_t>(&seat - seats_.data()));
+  if (any && seat.hand.empty()) crew_.fell_idle(static_cast<std::uint32_t>(&seat - seats_.data()));
   return any;
 }
 
@@ -377,12 +430,10 @@ void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
       failed.emplace(Failed{std::string(reinterpret_cast<const char*>(reply.last.bytes.data()), reply.last.bytes.size())});
       break;
   }
+  progressed_ = true;
   learn(piece, reply);
   const Piece whole = piece;
-  seat.hand.pop_front();
-  --seat.held;
-  seat.queued -= whole.expected;
-  seat.room -= whole.room;
+  drop(seat, seat.hand.begin());
   seat.requester->pop();
   if (failed) whole.work->fail(whole.first + finished, JobError(*std::move(failed), whole.first + finished));
   ended(whole, done);
@@ -441,7 +492,6 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     const bool lied = !seat.broke_rules.empty();
     std::vector<Piece> again;
     for (const Piece& piece : seat.hand) {
-      if (piece.taken_back) continue;
       const ipc::Wreck wreck = seat.requester->wreck(piece.ticket);
       std::size_t done = 0;
       switch (wreck.fate) {
@@ -478,7 +528,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     pending_.insert(pending_.begin(), again.begin(), again.end());
   }
   seat = Seat(seat.replaced + 1);
-  return charged;
+  return std::exchange(progressed_, false) || charged;
 }
 
 // ---- waiting ----
@@ -486,8 +536,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
 bool PoolCore::anything_done() const {
   return std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) {
     if (seat.requester == nullptr || !seat.broke_rules.empty()) return false;
-    const auto oldest = std::find_if(seat.hand.begin(), seat.hand.end(), [](const Piece& piece) { return !piece.taken_back; });
-    return oldest != seat.hand.end() && seat.requester->done(oldest->ticket);
+    return !seat.hand.empty() && seat.requester->done(seat.hand.front().ticket);
   });
 }
 
@@ -510,22 +559,25 @@ bool PoolCore::spin() {
 
 // Says after which reply each worker shall ring: when it has nothing left; or sooner, if there is more to hand out.
 void PoolCore::arm(Awaited awaited) {
-  lazy_ = false;
   const bool more = !pending_.empty() || !runs_.empty();
+  bool idle = false, queued = false;
+  lazy_ = false;
   for (Seat& seat : seats_) {
-    if (seat.requester == nullptr || seat.held == 0) continue;
-    while (seat.hand.front().taken_back) seat.hand.pop_front();
+    if (seat.requester == nullptr) continue;
+    idle = idle || seat.hand.empty();
+    queued = queued || seat.hand.size() > 1;
+    if (seat.hand.empty()) continue;
     std::size_t from = more ? (seat.hand.size() - 1) / 2 : seat.hand.size() - 1;
     if (!patient_) from = 0;
     if (awaited == Awaited::one && from != 0) {
       // It may be any of them. No later than a wake-up takes: many for one ring all the same.
-      const auto each = std::max<std::int64_t>(1, seat.queued.count() / seat.held);
+      const auto each = std::max<std::int64_t>(1, seat.queued.count() / static_cast<std::int64_t>(seat.hand.size()));
       from = std::min<std::size_t>(from, static_cast<std::size_t>(kWakeUp.count() / each));
     }
-    while (from > 0 && seat.hand[from].taken_back) --from;
     lazy_ = lazy_ || from != 0;
     seat.requester->arm(seat.hand[from].ticket);
   }
+  lazy_ = lazy_ || (idle && queued);
 }
 
 void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {

@@ -58,6 +58,7 @@ void read_item(WireReader& in, T& value) {
   if constexpr (kIsFlat<T>) {
     in.get(&value, sizeof value);
   } else {
+    value = T{};  // serialize may leave alone what it set for the item before
     in(value);
   }
 }

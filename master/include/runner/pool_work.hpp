@@ -37,6 +37,7 @@ class JobError : public std::runtime_error {
 struct Callable {
   Trampoline run = nullptr;
   AnyFunction code = nullptr;
+  bool operator==(const Callable&) const = default;
 };
 
 class PoolWork {

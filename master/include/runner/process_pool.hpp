@@ -78,9 +78,9 @@ class ProcessPool {
   [[nodiscard]] Future<typename TraitsOf<F>::Returned> submit(F function, A&&... arguments) {
     using Traits = TraitsOf<F>;
     using Call = CallState<typename Traits::Returned, typename Traits::Sent>;
-    auto* call = new Call(*core_, callable(function), std::forward<A>(arguments)...);
+    auto call = std::make_unique<Call>(*core_, callable(function), std::forward<A>(arguments)...);
     start(*call);
-    return Future<typename Traits::Returned>(call);
+    return Future<typename Traits::Returned>(call.release());
   }
 
   // function(item) for every item of a random-access range, results in the order of the items. Waits for all.

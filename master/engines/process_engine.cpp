@@ -269,6 +269,7 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   }
   events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome)});
   seat.overdue = false;
+  progressed_ = true;
   if (seat.hand->held() == 0) crew_.fell_idle(number(id_of(seat)));
   if (!seat.killed) end_head(seat);
 }
@@ -329,7 +330,7 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
     pending_.emplace_back(WorkerLost{id_of(seat), how});
   }
   seat = Seat{};
-  return charged || by_us;
+  return std::exchange(progressed_, false) || charged || by_us;
 }
 
 // ---- waiting ----

@@ -90,6 +90,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
   Duration last_expected_ = Prefetch::kWindow;
   bool patient_ = true;  // workers with a short queue may ring only when half of it is done
   bool lazy_ = false;    // at least one was told so
+  bool progressed_ = false;  // a job has finished since the last death
   std::uint64_t lost_ = 0;
   EngineCosts costs_;
   TimePoint opened_{}, last_finish_{}, looked_{};

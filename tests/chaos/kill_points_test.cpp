@@ -3,11 +3,12 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <algorithm>
+#include <chrono>
 #include <numeric>
 #include <runner/job.hpp>
 #include <runner/process_pool.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ipc/os.hpp"
@@ -138,8 +139,17 @@ class KilledInAPool : public Killed {
   void call_all(R (*function)(std::uint32_t), R (*wanted)(std::uint32_t)) {
     const PoolOptions options{.procs = 2, .transport = GetParam().transport, .depth = 16, .memfd_from = {kMemfdFrom}};
     ProcessPool pool(options);
+    const auto deaths = [&] {
+      std::uint64_t sum = 0;
+      for (const PoolWorker& worker : pool.workers()) sum += worker.replaced;
+      return sum;
+    };
     std::uint32_t next = 0;
-    for (; next < 12; ++next) expect_outcome(next, pool.submit(function, next).outcome(), wanted(next));
+    // Some points are passed only when a side fell asleep in time.
+    for (; next < 12 || (next < 300 && deaths() == 0); ++next) {
+      std::this_thread::sleep_for(std::chrono::microseconds(200));
+      expect_outcome(next, pool.submit(function, next).outcome(), wanted(next));
+    }
     std::vector<Future<R>> futures;
     for (std::uint32_t item = next; item < next + 30; ++item) futures.push_back(pool.submit(function, item));
     for (Future<R>& future : futures) {
@@ -150,9 +160,7 @@ class KilledInAPool : public Killed {
     std::iota(items.begin(), items.end(), next);
     const auto outcomes = pool.map_outcomes(function, items);
     for (std::size_t i = 0; i < items.size(); ++i) expect_outcome(items[i], outcomes[i], wanted(items[i]));
-    std::uint64_t deaths = 0;
-    for (const PoolWorker& worker : pool.workers()) deaths += worker.replaced;
-    expect_charges(charged_, deaths);
+    expect_charges(charged_, deaths());
   }
 
  private:
@@ -173,7 +181,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Way{kShm, "done", Load::long_calls, Charged::nobody}, Way{kPipe, "claimed", Load::calls, Charged::nobody},
                     Way{kPipe, "entering", Load::calls, Charged::nobody}, Way{kPipe, "entered", Load::calls, Charged::one_each},
                     Way{kPipe, "inside", Load::calls, Charged::one_each}, Way{kPipe, "telling", Load::calls, Charged::one_each},
-                    Way{kPipe, "told", Load::calls, Charged::some}, Way{kPipe, "answering", Load::calls, Charged::nobody},
+                    Way{kPipe, "told", Load::calls, Charged::some}, Way{kPipe, "answering", Load::calls, Charged::some},
                     Way{kPipe, "done", Load::calls, Charged::nobody}, Way{kPipe, "sleeping", Load::calls, Charged::nobody},
                     Way{kPipe, "woken", Load::calls, Charged::nobody}),
     way_name);

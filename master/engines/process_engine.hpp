@@ -82,7 +82,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
 
   ProcessOptions options_;
   Registry& registry_;
-  mutable std::vector<Seat> seats_;   // looking at the head of a hand drops what was taken back in front of it
+  std::vector<Seat> seats_;
   ProcessCrew crew_;
   std::vector<EngineEvent> pending_;  // told by the next wait()
   Prefetch prefetch_;

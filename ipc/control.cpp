@@ -1,5 +1,6 @@
 #include "ipc/control.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -36,6 +37,11 @@ Result<void> send_control(int socket, std::span<const std::byte> bytes, std::spa
     return os::failure("send to a worker's control socket", "sendmsg");
   }
   return {};
+}
+
+bool hung_up(int socket) {
+  pollfd one{socket, 0, 0};
+  return os::retry("poll", ::poll, &one, nfds_t{1}, 0) == 1 && (one.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 Result<Received> receive_control(int socket, ControlMessage& message, bool wait) {

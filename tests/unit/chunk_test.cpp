@@ -116,6 +116,19 @@ TEST_P(Chunk, ThatWasAnsweredBeforeTheDeathIsDelivered) {
   EXPECT_EQ(master().wreck(second).finished_items, 1U);
 }
 
+TEST_P(Chunk, OfAnySizeThatIsSentToAWorkerWhoIsGoneStaysUntouched) {
+  ends_.responder.reset();
+  ends_.worker_control.reset();
+  for (const std::size_t items : {2U, 1'000U, 100'000U}) {
+    const Result<Ticket> ticket = ask(master(), Sizes(items, 1));
+    ASSERT_TRUE(ticket.has_value()) << ticket.error().text;
+    static_cast<void>(master().kick());
+    const Result<Reply*> none = master().front();
+    EXPECT_TRUE(none.has_value() && *none == nullptr);
+    EXPECT_EQ(master().wreck(*ticket).fate, Fate::untouched);
+  }
+}
+
 TEST_P(Chunk, EndsEarlyWithAResultThatIsLargerThanItsRoom) {
   const Sizes sizes{10, 20, 600, 30};
   send(sizes, 100);

@@ -134,8 +134,8 @@ struct ChannelEnds {
     ends.inbound = std::make_unique<Inbound>(std::move(*inbound));
     ends.inbound->state().may_spin_ns[ends.hello.worker].store(spin_ns, std::memory_order_relaxed);
     ends.hello.in_bytes = ends.inbound->region().size();
-    auto made =
-        ShmRequester::create(*ends.inbound, ends.hello.worker, ends.hello.incarnation, ends.master_control.get(), geometry);
+    auto made = ShmRequester::create(*ends.inbound, ends.hello.worker, ends.hello.incarnation, ends.master_control.get(),
+                                     geometry, ends.hello.max_result);
     if (!made) return tl::unexpected(made.error());
     files = (*made)->files();
     ends.jobs = std::make_unique<RequesterEnd>(std::move(*made));

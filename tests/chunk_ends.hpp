@@ -32,8 +32,8 @@ using Sizes = std::vector<std::size_t>;
 class ChunkContent final : public WireContent {
  public:
   explicit ChunkContent(const Sizes& sizes) : sizes_(sizes) {}
-  void write(WireWriter& out) const override {
-    for (const std::size_t size : sizes_) out(std::uint64_t{size});
+  void write(ByteWriter& out) const override {
+    for (const std::uint64_t size : sizes_) out.put(&size, sizeof size);
   }
 
  private:

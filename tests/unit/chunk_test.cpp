@@ -181,6 +181,23 @@ TEST_P(Chunk, SealsAHugeLastResultSoThatItNeedsNoCopyWhereMemoryIsShared) {
   }
 }
 
+TEST_P(Chunk, IsDeliveredWithItsFilesThoughTheWorkerDiedBeforeItReadThoseOfTheNext) {
+  make({.memfd_from = 4'096});
+  const Sizes sizes{10, 20'000, 10};
+  send(sizes);
+  ASSERT_TRUE(worker().serve());
+  const Ticket unread = send(Sizes(2'000, 1));
+  ends_.responder.reset();
+  ends_.worker_control.reset();
+  const Reply& reply = front();
+  EXPECT_EQ(reply.finished_items, 1U);
+  EXPECT_EQ(reply.last_part, LastPart::result);
+  EXPECT_EQ(reply.last.owner != nullptr, shm());
+  EXPECT_EQ(read_results(reply.last.bytes, 1).front(), letters(20'000));
+  master().pop();
+  EXPECT_EQ(master().wreck(unread).fate, Fate::untouched);
+}
+
 TEST_P(Chunk, TellsWhyAnItemFailedAndKeepsThoseBeforeIt) {
   for (const std::size_t length : {0U, 5U, 64U, 65U, 10'000U}) {
     const Sizes sizes{10, 20, 30, 40};

@@ -8,7 +8,6 @@
 
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
 #include <random>
 #include <string>
 
@@ -20,7 +19,8 @@ namespace {
 
 pid_t parent_of(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  const std::string stat{std::istreambuf_iterator<char>(file), {}};
+  std::string stat;
+  std::getline(file, stat);                       // of a process that dies meanwhile: nothing
   const std::size_t name_ends = stat.rfind(')');  // "(name) S ppid"
   return name_ends == std::string::npos ? -1 : static_cast<pid_t>(std::atoi(stat.c_str() + name_ends + 4));
 }
@@ -39,7 +39,8 @@ class Victim {
   UniqueFd pidfd_;
 };
 
-[[noreturn]] void rage(KillerPage& page, pid_t master) {
+// What it throws ends it: it must never go back into the test.
+[[noreturn]] void rage(KillerPage& page, pid_t master) noexcept {
   std::mt19937 random(20'261'125);
   const auto nap = [&](unsigned most_us) { ::usleep(static_cast<useconds_t>(random() % most_us)); };
   while (!page.over) {

@@ -8,6 +8,7 @@
 
 #include "ipc/message.hpp"
 #include "ipc/note.hpp"
+#include "ipc/os.hpp"
 #include "ipc/pipe_requester.hpp"
 
 namespace runner::ipc {
@@ -55,9 +56,12 @@ Result<std::optional<Incoming>> PipeResponder::next() {
       }
       request.form = static_cast<Form>(form);
       request.bytes = in.view(in.left());
+      os::point("claimed");
       return std::optional(std::move(request));
     }
+    os::point("sleeping");
     const Result<FrameReader::Filled> filled = requests_in_.fill(requests_.get());
+    os::point("woken");
     if (!filled) return tl::unexpected(filled.error());
     if (*filled == FrameReader::Filled::end_of_file) return std::optional<Incoming>();
   }
@@ -70,7 +74,10 @@ Result<void> PipeResponder::entering() {
   item_ = 0;
   put_frame(replies_out_,
             [&](ByteWriter& out) { WireWriter{out}(static_cast<std::uint8_t>(PipeTag::entered), ticket_, now_ns()); });
-  return flush();
+  os::point("entering");
+  Result<void> flushed = flush();
+  os::point("entered");
+  return flushed;
 }
 
 void PipeResponder::tell() {
@@ -80,7 +87,9 @@ void PipeResponder::tell() {
     out.put(results_.data() + sent_, static_cast<std::size_t>(used_ - sent_));
   });
   sent_ = used_;
+  os::point("telling");
   broken_ = flush();
+  os::point("told");
 }
 
 void PipeResponder::overflow(const WireContent& result) {
@@ -101,7 +110,9 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   const std::int64_t finished = now_ns();
   if (!broken_) return std::exchange(broken_, {});
   if (answer.files != 0) {
+    os::point("sending");
     if (Result<void> sent = send_note(control_, {NoteTag::files, ticket_}, answer.attached); !sent) return sent;
+    os::point("sent");
   }
   const LastPart last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
   const std::uint64_t tail = used_ - sent_;
@@ -117,7 +128,10 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   });
   overflowed_ = LastPart::none;
   last_.clear();
-  return flush();
+  os::point("answering");
+  Result<void> flushed = flush();
+  os::point("done");
+  return flushed;
 }
 
 Result<bool> PipeResponder::terminate_asked() {

@@ -107,7 +107,9 @@ Result<void> ShmResponder::sleep() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const Word seen = unpack(slot().word.load(std::memory_order_relaxed));
   const bool something = seen.seq > expected_ || (seen.seq == expected_ && seen.state != SlotState::free);
+  os::point("sleeping");
   if (!something && !closing()) futex_wait(sleeping, 1);
+  os::point("woken");
   sleeping.store(0, std::memory_order_relaxed);
   return {};
 }
@@ -155,6 +157,7 @@ Result<std::optional<Incoming>> ShmResponder::next() {
     if (spin()) continue;
     if (Result<void> slept = sleep(); !slept) return tl::unexpected(slept.error());
   }
+  os::point("claimed");
   give_back(held());  // the slot comes round again only after the master collected what lay here
   Incoming request;
   if (Result<void> found = find_request(request); !found) return tl::unexpected(found.error());
@@ -223,7 +226,9 @@ Result<void> ShmResponder::entering() {
   word_ = &at.progress;
   at.progress.store(runner::pack(ItemProgress{}), std::memory_order_relaxed);
   if (at.timed != 0) at.started_ns = static_cast<std::uint64_t>(now_ns());
+  os::point("entering");
   at.word.store(pack({expected_, SlotState::running}), std::memory_order_release);
+  os::point("entered");
   return {};
 }
 
@@ -253,10 +258,14 @@ Result<void> ShmResponder::answer(const Answer& answer) {
   if (sealed_) files.push_back(sealed_.get());
   files.insert(files.end(), answer.attached.begin(), answer.attached.end());
   if (!files.empty()) {
+    os::point("sending");
     if (Result<void> sent = send_note(control_, {NoteTag::files, expected_}, files); !sent) return sent;
+    os::point("sent");
   }
+  os::point("answering");
   // release: after all of the reply's bytes. ring() has the fence between this store and the look at `asleep`.
   at.word.store(pack({expected_, SlotState::done}), std::memory_order_release);
+  os::point("done");
   if (Result<void> rung = ring(); !rung) return rung;
   ++expected_;
   request_.reset();
@@ -283,8 +292,10 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
       return {};
     }
   }
+  os::point("sealing");
   Result<UniqueFd> made = seal_payload(content, bytes);
   if (!made) return tl::unexpected(made.error());
+  os::point("sealed");
   sealed_ = std::move(*made);
   slot.reply_place = Place::memfd;
   return {};
@@ -316,6 +327,7 @@ Result<void> ShmResponder::ring() {
   if (nap == 0 || nap == rung_) return {};
   if (expected_ < state.ring_from[worker_].load(std::memory_order_relaxed)) return {};
   rung_ = nap;
+  os::point("ringing");
   const std::uint64_t one = 1;
   const ssize_t put = os::retry("write", ::write, doorbell_.get(), static_cast<const void*>(&one), sizeof one);
   // A full counter means that the bell is ringing already. A bell that does not ring leaves the master asleep: then our death

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -119,7 +120,7 @@ struct ChannelEnds {
                 .transport = transport,
                 .worker = 3,
                 .incarnation = 2,
-                .master_pid = 0,
+                .master_pid = ::getpid(),
                 .depth = geometry.depth,
                 .in_bytes = 0,
                 .out_bytes = geometry.out_bytes,

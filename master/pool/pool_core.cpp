@@ -506,7 +506,7 @@ void PoolCore::seated(std::uint32_t number) {
 
 bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& death) {
   Seat& seat = seats_[number];
-  bool charged = false;
+  bool entered = false;  // it was in somebody's code
   if (seat.requester != nullptr) {
     collect(seat);  // what was published before the death is valid
     const bool lied = !seat.broke_rules.empty();
@@ -514,6 +514,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     for (const Piece& piece : seat.hand) {
       const ipc::Wreck wreck = seat.requester->wreck(piece.ticket);
       std::size_t done = 0;
+      entered = entered || wreck.fate != ipc::Fate::untouched;
       switch (wreck.fate) {
         case ipc::Fate::untouched: break;
         case ipc::Fate::entered:
@@ -522,12 +523,10 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
             done = wreck.finished_items;
             ended(piece, done);
           } catch (const std::exception&) {
-            charged = true;
             fail_items(piece, piece.first, piece.count, Crashed{0, "its worker left results that cannot be read"});
             continue;
           }
           if (done < piece.count) {
-            charged = true;
             fail_items(piece, piece.first + done, 1,
                        lied ? Crashed{0, "its worker broke the protocol: " + seat.broke_rules}
                             : Crashed{death.signal, death.signal != 0 ? std::string() : "its worker " + death.how});
@@ -535,7 +534,6 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
           }
           break;
         case ipc::Fate::unknown:
-          charged = true;
           fail_items(piece, piece.first, piece.count, Crashed{0, "its worker broke the protocol: " + seat.broke_rules});
           continue;
       }
@@ -548,7 +546,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     pending_.insert(pending_.begin(), again.begin(), again.end());
   }
   seat = Seat(seat.replaced + 1);
-  return std::exchange(progressed_, false) || charged;
+  return std::exchange(progressed_, false) || entered;
 }
 
 // ---- waiting ----

@@ -135,8 +135,8 @@ void call_function(CallItems& call) {
   const F function = reinterpret_cast<F>(call.function);
   typename Traits::Sent sent{};
   for (std::uint32_t item = 0; item < call.items; ++item) {
+    call.sink.enter(item);  // before its arguments are read: that too may run the user's code
     std::apply([&](auto&... values) { (read_item(call.args, values), ...); }, sent);
-    call.sink.enter(item);
     if constexpr (std::is_void_v<typename Traits::Returned>) {
       Traits::call(function, sent, call.context);
     } else {

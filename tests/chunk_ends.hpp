@@ -33,7 +33,7 @@ class ChunkContent final : public WireContent {
  public:
   explicit ChunkContent(const Sizes& sizes) : sizes_(sizes) {}
   void write(ByteWriter& out) const override {
-    for (const std::uint64_t size : sizes_) out.put(&size, sizeof size);
+    for (const std::size_t size : sizes_) WireWriter{out}(std::uint64_t{size});
   }
 
  private:

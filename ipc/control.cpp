@@ -1,5 +1,6 @@
 #include "ipc/control.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -38,6 +39,11 @@ Result<void> send_control(int socket, std::span<const std::byte> bytes, std::spa
   return {};
 }
 
+bool hung_up(int socket) {
+  pollfd one{socket, 0, 0};
+  return os::retry("poll", ::poll, &one, nfds_t{1}, 0) == 1 && (one.revents & (POLLHUP | POLLERR)) != 0;
+}
+
 Result<Received> receive_control(int socket, ControlMessage& message, bool wait) {
   message.bytes.resize(kMaxControlBytes);
   message.files.clear();
@@ -48,7 +54,12 @@ Result<Received> receive_control(int socket, ControlMessage& message, bool wait)
   header.msg_iovlen = 1;
   header.msg_control = ancillary;
   header.msg_controllen = sizeof ancillary;
-  const ssize_t got = os::retry("recvmsg", ::recvmsg, socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+  const auto receive = [&] {
+    return os::retry("recvmsg", ::recvmsg, socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+  };
+  ssize_t got = receive();
+  // The other side left without having read all that we sent. That is told once, before what it had sent itself.
+  if (got < 0 && errno == ECONNRESET) got = receive();
   if (got < 0) {
     if (errno == EAGAIN) return Received::nothing_there;
     if (errno == ECONNRESET) return Received::end_of_file;

@@ -32,6 +32,9 @@ struct ControlMessage {
 
 [[nodiscard]] Result<void> send_control(int socket, std::span<const std::byte> bytes, std::span<const int> files);
 
+// Whether the other side is gone, so that nothing that is sent will be read.
+[[nodiscard]] bool hung_up(int socket);
+
 // end_of_file: the other side is gone. nothing_there: only when not asked to wait.
 enum class Received { message, end_of_file, nothing_there };
 [[nodiscard]] Result<Received> receive_control(int socket, ControlMessage& message, bool wait);

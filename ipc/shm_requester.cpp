@@ -130,7 +130,8 @@ Result<void> ShmRequester::place_large(Slot& slot, Issued& issue, std::uint64_t 
   Result<UniqueFd> sealed = seal_payload(content, bytes);
   if (!sealed) return tl::unexpected(sealed.error());
   const int fd = sealed->get();
-  if (Result<void> sent = send_note(control_, {NoteTag::files, seq}, std::span(&fd, 1)); !sent) return sent;
+  // A worker that is gone takes no files. Its death will be told, and the request be found untouched.
+  if (Result<void> sent = send_note(control_, {NoteTag::files, seq}, std::span(&fd, 1)); !sent && !hung_up(control_)) return sent;
   slot.request_place = Place::memfd;
   issue.memfd = true;
   ++memfds_;

@@ -67,8 +67,8 @@ class Loop {
       waited = engine_.wait(events_, wake_at(), interrupts_ != nullptr ? interrupts_->fd() : -1);
     }
     now_ = steady_clock::now();
-    if (!waited) return collapse(waited.error());
     for (EngineEvent& event : events_) take(event);
+    if (!waited) return collapse(waited.error());
     scheduler_.tick(now_, actions_);
     listen();
     carry_out();  // before anybody is shown how far it is
@@ -182,8 +182,10 @@ class Loop {
     scheduler_.halt(actions_);
   }
 
+  // The engine cannot go on. What ended before that is told.
   void collapse(const Error& error) {
     if (!answer_.trouble) answer_.trouble = error;
+    carry_out();
     closed_ = true;
   }
 

@@ -2,10 +2,12 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <filesystem>
 #include <utility>
 
 #include "ipc/os.hpp"
@@ -26,7 +28,34 @@ constexpr std::uint32_t kMostSpinning = 2;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
 constexpr std::uint32_t kNoSeat = 0;
 
+// Descriptors of ours for each worker: control socket and pidfd; channel, replies and doorbell, or three ends of pipes.
+constexpr std::uint64_t kDescriptorsEach = 5;
+// For all of them together, and for what is on its way to the one that starts or comes from one that answers.
+constexpr std::uint64_t kDescriptorsBeside = 10;
+
 TimePoint now() { return steady_clock::now(); }
+
+std::uint64_t open_descriptors() {
+  std::error_code unknown;
+  std::uint64_t count = 0;
+  for (std::filesystem::directory_iterator fd("/proc/self/fd", unknown), end; !unknown && fd != end; fd.increment(unknown))
+    ++count;
+  return count;
+}
+
+// Said before the first worker, rather than after some hundred of them.
+Result<void> enough_descriptors(std::uint32_t procs) {
+  rlimit limit{};
+  if (os::call("getrlimit", [&] { return ::getrlimit(RLIMIT_NOFILE, &limit); }) != 0) return {};
+  const std::uint64_t others = open_descriptors() + kDescriptorsBeside;
+  const std::uint64_t needed = others + procs * kDescriptorsEach;
+  if (limit.rlim_cur >= needed) return {};
+  const std::uint64_t possible = (std::max<std::uint64_t>(limit.rlim_cur, others) - others) / kDescriptorsEach;
+  return fail(ErrorCode::system, std::to_string(procs) + (procs == 1 ? " worker process needs " : " worker processes need ") +
+                                     std::to_string(needed) + " open files, and RLIMIT_NOFILE is " +
+                                     std::to_string(limit.rlim_cur) + ": raise it with `ulimit -n`" +
+                                     (possible == 0 ? "" : ", or use at most " + std::to_string(possible) + " (--procs)"));
+}
 
 }  // namespace
 
@@ -36,9 +65,10 @@ ProcessCrew::~ProcessCrew() = default;
 
 Result<void> ProcessCrew::open() {
   if (options_.procs == 0 || options_.procs > kMostProcs) {
-    return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) + ", found " +
-                                      std::to_string(options_.procs));
+    return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) +
+                                      ", as many as one master has places for, found " + std::to_string(options_.procs));
   }
+  if (Result<void> enough = enough_descriptors(options_.procs); !enough) return enough;
   if (options_.start == StartMethod::fork) modules_ = ipc::Modules::take();
   Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
                                                    ? make_fork_launcher(registry_, modules_)

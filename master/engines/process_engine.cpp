@@ -366,6 +366,7 @@ Result<void> ProcessEngine::wait(std::vector<EngineEvent>& events, TimePoint unt
     const TimePoint look = std::min({until, next_look(at), lazy_ ? at + kPatience : TimePoint::max()});
     const Result<bool> woken = crew_.sleep(look, wake_fd);
     if (!woken) {
+      for (Seat& seat : seats_) collect(seat, pending_);  // what is done is not lost
       tell();
       return tl::unexpected(woken.error());
     }

@@ -128,6 +128,27 @@ TEST_F(Control, CarriesAHelloAndItsAnswer) {
   EXPECT_EQ(ready->refusal, "no");
 }
 
+TEST_F(Control, ReadsOfTheHelloOfAnotherBuildWhichBuildItIs) {
+  const std::string front = "hllo" + to_wire(std::string("9.9.9")) + to_wire(std::uint64_t{7});
+  for (const std::string& rest : {std::string(), std::string("x"), std::string(100, '\xff')}) {
+    message_.bytes = front + rest;
+    const Result<Hello> hello = read_hello(message_);
+    ASSERT_TRUE(hello.has_value()) << hello.error().text;
+    EXPECT_EQ(hello->version, "9.9.9");
+    EXPECT_EQ(hello->layout, 7U);
+    const Result<Ready> ready = read_ready(message_);
+    ASSERT_TRUE(ready.has_value()) << ready.error().text;
+    EXPECT_EQ(ready->version, "9.9.9");
+  }
+  // Of this build it must be whole; and what is no version is none of another build.
+  message_.bytes = "hllo" + to_wire(std::string(RUNNER_VERSION_STRING)) + to_wire(layout_hash()) + "x";
+  EXPECT_EQ(read_hello(message_).error().code, ErrorCode::protocol);
+  for (const std::string& version : {std::string("\x1b[2J"), std::string(65, '1')}) {
+    message_.bytes = "hllo" + to_wire(version) + to_wire(std::uint64_t{7});
+    EXPECT_EQ(read_hello(message_).error().code, ErrorCode::protocol);
+  }
+}
+
 TEST_F(Control, RefusesAHelloThatIsNone) {
   for (const std::string bytes : {"", "x", "GET / HTTP/1.1", "hllo", "hllo\xff\xff\xff\xff"}) {
     message_.bytes = bytes;

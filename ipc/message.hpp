@@ -25,7 +25,7 @@ void write_request(WireWriter& out, JobId job, Attempt attempt, const Work& work
 class RequestContent final : public WireContent {
  public:
   RequestContent(JobId job, Attempt attempt, const Work& work) : job_(job), attempt_(attempt), work_(work) {}
-  void write(WireWriter& out) const override { write_request(out, job_, attempt_, work_); }
+  void write(ByteWriter& out) const override;
 
  private:
   JobId job_;
@@ -75,7 +75,7 @@ void write_reply(WireWriter& out, const JobReply& reply);
 class ReplyContent final : public WireContent {
  public:
   explicit ReplyContent(const JobReply& reply) : reply_(reply) {}
-  void write(WireWriter& out) const override { write_reply(out, reply_); }
+  void write(ByteWriter& out) const override;
 
  private:
   const JobReply& reply_;
@@ -85,7 +85,7 @@ class ReplyContent final : public WireContent {
 class TextContent final : public WireContent {
  public:
   explicit TextContent(std::string_view text) : text_(text) {}
-  void write(WireWriter& out) const override { out.put(text_.data(), text_.size()); }
+  void write(ByteWriter& out) const override { out.put(text_.data(), text_.size()); }
 
  private:
   std::string_view text_;

@@ -1,6 +1,8 @@
 #include "ipc/os.hpp"
 
+#include <signal.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <optional>
@@ -30,10 +32,15 @@ void disarm() { armed.store(false, std::memory_order_seq_cst); }
 std::uint64_t seen() { return count.load(std::memory_order_relaxed); }
 
 bool strikes(const char* name) {
-  if (!plan.only.empty() && plan.only != name) return false;
+  if (plan.signal != 0 || (!plan.only.empty() && plan.only != name)) return false;
   if (count.fetch_add(1, std::memory_order_relaxed) + 1 != plan.nth) return false;
   errno = plan.error;
   return true;
+}
+
+void pass(const char* name) {
+  if (plan.signal == 0 || plan.only != name) return;
+  if (count.fetch_add(1, std::memory_order_relaxed) + 1 == plan.nth) ::kill(::getpid(), plan.signal);
 }
 
 }  // namespace faults

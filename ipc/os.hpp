@@ -2,6 +2,8 @@
 //
 //   const int fd = os::call("open", ::open, path, O_RDONLY | O_CLOEXEC);      // -1 and errno, as the call itself
 //   os::faults::arm({.nth = 3, .error = ENOSPC});                             // in a test: the third call from now fails
+//   os::point("done");                                                        // a place in the code where a test can kill
+//   os::faults::arm({.nth = 2, .only = "done", .signal = SIGKILL});           // in a test: the second time that it is passed
 //
 // Called from  any thread and any process of ours; a forked process inherits an armed plan and counts for itself.
 // Owns         one process-wide fault plan, empty outside of tests.
@@ -24,19 +26,27 @@ namespace faults {
 struct Plan {
   std::uint64_t nth = 0;       // 1: the next call that matches; 0: none
   int error = 0;               // errno it fails with
-  std::string_view only = {};  // a call's name (a literal); empty: any call
+  std::string_view only = {};  // the name of a call, or of a point (a literal); empty: any call
+  int signal = 0;              // not 0: no call fails; the process gets this signal at the nth passing of the point `only`
 };
 
 void arm(const Plan& plan);
 void disarm();
-// How many matching calls passed since arm(). At least `nth` means that the fault was delivered.
+// How many matching calls (or points) passed since arm(), in this process. At least `nth` means that the fault was delivered.
 [[nodiscard]] std::uint64_t seen();
 
 extern std::atomic<bool> armed;
 // Counts the call; true when it is the one that fails. Sets errno then.
 [[nodiscard]] bool strikes(const char* name);
+// Counts the point; raises the signal when this is the passing that it is meant for.
+void pass(const char* name);
 
 }  // namespace faults
+
+// A place in the code at which a test can have the process die. Costs a load.
+inline void point(const char* name) {
+  if (faults::armed.load(std::memory_order_relaxed)) [[unlikely]] faults::pass(name);
+}
 
 // Calls function(arguments...) unless the fault plan says that it fails: then -1 (as the type it returns) with errno set.
 template <class Function, class... Arguments>

@@ -67,11 +67,11 @@ Result<PipeRequester::Made> PipeRequester::create(int control, std::uint64_t max
 bool PipeRequester::full() const { return issued_.size() >= kMostOutstanding || waiting_ > kMostWaiting; }
 
 Result<Ticket> PipeRequester::send(const Request& request) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   request.content.write(sizing);
   Issued issue{.ticket = next_, .items = request.items, .stream_room = std::min(request.stream_room, kMostPipeStream), .frame = {}};
-  const auto header = [&](WireWriter& out) {
-    out(issue.ticket, issue.items, issue.stream_room, static_cast<std::uint16_t>(request.form));
+  const auto header = [&](ByteWriter& out) {
+    WireWriter{out}(issue.ticket, issue.items, issue.stream_room, static_cast<std::uint16_t>(request.form));
   };
   header(sizing);
   if (sizing.size() > UINT32_MAX) {
@@ -81,7 +81,7 @@ Result<Ticket> PipeRequester::send(const Request& request) {
   const auto length = static_cast<std::uint32_t>(sizing.size());
   issue.frame.resize(kHeader + length);
   std::memcpy(issue.frame.data(), &length, kHeader);
-  WireWriter out(std::as_writable_bytes(std::span(issue.frame)).subspan(kHeader));
+  ByteWriter out(std::as_writable_bytes(std::span(issue.frame)).subspan(kHeader));
   header(out);
   request.content.write(out);
   waiting_ += issue.frame.size();

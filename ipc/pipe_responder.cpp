@@ -8,6 +8,7 @@
 
 #include "ipc/message.hpp"
 #include "ipc/note.hpp"
+#include "ipc/os.hpp"
 #include "ipc/pipe_requester.hpp"
 
 namespace runner::ipc {
@@ -18,9 +19,9 @@ std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch
 
 template <class Write>
 void put_frame(FrameWriter& frames, Write&& write) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   write(sizing);
-  WireWriter out(frames.put(sizing.size()));
+  ByteWriter out(frames.put(sizing.size()));
   write(out);
 }
 
@@ -55,9 +56,12 @@ Result<std::optional<Incoming>> PipeResponder::next() {
       }
       request.form = static_cast<Form>(form);
       request.bytes = in.view(in.left());
+      os::point("claimed");
       return std::optional(std::move(request));
     }
+    os::point("sleeping");
     const Result<FrameReader::Filled> filled = requests_in_.fill(requests_.get());
+    os::point("woken");
     if (!filled) return tl::unexpected(filled.error());
     if (*filled == FrameReader::Filled::end_of_file) return std::optional<Incoming>();
   }
@@ -69,22 +73,27 @@ Result<void> PipeResponder::entering() {
   used_ = sent_ = 0;
   item_ = 0;
   put_frame(replies_out_,
-            [&](WireWriter& out) { out(static_cast<std::uint8_t>(PipeTag::entered), ticket_, now_ns()); });
-  return flush();
+            [&](ByteWriter& out) { WireWriter{out}(static_cast<std::uint8_t>(PipeTag::entered), ticket_, now_ns()); });
+  os::point("entering");
+  Result<void> flushed = flush();
+  os::point("entered");
+  return flushed;
 }
 
 void PipeResponder::tell() {
   if (item_ == 0 || !broken_) return;  // "entered" said so
-  put_frame(replies_out_, [&](WireWriter& out) {
-    out(static_cast<std::uint8_t>(PipeTag::progress), ticket_, item_);
+  put_frame(replies_out_, [&](ByteWriter& out) {
+    WireWriter{out}(static_cast<std::uint8_t>(PipeTag::progress), ticket_, item_);
     out.put(results_.data() + sent_, static_cast<std::size_t>(used_ - sent_));
   });
   sent_ = used_;
+  os::point("telling");
   broken_ = flush();
+  os::point("told");
 }
 
 void PipeResponder::overflow(const WireContent& result) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   result.write(sizing);
   if (sizing.size() > max_result_) {
     overflowed_ = LastPart::failure;
@@ -93,7 +102,7 @@ void PipeResponder::overflow(const WireContent& result) {
   }
   overflowed_ = LastPart::result;
   last_.resize(sizing.size());
-  WireWriter out(std::as_writable_bytes(std::span(last_)));
+  ByteWriter out(std::as_writable_bytes(std::span(last_)));
   result.write(out);
 }
 
@@ -101,12 +110,14 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   const std::int64_t finished = now_ns();
   if (!broken_) return std::exchange(broken_, {});
   if (answer.files != 0) {
+    os::point("sending");
     if (Result<void> sent = send_note(control_, {NoteTag::files, ticket_}, answer.attached); !sent) return sent;
+    os::point("sent");
   }
   const LastPart last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
   const std::uint64_t tail = used_ - sent_;
-  put_frame(replies_out_, [&](WireWriter& out) {
-    out(static_cast<std::uint8_t>(PipeTag::reply), ticket_, finished, item_, static_cast<std::uint16_t>(last_part), answer.files,
+  put_frame(replies_out_, [&](ByteWriter& out) {
+    WireWriter{out}(static_cast<std::uint8_t>(PipeTag::reply), ticket_, finished, item_, static_cast<std::uint16_t>(last_part), answer.files,
         static_cast<std::uint32_t>(tail));
     out.put(results_.data() + sent_, static_cast<std::size_t>(tail));
     if (answer.last != nullptr) {
@@ -117,7 +128,10 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   });
   overflowed_ = LastPart::none;
   last_.clear();
-  return flush();
+  os::point("answering");
+  Result<void> flushed = flush();
+  os::point("done");
+  return flushed;
 }
 
 Result<bool> PipeResponder::terminate_asked() {

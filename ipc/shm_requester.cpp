@@ -91,6 +91,7 @@ Result<Ticket> ShmRequester::send(const Request& request) {
   const std::uint64_t seq = tail_;
   Slot& to = slot(seq);
   Issued& issue = issued(seq);
+  release(issue);  // what was taken for a request whose content threw
   issue = {.items = request.items, .timed = request.timed, .payload = {}, .memfd = false, .taken_back = false};
   to.items = request.items;
   to.form = request.form;
@@ -107,7 +108,7 @@ Result<Ticket> ShmRequester::send(const Request& request) {
 }
 
 Result<void> ShmRequester::place(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content) {
-  WireWriter small(std::span(slot.request));
+  ByteWriter small(std::span(slot.request));
   content.write(small);
   slot.request_bytes = small.size();
   slot.request_place = Place::inline_;
@@ -119,7 +120,7 @@ Result<void> ShmRequester::place_large(Slot& slot, Issued& issue, std::uint64_t 
   if (bytes < geometry_.memfd_from) {
     issue.payload = inbound_.arena().allocate(bytes);
     if (issue.payload) {
-      WireWriter large(inbound_.arena().at(*issue.payload, bytes));
+      ByteWriter large(inbound_.arena().at(*issue.payload, bytes));
       content.write(large);
       slot.request_place = Place::arena;
       slot.request_offset = *issue.payload;

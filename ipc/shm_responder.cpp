@@ -20,6 +20,8 @@ namespace runner::ipc {
 namespace {
 
 constexpr int kLooksAtATime = 8;           // between two readings of the clock
+constexpr std::int64_t kStreamingNs = 150;  // no master answers a reply with a request so fast: it had more to send
+constexpr std::uint32_t kLeastLinger = 16, kMostLinger = 64;  // pauses
 
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
@@ -105,7 +107,9 @@ Result<void> ShmResponder::sleep() {
   std::atomic_thread_fence(std::memory_order_seq_cst);
   const Word seen = unpack(slot().word.load(std::memory_order_relaxed));
   const bool something = seen.seq > expected_ || (seen.seq == expected_ && seen.state != SlotState::free);
+  os::point("sleeping");
   if (!something && !closing()) futex_wait(sleeping, 1);
+  os::point("woken");
   sleeping.store(0, std::memory_order_relaxed);
   return {};
 }
@@ -114,13 +118,16 @@ bool ShmResponder::spin() {
   const StatePage& state = *reinterpret_cast<const StatePage*>(in_.data());
   const std::int64_t allowed = state.may_spin_ns[worker_].load(std::memory_order_relaxed);
   if (allowed == 0) return false;
+  const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
+  for (std::uint32_t pause = 0; pause < linger_; ++pause) relax();
   const std::atomic<std::uint64_t>& word = slot().word;
   const std::uint64_t nothing = word.load(std::memory_order_relaxed);
-  const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
   for (;;) {
     for (int looks = 0; looks < kLooksAtATime; ++looks) {
       if (word.load(std::memory_order_relaxed) != nothing) {
-        spin_budget_.met(now_ns() - began);
+        const std::int64_t waited = now_ns() - began;
+        spin_budget_.met(waited);
+        adapt_lingering(waited);
         return true;
       }
       relax();
@@ -128,7 +135,20 @@ bool ShmResponder::spin() {
     if (now_ns() >= until) break;
   }
   spin_budget_.missed(allowed);
+  linger_ = 0;
   return false;
+}
+
+// Looking at a line that the master is filling takes it away from the master, once for each request. When requests come as fast as
+// they are done it is better to look away until there are several.
+void ShmResponder::adapt_lingering(std::int64_t waited_ns) {
+  if (linger_ == 0) {
+    if (waited_ns < kStreamingNs) linger_ = kLeastLinger;
+    return;
+  }
+  const Word next = unpack(slot_of(channel_.data(), depth_, expected_ + 1).word.load(std::memory_order_relaxed));
+  const bool several = next.seq == expected_ + 1 && next.state == SlotState::ready;
+  linger_ = several ? std::min(2 * linger_, kMostLinger) : 0;
 }
 
 Result<std::optional<Incoming>> ShmResponder::next() {
@@ -137,6 +157,7 @@ Result<std::optional<Incoming>> ShmResponder::next() {
     if (spin()) continue;
     if (Result<void> slept = sleep(); !slept) return tl::unexpected(slept.error());
   }
+  os::point("claimed");
   give_back(held());  // the slot comes round again only after the master collected what lay here
   Incoming request;
   if (Result<void> found = find_request(request); !found) return tl::unexpected(found.error());
@@ -205,12 +226,14 @@ Result<void> ShmResponder::entering() {
   word_ = &at.progress;
   at.progress.store(runner::pack(ItemProgress{}), std::memory_order_relaxed);
   if (at.timed != 0) at.started_ns = static_cast<std::uint64_t>(now_ns());
+  os::point("entering");
   at.word.store(pack({expected_, SlotState::running}), std::memory_order_release);
+  os::point("entered");
   return {};
 }
 
 void ShmResponder::overflow(const WireContent& result) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   result.write(sizing);
   if (sizing.size() > max_result_) {
     const std::string text = result_too_large(Bytes{sizing.size()}, Bytes{max_result_});
@@ -235,10 +258,14 @@ Result<void> ShmResponder::answer(const Answer& answer) {
   if (sealed_) files.push_back(sealed_.get());
   files.insert(files.end(), answer.attached.begin(), answer.attached.end());
   if (!files.empty()) {
+    os::point("sending");
     if (Result<void> sent = send_note(control_, {NoteTag::files, expected_}, files); !sent) return sent;
+    os::point("sent");
   }
+  os::point("answering");
   // release: after all of the reply's bytes. ring() has the fence between this store and the look at `asleep`.
   at.word.store(pack({expected_, SlotState::done}), std::memory_order_release);
+  os::point("done");
   if (Result<void> rung = ring(); !rung) return rung;
   ++expected_;
   request_.reset();
@@ -249,7 +276,7 @@ Result<void> ShmResponder::answer(const Answer& answer) {
 
 // Writes the last part of a reply to where it fits.
 Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
-  WireWriter small(std::span(slot.reply));
+  ByteWriter small(std::span(slot.reply));
   content.write(small);
   const std::size_t bytes = small.size();
   slot.reply_bytes = bytes;
@@ -257,7 +284,7 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
   if (small.fits()) return {};
   if (bytes < memfd_from_) {
     if (const std::optional<std::uint64_t> offset = room_for(bytes)) {
-      WireWriter large(arena_.at(*offset, bytes));
+      ByteWriter large(arena_.at(*offset, bytes));
       content.write(large);
       slot.reply_place = Place::arena;
       slot.reply_offset = *offset;
@@ -265,8 +292,10 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
       return {};
     }
   }
+  os::point("sealing");
   Result<UniqueFd> made = seal_payload(content, bytes);
   if (!made) return tl::unexpected(made.error());
+  os::point("sealed");
   sealed_ = std::move(*made);
   slot.reply_place = Place::memfd;
   return {};
@@ -298,6 +327,7 @@ Result<void> ShmResponder::ring() {
   if (nap == 0 || nap == rung_) return {};
   if (expected_ < state.ring_from[worker_].load(std::memory_order_relaxed)) return {};
   rung_ = nap;
+  os::point("ringing");
   const std::uint64_t one = 1;
   const ssize_t put = os::retry("write", ::write, doorbell_.get(), static_cast<const void*>(&one), sizeof one);
   // A full counter means that the bell is ringing already. A bell that does not ring leaves the master asleep: then our death

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <poll.h>
+#include <unistd.h>
 
 #include <memory>
 #include <optional>
@@ -108,7 +109,7 @@ struct ChannelEnds {
 // The master's half: requester and hello, the hello sent.
 [[nodiscard]] inline Result<ChannelEnds> offer_channel(Transport transport, const ShmGeometry& geometry = {},
                                                        std::size_t arena_bytes = std::size_t{1} << 20,
-                                                       std::uint32_t spin_ns = 0, std::uint64_t max_result = kMaxResult.count) {
+                                                       std::uint32_t spin_ns = 0, Bytes max_result = kMaxResult) {
   Result<std::pair<UniqueFd, UniqueFd>> control = control_pair();
   if (!control) return tl::unexpected(control.error());
   ChannelEnds ends;
@@ -119,12 +120,12 @@ struct ChannelEnds {
                 .transport = transport,
                 .worker = 3,
                 .incarnation = 2,
-                .master_pid = 0,
+                .master_pid = ::getpid(),
                 .depth = geometry.depth,
                 .in_bytes = 0,
                 .out_bytes = geometry.out_bytes,
                 .memfd_from = geometry.memfd_from,
-                .max_result = max_result,
+                .max_result = max_result.count,
                 .plugins = {}};
   std::vector<int> files;
   UniqueFd requests, replies;
@@ -173,8 +174,8 @@ struct ChannelEnds {
 
 [[nodiscard]] inline Result<ChannelEnds> make_channel(Transport transport, const ShmGeometry& geometry = {},
                                                       std::size_t arena_bytes = std::size_t{1} << 20,
-                                                       std::uint32_t spin_ns = 0) {
-  Result<ChannelEnds> ends = offer_channel(transport, geometry, arena_bytes, spin_ns);
+                                                      std::uint32_t spin_ns = 0, Bytes max_result = kMaxResult) {
+  Result<ChannelEnds> ends = offer_channel(transport, geometry, arena_bytes, spin_ns, max_result);
   if (!ends) return ends;
   if (Result<void> accepted = accept_channel(*ends); !accepted) return tl::unexpected(accepted.error());
   return ends;

@@ -7,8 +7,7 @@ namespace runner::master {
 Result<void> Hand::give(const JobSpec& job, Attempt attempt, Duration expected) {
   const Result<ipc::Ticket> ticket = requester_.send(job.id, attempt, job.work);
   if (!ticket) return tl::unexpected(ticket.error());
-  jobs_.push_back({&job, attempt, *ticket, expected, false, false, {}});
-  ++held_;
+  jobs_.push_back({&job, attempt, *ticket, expected, false, {}});
   queued_ += expected;
   return {};
 }
@@ -22,7 +21,6 @@ Result<bool> Hand::collect(ipc::Completion& completion, InHand& job) {
   }
   job = *oldest;
   jobs_.pop_front();
-  --held_;
   queued_ -= job.expected;
   return true;
 }
@@ -31,27 +29,21 @@ std::vector<InHand> Hand::take_back(ipc::Ticket ticket) {
   std::vector<ipc::Ticket> taken;
   requester_.take_back(ticket, taken);
   std::vector<InHand> jobs;
-  for (InHand& job : jobs_) {
-    if (job.taken_back || std::find(taken.begin(), taken.end(), job.ticket) == taken.end()) continue;
-    job.taken_back = true;
-    --held_;
-    queued_ -= job.expected;
-    jobs.push_back(job);
+  const auto stays = std::stable_partition(jobs_.begin(), jobs_.end(), [&](const InHand& job) {
+    return std::find(taken.begin(), taken.end(), job.ticket) == taken.end();
+  });
+  for (auto job = stays; job != jobs_.end(); ++job) {
+    queued_ -= job->expected;
+    jobs.push_back(*job);
   }
+  // Out of the hand at once: behind a job that runs long any number may come and go, and there is no place for any number.
+  jobs_.erase(stays, jobs_.end());
   return jobs;
 }
 
+// The worker goes in order: once it has begun one, all older ones are begun too.
 std::vector<InHand> Hand::take_back_newest() {
-  for (auto job = jobs_.rbegin(); job != jobs_.rend(); ++job) {
-    // The worker goes in order: once it has begun one, all older ones are begun too.
-    if (!job->taken_back) return take_back(job->ticket);
-  }
-  return {};
-}
-
-InHand* Hand::head() {
-  while (!jobs_.empty() && jobs_.front().taken_back) jobs_.pop_front();
-  return jobs_.empty() ? nullptr : &jobs_.front();
+  return jobs_.empty() ? std::vector<InHand>() : take_back(jobs_.back().ticket);
 }
 
 }  // namespace runner::master

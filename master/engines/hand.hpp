@@ -23,7 +23,6 @@ struct InHand {
   ipc::Ticket ticket{};
   Duration expected{};
   bool announced = false;  // JobStarted was told
-  bool taken_back = false;
   std::optional<StopReason> stopping;
 };
 
@@ -41,10 +40,11 @@ class Hand {
   [[nodiscard]] std::vector<InHand> take_back(ipc::Ticket ticket);
 
   // The oldest: the one that runs, if any does.
-  [[nodiscard]] InHand* head();
-  [[nodiscard]] std::uint32_t held() const { return held_; }
+  [[nodiscard]] InHand* head() { return jobs_.empty() ? nullptr : &jobs_.front(); }
+  [[nodiscard]] const InHand* head() const { return jobs_.empty() ? nullptr : &jobs_.front(); }
+  [[nodiscard]] std::uint32_t held() const { return static_cast<std::uint32_t>(jobs_.size()); }
   [[nodiscard]] Duration queued() const { return queued_; }
-  [[nodiscard]] boost::circular_buffer<InHand>& jobs() { return jobs_; }  // those with taken_back are not in it any more
+  [[nodiscard]] boost::circular_buffer<InHand>& jobs() { return jobs_; }
   [[nodiscard]] ipc::JobRequester& requester() { return requester_; }
   [[nodiscard]] const ipc::JobRequester& requester() const { return requester_; }
 
@@ -53,7 +53,6 @@ class Hand {
 
   ipc::JobRequester requester_;
   boost::circular_buffer<InHand> jobs_;  // in the order of tickets
-  std::uint32_t held_ = 0;               // of those: not taken back
   Duration queued_{};                    // expected length of those
 };
 

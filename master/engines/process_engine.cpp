@@ -100,6 +100,7 @@ void ProcessEngine::hand_over(Seat& seat, const JobSpec& job, Attempt attempt) {
     pending_.emplace_back(JobEnded{job.id, attempt, id_of(seat), std::move(outcome)});
     return;
   }
+  crew_.set_busy(number(id_of(seat)), true);
   seat.unkicked = true;
 }
 
@@ -159,15 +160,19 @@ void ProcessEngine::stop(JobId id, Attempt attempt, StopReason reason) {
   for (Seat& seat : seats_) {
     if (!seat.hand) continue;
     collect(seat, pending_);  // it may have ended meanwhile
-    for (InHand& job : seat.hand->jobs()) {
-      if (job.taken_back || job.job->id != id || job.attempt != attempt) continue;
-      if (job.stopping) return;
-      give_back(seat.hand->take_back(job.ticket));  // not begun: nothing to end
-      if (job.taken_back) return;
-      job.stopping = reason;
-      if (&job == seat.hand->head()) end_head(seat);
-      return;
-    }
+    const auto find = [&] {
+      return std::find_if(seat.hand->jobs().begin(), seat.hand->jobs().end(),
+                          [&](const InHand& one) { return one.job->id == id && one.attempt == attempt; });
+    };
+    auto job = find();
+    if (job == seat.hand->jobs().end()) continue;
+    if (job->stopping) return;
+    give_back(seat.hand->take_back(job->ticket));
+    job = find();
+    if (job == seat.hand->jobs().end()) return;  // not begun: nothing to end
+    job->stopping = reason;
+    if (job == seat.hand->jobs().begin()) end_head(seat);
+    return;
   }
 }
 
@@ -269,7 +274,8 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   }
   events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome)});
   seat.overdue = false;
-  if (seat.hand->held() == 0) crew_.fell_idle(number(id_of(seat)));
+  progressed_ = true;
+  if (seat.hand->held() == 0) crew_.set_busy(number(id_of(seat)), false);
   if (!seat.killed) end_head(seat);
 }
 
@@ -310,7 +316,6 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
   if (seat.hand) {
     collect(seat, pending_);  // what was published before the death is valid
     for (const InHand& job : seat.hand->jobs()) {
-      if (job.taken_back) continue;
       // Untouched, or hit by a kill that was meant for the job before it.
       if (seat.hand->requester().fate(job.ticket) == ipc::Fate::untouched || (seat.killed && !job.stopping)) {
         pending_.emplace_back(JobReturned{job.job->id, job.attempt});
@@ -329,7 +334,7 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
     pending_.emplace_back(WorkerLost{id_of(seat), how});
   }
   seat = Seat{};
-  return charged || by_us;
+  return std::exchange(progressed_, false) || charged || by_us;
 }
 
 // ---- waiting ----
@@ -382,7 +387,7 @@ TimePoint ProcessEngine::next_look(TimePoint at) {
       look = std::min(look, at + std::max<Duration>(kLong, 4 * head->expected));
     }
     for (const InHand& job : seat.hand->jobs()) {
-      if (job.taken_back || job.announced || job.job->timeout == Duration::zero()) continue;
+      if (job.announced || job.job->timeout == Duration::zero()) continue;
       look = std::min(look, at + std::min<Duration>(job.job->timeout, std::chrono::hours(24)));
     }
   }
@@ -397,8 +402,7 @@ void ProcessEngine::arm_doorbells() {
     ipc::Ticket from = head->ticket;
     if (patient_ && seat.hand->held() > 2 && seat.hand->queued() <= Prefetch::kWindow) {
       // A short queue: one ring when half of it is done, instead of one for each job.
-      const InHand& middle = seat.hand->jobs()[seat.hand->jobs().size() / 2];
-      if (!middle.taken_back) from = middle.ticket;
+      from = seat.hand->jobs()[seat.hand->jobs().size() / 2].ticket;
       lazy_ = true;
     }
     seat.hand->requester().arm(from);
@@ -406,17 +410,17 @@ void ProcessEngine::arm_doorbells() {
 }
 
 bool ProcessEngine::anything_done() const {
-  return std::any_of(seats_.begin(), seats_.end(), [](Seat& seat) {
-    InHand* head = seat.hand ? seat.hand->head() : nullptr;
+  return std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) {
+    const InHand* head = seat.hand ? seat.hand->head() : nullptr;
     return head != nullptr && seat.hand->requester().done(head->ticket);
   });
 }
 
 std::vector<WorkerView> ProcessEngine::view() const {
   std::vector<WorkerView> views;
-  for (Seat& seat : seats_) {
+  for (const Seat& seat : seats_) {
     WorkerView view{id_of(seat), {}, seat.idle_since};
-    InHand* head = seat.hand ? seat.hand->head() : nullptr;
+    const InHand* head = seat.hand ? seat.hand->head() : nullptr;
     if (head != nullptr) {
       if (const std::optional<TimePoint> entered = seat.hand->requester().entered(head->ticket)) {
         view.job = head->job->id;

@@ -82,7 +82,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
 
   ProcessOptions options_;
   Registry& registry_;
-  mutable std::vector<Seat> seats_;   // looking at the head of a hand drops what was taken back in front of it
+  std::vector<Seat> seats_;
   ProcessCrew crew_;
   std::vector<EngineEvent> pending_;  // told by the next wait()
   Prefetch prefetch_;
@@ -90,6 +90,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
   Duration last_expected_ = Prefetch::kWindow;
   bool patient_ = true;  // workers with a short queue may ring only when half of it is done
   bool lazy_ = false;    // at least one was told so
+  bool progressed_ = false;  // a job has finished since the last death
   std::uint64_t lost_ = 0;
   EngineCosts costs_;
   TimePoint opened_{}, last_finish_{}, looked_{};

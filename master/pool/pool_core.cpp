@@ -1,8 +1,11 @@
 #include "master/pool/pool_core.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
 #include "ipc/relax.hpp"
@@ -18,6 +21,9 @@ using std::chrono::steady_clock;
 
 // What a sleeping worker costs to wake. Below that much queued work it is better left asleep.
 constexpr Duration kWakeUp = microseconds(50);
+// What a call that has a request to itself takes of its worker, beside its function.
+constexpr Duration kCallOverhead = std::chrono::nanoseconds(50);
+constexpr std::uint32_t kCollectEvery = 64;
 // As much work as a worker gets ahead in chunks, and in how many of them.
 constexpr Duration kWindow = microseconds(500);
 constexpr std::uint32_t kMostChunks = 32;
@@ -39,12 +45,22 @@ std::size_t threads() {
   return count;
 }
 
+// A thread that was joined a moment ago is still counted until the kernel has put it away.
+std::size_t threads_that_stay() {
+  std::size_t found = threads();
+  for (int look = 0; found > 1 && look < 100; ++look) {
+    std::this_thread::sleep_for(microseconds(100));
+    found = threads();
+  }
+  return found;
+}
+
 master::ProcessOptions process_options(const PoolOptions& options) {
   const master::UsableCpus cpus = master::usable_cpus();
   return {.procs = options.procs,
           .transport = options.transport == PoolTransport::shm ? ipc::Transport::shm : ipc::Transport::pipe,
           .start = master::StartMethod::fork,
-          .bind = master::Bind::none,
+          .bind = options.bind == PoolBind::core ? master::Bind::core : master::Bind::none,
           .usable_cpus = cpus.count,
           .cpu_quota = cpus.quota.has_value(),
           .worker_program = {},
@@ -58,7 +74,7 @@ PoolOptions checked(PoolOptions options) {
     throw PoolError("PoolOptions::depth must be a power of two from 2, found " + std::to_string(options.depth));
   }
   if (options.max_result.count == 0) throw PoolError("a PoolOptions::max_result of 0 would fail every call that has a result");
-  if (const std::size_t found = threads(); found > 1) {
+  if (const std::size_t found = threads_that_stay(); found > 1) {
     throw PoolError("this program has " + std::to_string(found) +
                     " threads, and a process with threads cannot be forked safely: make the pool before they start");
   }
@@ -70,7 +86,7 @@ class CallContent final : public WireContent {
  public:
   CallContent(const ipc::CallHeader& header, const PoolWork& work, std::size_t first, std::uint32_t count)
       : header_(header), work_(work), first_(first), count_(count) {}
-  void write(WireWriter& out) const override {
+  void write(ByteWriter& out) const override {
     ipc::write_call_header(out, header_);
     work_.write(first_, count_, out);
   }
@@ -93,14 +109,12 @@ PoolCore::PoolCore(const PoolOptions& options)
 PoolCore::~PoolCore() {
   std::vector<master::ProcessCrew::Leave> how;
   for (const Seat& seat : seats_) {
-    how.push_back(seat.held == 0 ? master::ProcessCrew::Leave::by_itself : master::ProcessCrew::Leave::killed);
+    how.push_back(seat.hand.empty() ? master::ProcessCrew::Leave::by_itself : master::ProcessCrew::Leave::killed);
   }
   crew_.close(how);
   const Ending gone = Cancelled{"its pool was destroyed"};
   for (Seat& seat : seats_) {
-    for (const Piece& piece : seat.hand) {
-      if (!piece.taken_back) fail_items(piece, piece.first, piece.count, gone);
-    }
+    for (const Piece& piece : seat.hand) fail_items(piece, piece.first, piece.count, gone);
   }
   for (const Piece& piece : pending_) fail_items(piece, piece.first, piece.count, gone);
 }
@@ -108,6 +122,7 @@ PoolCore::~PoolCore() {
 std::vector<PoolWorker> PoolCore::workers() {
   const std::lock_guard lock(mutex_);
   std::vector<PoolWorker> workers;
+  check_well();
   for (std::uint32_t i = 0; i < crew_.size(); ++i) workers.push_back({crew_.worker(i).pid(), seats_[i].replaced});
   return workers;
 }
@@ -127,12 +142,14 @@ void PoolCore::submit(PoolWork& work) {
   piece.target = &target;
   if (!pending_.empty()) poll();
   Seat* seat = pending_.empty() ? seat_for(target, false) : nullptr;
+  // So that what we think it has is near to what it has.
+  if (seat != nullptr && seat->hand.size() % kCollectEvery == kCollectEvery - 1) collect(*seat);
   if (seat == nullptr) {
     pending_.push_back(piece);
     return;
   }
   give(*seat, piece);
-  if (std::exchange(seat->unkicked, false)) crew_.kick(static_cast<std::uint32_t>(seat - seats_.data()));
+  if (std::exchange(seat->unkicked, false)) crew_.kick(number_of(*seat));
 }
 
 void PoolCore::run(PoolWork& work, std::size_t items) {
@@ -142,7 +159,25 @@ void PoolCore::run(PoolWork& work, std::size_t items) {
   static_cast<void>(target_of(work));  // refuses what cannot be called
   Run run{&work, items};
   runs_.push_back(&run);
-  work_until(lock, Awaited::all, [&] { return run.ended == run.total; });
+  try {
+    work_until(lock, Awaited::all, [&] { return run.ended == run.total; });
+  } catch (...) {
+    forget(run);
+    throw;
+  }
+}
+
+// The items of a map that nobody waits for any more. A worker that answers for one all the same is taken for a liar, and replaced.
+void PoolCore::forget(const Run& run) {
+  const auto of_run = [&](const Piece& piece) { return piece.run == &run; };
+  std::erase(runs_, &run);
+  std::erase_if(pending_, of_run);
+  for (Seat& seat : seats_) {
+    for (auto piece = std::find_if(seat.hand.begin(), seat.hand.end(), of_run); piece != seat.hand.end();
+         piece = std::find_if(seat.hand.begin(), seat.hand.end(), of_run)) {
+      drop(seat, piece);
+    }
+  }
 }
 
 void PoolCore::wait(const std::atomic<bool>& ended) {
@@ -180,38 +215,41 @@ bool PoolCore::poll() {
 // ---- handing out ----
 
 PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
-  if (work.callable().code == last_function_) return *last_target_;
-  std::unique_ptr<Target>& target = targets_[work.callable().code];
+  if (work.callable().code == nullptr) throw PoolError("a null pointer was given where a function to call was expected");
+  if (work.callable() == last_callable_) return *last_target_;
+  std::unique_ptr<Target>& target = targets_[work.callable()];
   if (target == nullptr) {
     const std::optional<ipc::FunctionName> function = crew_.modules().name_of(work.callable().code);
     const std::optional<ipc::FunctionName> trampoline = crew_.modules().name_of(reinterpret_cast<AnyFunction>(work.callable().run));
     if (!function || !trampoline) {
-      targets_.erase(work.callable().code);
+      targets_.erase(work.callable());
       throw PoolError("this function was loaded after the pool was made, so its workers do not have it: load it before");
     }
     target = std::make_unique<Target>();
     target->header = {*trampoline, *function};
   }
-  last_function_ = work.callable().code;
+  last_callable_ = work.callable();
   last_target_ = target.get();
   return *target;
 }
 
-// The worker that would come to it first. One that sleeps costs a wake-up; who knows nothing of the work spreads it.
+// The worker that would come to it first. One that sleeps costs a wake-up, and one on our own core waits until we sleep; who knows
+// nothing of the work spreads it.
 PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
+  const int here = ::sched_getcpu();
   Seat* best = nullptr;
   Duration least = Duration::max();
   for (Seat& seat : seats_) {
     if (seat.requester == nullptr || !seat.broke_rules.empty() || seat.hand.full() || seat.requester->full()) continue;
     Duration load = seat.queued;
     if (chunk) {
-      if (seat.held >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
-      if (seat.held != 0 && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
+      if (seat.hand.size() >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
+      if (!seat.hand.empty() && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
     }
     if (!target.mean_ns) {
-      load = Duration(seat.held);
-    } else if (seat.held == 0 && seat.requester->asleep()) {
-      load += kWakeUp;
+      load = Duration(static_cast<std::int64_t>(seat.hand.size()));
+    } else {
+      load = time_until_free(seat, here);
     }
     if (load < least) {
       least = load;
@@ -219,6 +257,12 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     }
   }
   return best;
+}
+
+// What stands between the worker and the next thing it is given. Who sleeps has done all it had, collected or not.
+Duration PoolCore::time_until_free(const Seat& seat, int here) const {
+  const Duration wait = seat.requester->asleep() ? kWakeUp : seat.queued;
+  return crew_.core_of(number_of(seat)) == here ? wait + kWakeUp : wait;
 }
 
 PoolCore::Piece PoolCore::cut(Run& run) {
@@ -236,19 +280,19 @@ PoolCore::Piece PoolCore::cut(Run& run) {
 }
 
 void PoolCore::hand_out() {
-  while (!pending_.empty()) {
-    Seat* seat = seat_for(*pending_.front().target, pending_.front().run != nullptr);
+  while (!pending_.empty() || !runs_.empty()) {
+    const bool whole = !pending_.empty();
+    Run* run = whole ? pending_.front().run : runs_.front();
+    Seat* seat = seat_for(whole ? *pending_.front().target : target_of(*run->work), run != nullptr);
     if (seat == nullptr) return;
-    const Piece piece = pending_.front();
-    pending_.pop_front();
-    give(*seat, piece);
-  }
-  while (!runs_.empty()) {
-    Run& run = *runs_.front();
-    Seat* seat = seat_for(target_of(*run.work), true);
-    if (seat == nullptr) return;
-    const Piece piece = cut(run);
-    if (run.next == run.total) runs_.erase(runs_.begin());
+    Piece piece;
+    if (whole) {
+      piece = pending_.front();
+      pending_.pop_front();
+    } else {
+      piece = cut(*run);
+      if (run->next == run->total) runs_.erase(runs_.begin());
+    }
     give(*seat, piece);
   }
 }
@@ -261,55 +305,84 @@ void PoolCore::give(Seat& seat, Piece piece) {
   piece.room = piece.count == 1 ? 0 : static_cast<std::uint64_t>(bytes * piece.count);
   piece.timed = !target.mean_ns || piece.run != nullptr || ++target.untimed >= kTimedEvery;
   if (piece.timed) target.untimed = 0;
-  piece.expected = master::Chunking::kOverhead + Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
-  piece.taken_back = false;
-  const Result<ipc::Ticket> ticket = seat.requester->send({.form = ipc::Form::call,
-                                                           .items = piece.count,
-                                                           .stream_room = piece.room,
-                                                           .timed = piece.timed,
-                                                           .content = content});
+  piece.expected = (piece.run != nullptr ? master::Chunking::kOverhead : kCallOverhead) +
+                   Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
+  Result<ipc::Ticket> ticket;
+  try {
+    ticket = seat.requester->send({.form = ipc::Form::call,
+                                   .items = piece.count,
+                                   .stream_room = piece.room,
+                                   .timed = piece.timed,
+                                   .content = content});
+  } catch (const std::exception& error) {  // the user's code writes arguments
+    return give_singly(piece, error.what());
+  }
   if (!ticket) {
     fail_items(piece, piece.first, piece.count, Failed{"it could not be sent to a worker: " + ticket.error().text});
     return;
   }
   piece.ticket = *ticket;
   seat.hand.push_back(piece);
-  ++seat.held;
+  crew_.set_busy(number_of(seat), true);
   seat.queued += piece.expected;
   seat.room += piece.room;
   seat.unkicked = true;
+}
+
+// The arguments of one of its items cannot be written: that one fails, and the others shall not.
+void PoolCore::give_singly(const Piece& piece, const char* why) {
+  if (piece.count == 1) {
+    fail_items(piece, piece.first, 1, Failed{std::string("its arguments cannot be written: ") + why});
+    return;
+  }
+  std::vector<Piece> items(piece.count, piece);
+  for (std::uint32_t i = 0; i < piece.count; ++i) {
+    items[i].first += i;
+    items[i].count = 1;
+  }
+  pending_.insert(pending_.begin(), items.begin(), items.end());
 }
 
 void PoolCore::take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& into) {
   std::vector<ipc::Ticket> taken;
   seat.requester->take_back(ticket, taken);
   for (const ipc::Ticket one : taken) {
-    const auto at = std::find_if(seat.hand.rbegin(), seat.hand.rend(), [&](const Piece& piece) { return piece.ticket == one; });
-    at->taken_back = true;
-    --seat.held;
-    seat.queued -= at->expected;
-    seat.room -= at->room;
+    const auto at = std::lower_bound(seat.hand.begin(), seat.hand.end(), one,
+                                     [](const Piece& piece, ipc::Ticket ticket_of_one) { return piece.ticket < ticket_of_one; });
     into.push_back(*at);
+    drop(seat, at);
   }
 }
 
-// A worker with nothing to do gets half of what lies unbegun at the one that has most, if that is worth a wake-up.
+void PoolCore::drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece) {
+  seat.queued -= piece->expected;
+  seat.room -= piece->room;
+  if (piece == seat.hand.begin()) {
+    seat.hand.pop_front();
+  } else {
+    seat.hand.erase(piece);
+  }
+}
+
+// A worker with nothing to do gets half of what lies unbegun at the one that has most, if that is worth a wake-up; or if nothing
+// came back for a while, so that a call which runs long may be in front of it.
 void PoolCore::rebalance() {
   if (!pending_.empty() || !runs_.empty()) return;
+  const int here = ::sched_getcpu();
   for (Seat& idle : seats_) {
-    if (idle.requester == nullptr || idle.held != 0 || !idle.broke_rules.empty()) continue;
+    if (idle.requester == nullptr || !idle.hand.empty() || !idle.broke_rules.empty() || idle.requester->full()) continue;
     Seat* richest = nullptr;
+    const Duration worth = 2 * time_until_free(idle, here);
     for (Seat& seat : seats_) {
-      if (seat.held < 2 || (seat.queued < kWakeUp && seat.hand.back().target->mean_ns)) continue;
+      if (seat.hand.size() < 2 || (patient_ && seat.queued < worth && seat.hand.back().target->mean_ns)) continue;
       if (richest == nullptr || seat.queued > richest->queued) richest = &seat;
     }
     if (richest == nullptr) return;
     std::vector<Piece> taken;
-    const std::size_t wanted = std::max<std::size_t>(1, (richest->held - 1) / 2);
-    for (auto piece = richest->hand.rbegin(); piece != richest->hand.rend() && taken.size() < wanted; ++piece) {
-      if (piece->taken_back) continue;
+    const std::size_t wanted = std::max<std::size_t>(1, (richest->hand.size() - 1) / 2);
+    while (taken.size() < wanted && !richest->hand.empty()) {
       const std::size_t before = taken.size();
-      take_back(*richest, piece->ticket, taken);
+      take_back(*richest, richest->hand.back().ticket, taken);
       if (taken.size() == before) break;  // begun, and so are all older ones
     }
     std::sort(taken.begin(), taken.end(), [](const Piece& a, const Piece& b) { return a.ticket < b.ticket; });
@@ -335,7 +408,6 @@ bool PoolCore::collect(Seat& seat) {
       break;
     }
     if (*front == nullptr) break;
-    while (!seat.hand.empty() && seat.hand.front().taken_back) seat.hand.pop_front();
     if (seat.hand.empty() || seat.hand.front().ticket != (*front)->ticket) {
       broken(seat, "a reply is for another request than the oldest");
       break;
@@ -350,7 +422,7 @@ bool PoolCore::collect(Seat& seat) {
     }
     any = true;
   }
-  if (any && seat.held == 0) crew_.fell_idle(static_cast<std::uint32_t>(&seat - seats_.data()));
+  if (any && seat.hand.empty()) crew_.set_busy(number_of(seat), false);
   return any;
 }
 
@@ -360,7 +432,7 @@ void PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t c
     scratch_.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     bytes = as_bytes(scratch_);
   }
-  WireReader in(bytes, from.owner);
+  ByteReader in(bytes, from.owner);
   piece.work->read(first, count, in);
   if (in.left() != 0) throw WireError("bytes are left over after the last result");
 }
@@ -378,12 +450,10 @@ void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
       failed.emplace(Failed{std::string(reinterpret_cast<const char*>(reply.last.bytes.data()), reply.last.bytes.size())});
       break;
   }
+  progressed_ = true;
   learn(piece, reply);
   const Piece whole = piece;
-  seat.hand.pop_front();
-  --seat.held;
-  seat.queued -= whole.expected;
-  seat.room -= whole.room;
+  drop(seat, seat.hand.begin());
   seat.requester->pop();
   if (failed) whole.work->fail(whole.first + finished, JobError(*std::move(failed), whole.first + finished));
   ended(whole, done);
@@ -424,7 +494,7 @@ void PoolCore::ended(const Piece& piece, std::size_t items) {
 // Bytes of a worker are input. One that breaks the rules is ended and takes the way of the dead.
 void PoolCore::broken(Seat& seat, const std::string& how) {
   seat.broke_rules = how;
-  crew_.worker(static_cast<std::uint32_t>(&seat - seats_.data())).kill();
+  crew_.worker(number_of(seat)).kill();
 }
 
 void PoolCore::seated(std::uint32_t number) {
@@ -436,15 +506,15 @@ void PoolCore::seated(std::uint32_t number) {
 
 bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& death) {
   Seat& seat = seats_[number];
-  bool charged = false;
+  bool entered = false;  // it was in somebody's code
   if (seat.requester != nullptr) {
     collect(seat);  // what was published before the death is valid
     const bool lied = !seat.broke_rules.empty();
     std::vector<Piece> again;
     for (const Piece& piece : seat.hand) {
-      if (piece.taken_back) continue;
       const ipc::Wreck wreck = seat.requester->wreck(piece.ticket);
       std::size_t done = 0;
+      entered = entered || wreck.fate != ipc::Fate::untouched;
       switch (wreck.fate) {
         case ipc::Fate::untouched: break;
         case ipc::Fate::entered:
@@ -453,12 +523,10 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
             done = wreck.finished_items;
             ended(piece, done);
           } catch (const std::exception&) {
-            charged = true;
             fail_items(piece, piece.first, piece.count, Crashed{0, "its worker left results that cannot be read"});
             continue;
           }
           if (done < piece.count) {
-            charged = true;
             fail_items(piece, piece.first + done, 1,
                        lied ? Crashed{0, "its worker broke the protocol: " + seat.broke_rules}
                             : Crashed{death.signal, death.signal != 0 ? std::string() : "its worker " + death.how});
@@ -466,7 +534,6 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
           }
           break;
         case ipc::Fate::unknown:
-          charged = true;
           fail_items(piece, piece.first, piece.count, Crashed{0, "its worker broke the protocol: " + seat.broke_rules});
           continue;
       }
@@ -479,7 +546,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     pending_.insert(pending_.begin(), again.begin(), again.end());
   }
   seat = Seat(seat.replaced + 1);
-  return charged;
+  return std::exchange(progressed_, false) || entered;
 }
 
 // ---- waiting ----
@@ -487,8 +554,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
 bool PoolCore::anything_done() const {
   return std::any_of(seats_.begin(), seats_.end(), [](const Seat& seat) {
     if (seat.requester == nullptr || !seat.broke_rules.empty()) return false;
-    const auto oldest = std::find_if(seat.hand.begin(), seat.hand.end(), [](const Piece& piece) { return !piece.taken_back; });
-    return oldest != seat.hand.end() && seat.requester->done(oldest->ticket);
+    return !seat.hand.empty() && seat.requester->done(seat.hand.front().ticket);
   });
 }
 
@@ -511,22 +577,25 @@ bool PoolCore::spin() {
 
 // Says after which reply each worker shall ring: when it has nothing left; or sooner, if there is more to hand out.
 void PoolCore::arm(Awaited awaited) {
-  lazy_ = false;
   const bool more = !pending_.empty() || !runs_.empty();
+  bool idle = false, queued = false;
+  lazy_ = false;
   for (Seat& seat : seats_) {
-    if (seat.requester == nullptr || seat.held == 0) continue;
-    while (seat.hand.front().taken_back) seat.hand.pop_front();
+    if (seat.requester == nullptr) continue;
+    idle = idle || seat.hand.empty();
+    queued = queued || seat.hand.size() > 1;
+    if (seat.hand.empty()) continue;
     std::size_t from = more ? (seat.hand.size() - 1) / 2 : seat.hand.size() - 1;
     if (!patient_) from = 0;
     if (awaited == Awaited::one && from != 0) {
       // It may be any of them. No later than a wake-up takes: many for one ring all the same.
-      const auto each = std::max<std::int64_t>(1, seat.queued.count() / seat.held);
+      const auto each = std::max<std::int64_t>(1, seat.queued.count() / static_cast<std::int64_t>(seat.hand.size()));
       from = std::min<std::size_t>(from, static_cast<std::size_t>(kWakeUp.count() / each));
     }
-    while (from > 0 && seat.hand[from].taken_back) --from;
     lazy_ = lazy_ || from != 0;
     seat.requester->arm(seat.hand[from].ticket);
   }
+  lazy_ = lazy_ || (idle && queued);
 }
 
 void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <boost/circular_buffer.hpp>
+#include <boost/container_hash/hash.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
 #include <atomic>
 #include <condition_variable>
@@ -60,6 +61,15 @@ class PoolCore final : private master::CrewOwner {
     std::optional<double> result_bytes; // of one item, where that is not fixed
     std::uint32_t untimed = 0;          // requests since the last that was timed
   };
+  // A linker may fold functions of different types into one, so their address alone does not tell them apart.
+  struct HashOfCallable {
+    std::size_t operator()(const Callable& callable) const {
+      std::size_t seed = 0;
+      boost::hash_combine(seed, reinterpret_cast<std::uintptr_t>(callable.code));
+      boost::hash_combine(seed, reinterpret_cast<std::uintptr_t>(callable.run));
+      return seed;
+    }
+  };
   struct Piece {
     PoolWork* work = nullptr;
     Run* run = nullptr;  // null: a single call
@@ -70,13 +80,11 @@ class PoolCore final : private master::CrewOwner {
     Duration expected{};
     std::uint64_t room = 0;
     bool timed = false;
-    bool taken_back = false;
   };
   struct Seat {
     explicit Seat(std::uint64_t deaths = 0) : replaced(deaths) {}
     ipc::Requester* requester = nullptr;  // from when it took requests
-    boost::circular_buffer<Piece> hand;   // in the order of tickets
-    std::uint32_t held = 0;               // of those: not taken back
+    boost::circular_buffer<Piece> hand;   // outstanding, in the order of tickets
     Duration queued{};                    // expected length of those
     std::uint64_t room = 0;               // for results, of those
     bool unkicked = false;
@@ -96,14 +104,19 @@ class PoolCore final : private master::CrewOwner {
   [[nodiscard]] bool spin();
   void arm(Awaited awaited);
   void check_well() const;
+  void forget(const Run& run);
 
+  [[nodiscard]] std::uint32_t number_of(const Seat& seat) const { return static_cast<std::uint32_t>(&seat - seats_.data()); }
   [[nodiscard]] Target& target_of(const PoolWork& work);
   void hand_out();
   [[nodiscard]] Seat* seat_for(const Target& target, bool chunk);
+  [[nodiscard]] Duration time_until_free(const Seat& seat, int here) const;
   [[nodiscard]] Piece cut(Run& run);
   void give(Seat& seat, Piece piece);
+  void give_singly(const Piece& piece, const char* why);
   void rebalance();
   void take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& into);
+  static void drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece);
   void kick_all();
 
   bool collect(Seat& seat);
@@ -126,12 +139,13 @@ class PoolCore final : private master::CrewOwner {
 
   std::deque<Piece> pending_;
   std::vector<Run*> runs_;
-  boost::unordered_flat_map<AnyFunction, std::unique_ptr<Target>> targets_;
-  AnyFunction last_function_ = nullptr;
+  boost::unordered_flat_map<Callable, std::unique_ptr<Target>, HashOfCallable> targets_;
+  Callable last_callable_;
   Target* last_target_ = nullptr;
   ipc::SpinBudget spin_budget_;
   std::string scratch_;
-  bool lazy_ = false;     // somebody was told to ring late
+  bool progressed_ = false;  // a reply came since the last death
+  bool lazy_ = false;     // somebody was told to ring late, or holds what somebody idle could do
   bool patient_ = true;   // ... and may be
 };
 

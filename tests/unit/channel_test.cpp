@@ -95,7 +95,7 @@ TEST_P(Channel, CarriesArgumentsAndResultsOfAnySize) {
 }
 
 TEST_P(Channel, HasNoRoomForAResultOfACallThatIsLargerThanAllowedAndRefusesItOtherwise) {
-  Result<ChannelEnds> ends = offer_channel(GetParam(), {}, std::size_t{1} << 20, 0, 4);
+  Result<ChannelEnds> ends = offer_channel(GetParam(), {}, std::size_t{1} << 20, 0, Bytes{4});
   ASSERT_TRUE(ends.has_value() && accept_channel(*ends).has_value());
   Requester& master = ends->requester().requester();
   for (const std::uint32_t items : {1U, 3U}) {

@@ -34,7 +34,7 @@ class LyingSlots : public testing::Test {
  protected:
   void SetUp() override {
     Result<ChannelEnds> made =
-        offer_channel(Transport::shm, {.depth = 4, .out_bytes = 64 * 1024}, std::size_t{1} << 20, 0, kAllowed);
+        offer_channel(Transport::shm, {.depth = 4, .out_bytes = 64 * 1024}, std::size_t{1} << 20, 0, Bytes{kAllowed});
     ASSERT_TRUE(made.has_value());
     ends_ = std::move(*made);
     ControlMessage message;

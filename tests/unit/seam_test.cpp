@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@ using testing::HasSubstr;
 using testing::Not;
 
 int succeed() { return 7; }
+volatile sig_atomic_t signals = 0;
 
 TEST(Seam, LetsEveryCallPassWhileNoFaultIsArmed) {
   faults::disarm();
@@ -66,6 +68,33 @@ TEST(Seam, NamesTheLimitWithItsValue) {
       "cannot make a pipe: pipe2: Too many open files (RLIMIT_NOFILE (97) is too low: raise it with `ulimit -n`, or use fewer "
       "--procs)");
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+TEST(Seam, KillsAtTheNthPassingOfThePointThatIsMeant) {
+  ::signal(SIGUSR1, [](int) { signals = signals + 1; });
+  faults::arm({.nth = 2, .only = "here", .signal = SIGUSR1});
+  point("here");
+  point("there");
+  EXPECT_EQ(signals, 0);
+  point("here");
+  EXPECT_EQ(signals, 1);
+  point("here");
+  EXPECT_EQ(signals, 1);
+  EXPECT_EQ(faults::seen(), 3U);
+  faults::disarm();
+  point("here");
+  EXPECT_EQ(faults::seen(), 3U);
+  ::signal(SIGUSR1, SIG_DFL);
+}
+
+TEST(Seam, FailsNoCallWhereItIsToKillAndCountsNoPointWhereItIsToFail) {
+  faults::arm({.nth = 1, .only = "here", .signal = SIGKILL});
+  EXPECT_EQ(call("here", succeed), 7);
+  faults::arm({.nth = 1, .error = EIO});
+  point("here");
+  EXPECT_EQ(faults::seen(), 0U);
+  EXPECT_EQ(call("here", succeed), -1);
+  faults::disarm();
 }
 
 TEST(Seam, MakesASentenceOfErrnoWithAdviceForALimit) {

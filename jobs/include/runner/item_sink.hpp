@@ -1,8 +1,9 @@
 // item_sink.hpp - where the results of a request's items go, and the one word that says how far the items came.
 //
-// A request may carry a chunk of items (a slice of a map). Before the code of item i is entered, {i, end of the results so far}
-// is published in one 64-bit word, and after the last item {items, end}. So whoever looks when the process has died knows which
-// item it died in, and where the results of those before it end.
+// A request may carry a chunk of items (a slice of a map). Before the code of item i is entered (the reading of its arguments is
+// part of it), {i, end of the results so far} is published in one 64-bit word, and after the last item {items, end}. So whoever
+// looks when the process has died knows which item it died in, and where the results of those before it end. An item whose result
+// is kept counts as the one it died in until the next word is published, a few instructions later.
 //
 // Called from  the thread that runs the items.
 // Owns         nothing; `room` and the word belong to the connection.

@@ -1,8 +1,8 @@
 #include "ipc/os.hpp"
 
 #include <signal.h>
-#include <unistd.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include <cstring>
 #include <optional>

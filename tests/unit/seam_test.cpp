@@ -57,6 +57,19 @@ TEST(Seam, TriesAgainWhatASignalInterrupted) {
   faults::disarm();
 }
 
+TEST(Seam, NamesTheLimitWithItsValue) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 97;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  EXPECT_EQ(
+      describe("make a pipe", "pipe2", EMFILE),
+      "cannot make a pipe: pipe2: Too many open files (RLIMIT_NOFILE (97) is too low: raise it with `ulimit -n`, or use fewer "
+      "--procs)");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 TEST(Seam, KillsAtTheNthPassingOfThePointThatIsMeant) {
   ::signal(SIGUSR1, [](int) { signals = signals + 1; });
   faults::arm({.nth = 2, .only = "here", .signal = SIGUSR1});
@@ -82,19 +95,6 @@ TEST(Seam, FailsNoCallWhereItIsToKillAndCountsNoPointWhereItIsToFail) {
   EXPECT_EQ(faults::seen(), 0U);
   EXPECT_EQ(call("here", succeed), -1);
   faults::disarm();
-}
-
-TEST(Seam, NamesTheLimitWithItsValue) {
-  rlimit before{};
-  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
-  rlimit low = before;
-  low.rlim_cur = 97;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
-  EXPECT_EQ(
-      describe("make a pipe", "pipe2", EMFILE),
-      "cannot make a pipe: pipe2: Too many open files (RLIMIT_NOFILE (97) is too low: raise it with `ulimit -n`, or use fewer "
-      "--procs)");
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
 TEST(Seam, MakesASentenceOfErrnoWithAdviceForALimit) {

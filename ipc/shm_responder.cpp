@@ -121,7 +121,7 @@ bool ShmResponder::spin() {
   const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
   for (std::uint32_t pause = 0; pause < linger_; ++pause) relax();
   const std::atomic<std::uint64_t>& word = slot().word;
-  const std::uint64_t nothing = pack({expected_, SlotState::free});
+  const std::uint64_t nothing = word.load(std::memory_order_relaxed);
   for (;;) {
     for (int looks = 0; looks < kLooksAtATime; ++looks) {
       if (word.load(std::memory_order_relaxed) != nothing) {

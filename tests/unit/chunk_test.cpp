@@ -183,7 +183,7 @@ TEST_P(Chunk, SealsAHugeLastResultSoThatItNeedsNoCopyWhereMemoryIsShared) {
 
 TEST_P(Chunk, IsDeliveredWithItsFilesThoughTheWorkerDiedBeforeItReadThoseOfTheNext) {
   make({.memfd_from = 4'096});
-  const Sizes sizes{10, 20'000, 10};
+  const Sizes sizes{10, 40'000, 10};
   send(sizes);
   ASSERT_TRUE(worker().serve());
   const Ticket unread = send(Sizes(2'000, 1));
@@ -193,7 +193,7 @@ TEST_P(Chunk, IsDeliveredWithItsFilesThoughTheWorkerDiedBeforeItReadThoseOfTheNe
   EXPECT_EQ(reply.finished_items, 1U);
   EXPECT_EQ(reply.last_part, LastPart::result);
   EXPECT_EQ(reply.last.owner != nullptr, shm());
-  EXPECT_EQ(read_results(reply.last.bytes, 1).front(), letters(20'000));
+  EXPECT_EQ(read_results(reply.last.bytes, 1).front(), letters(40'000));
   master().pop();
   EXPECT_EQ(master().wreck(unread).fate, Fate::untouched);
 }

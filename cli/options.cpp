@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include <runner/units.hpp>
 #include <runner/value.hpp>
 #include <runner/version.hpp>
 #include "master/usable_cpus.hpp"
@@ -109,6 +110,12 @@ std::string check_procs(const std::string& text) {
                      master::usable_cpus().count);
 }
 
+std::string check_size(const std::string& text) {
+  const Result<Bytes> size = parse_size(text);
+  if (!size) return size.error().text;
+  return size->count == 0 ? fmt::format("`{}` would fail every job; give it a size such as 64MiB", text) : std::string();
+}
+
 void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
   app.add_option("--plugin", plugins, "Load further kinds; may be repeated")
       ->option_text("SO")
@@ -172,6 +179,11 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
   const CLI::Option* bind =
       choice<master::Bind>(app, "--bind", options.bind, {{"core", master::Bind::core}, {"none", master::Bind::none}},
                            "A core for each process when there are enough\n(default), or none");
+  const auto take_size = [&](const std::string& text) { options.max_result = parse_size(text).value(); };
+  app.add_option_function<std::string>("--max-result", take_size,
+                                       "A job with a larger result fails (default: as\nthe file says, or 1GiB)")
+      ->option_text("SIZE")
+      ->check(CLI::Validator(check_size, ""));
   const CLI::Option* results =
       app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
       ->option_text("FILE.jsonl|FILE.csv");

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <runner/result.hpp>
+#include <runner/units.hpp>
 #include "master/engines/processes.hpp"
 #include "report/progress.hpp"
 
@@ -29,6 +30,7 @@ struct RunOptions {
   master::Transport transport{};
   master::StartMethod start{};
   master::Bind bind{};
+  std::optional<Bytes> max_result;  // none: what the batch file says
   std::string results;  // empty: none
   bool keep_order = false;
   bool dry_run = false;

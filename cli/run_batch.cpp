@@ -147,8 +147,9 @@ class Sinks {
 
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, std::uint32_t cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
-                                            const master::StuckHandler& stuck, const ipc::SharedState& shared) {
-  const master::InProcess here{registry, &interrupts, stuck, &shared.view()};
+                                            const master::StuckHandler& stuck, const ipc::SharedState& shared,
+                                            Bytes max_result) {
+  const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
     case Mode::threads: return master::make_threads_engine(procs, here);
@@ -163,6 +164,7 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                       .usable_cpus = cpus,
                                       .worker_program = {},
                                       .geometry = {},
+                                      .max_result = max_result.count,
                                       .shared = &shared},
                                      registry);
 }
@@ -196,7 +198,8 @@ int run_batch(const RunOptions& options) {
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
   const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
-  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared);
+  const std::unique_ptr<master::Engine> engine =
+      make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result));
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }

@@ -78,6 +78,18 @@ std::vector<std::string> load_plugins(const Value* plugins, Registry& registry) 
   return registry.plugins();
 }
 
+Bytes read_max_result(const Value& value) {
+  Bytes bytes;
+  try {
+    read_scalar(value, "max_result", bytes);
+  } catch (ValueError& error) {
+    bad(error.at, std::move(error.text));
+  }
+  if (bytes.count == 0)
+    bad(value.at, "a `max_result` of 0 would fail every job; give it a size such as 64MiB, or leave it out for 1GiB");
+  return bytes;
+}
+
 CheckedBatch build(std::string_view text, const std::string& shown, const std::string& name, Registry& registry) {
   const Value root = parse_yaml(text);
   Section file(root, "a batch file");
@@ -86,6 +98,7 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   const Value* defaults = file.take("defaults");
   const Value* plugins = file.take("plugins");
   const Value* shared = file.take("shared");
+  const Value* max_result = file.take("max_result");
   const Value& jobs = file.need("jobs", "it is the list of what to run");
   file.finish({"resources"});
   if (written_name != nullptr &&
@@ -105,6 +118,7 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   CheckedBatch checked;
   checked.batch.plugins = load_plugins(plugins, registry);
   if (shared != nullptr) checked.batch.shared = read_shared(*shared);
+  if (max_result != nullptr) checked.batch.max_result = read_max_result(*max_result);
   std::vector<std::unique_ptr<Entry>> entries;
   std::uint64_t size = 0;
   for (const Value& job : *jobs.sequence()) {

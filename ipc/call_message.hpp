@@ -19,7 +19,7 @@ struct CallHeader {
   FunctionName function = 0;
 };
 
-inline void write_call_header(WireWriter& out, const CallHeader& header) {
+inline void write_call_header(ByteWriter& out, const CallHeader& header) {
   out.put(&header.trampoline, sizeof header.trampoline);
   out.put(&header.function, sizeof header.function);
 }
@@ -31,7 +31,7 @@ struct CallRequest {
 [[nodiscard]] inline Result<CallRequest> read_call(std::span<const std::byte> bytes) {
   CallRequest call;
   if (bytes.size() < 2 * sizeof(FunctionName)) return fail(ErrorCode::protocol, "a call is shorter than its header");
-  WireReader in(bytes);
+  ByteReader in(bytes);
   in.get(&call.header.trampoline, sizeof call.header.trampoline);
   in.get(&call.header.function, sizeof call.header.function);
   call.args = in.view(in.left());

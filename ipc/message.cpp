@@ -59,6 +59,16 @@ void write_request(WireWriter& out, JobId job, Attempt attempt, const Work& work
   }
 }
 
+void RequestContent::write(ByteWriter& out) const {
+  WireWriter archive(out);
+  write_request(archive, job_, attempt_, work_);
+}
+
+void ReplyContent::write(ByteWriter& out) const {
+  WireWriter archive(out);
+  write_reply(archive, reply_);
+}
+
 Result<JobRequest> read_request(std::span<const std::byte> bytes) try {
   WireReader in(bytes);
   std::uint64_t job = 0;

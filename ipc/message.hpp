@@ -25,7 +25,7 @@ void write_request(WireWriter& out, JobId job, Attempt attempt, const Work& work
 class RequestContent final : public WireContent {
  public:
   RequestContent(JobId job, Attempt attempt, const Work& work) : job_(job), attempt_(attempt), work_(work) {}
-  void write(WireWriter& out) const override { write_request(out, job_, attempt_, work_); }
+  void write(ByteWriter& out) const override;
 
  private:
   JobId job_;
@@ -59,6 +59,13 @@ struct JobReply {
   bool terminated = false;  // the worker ended it because the master asked
 };
 
+// The most that a reply to a job, or to a call, takes beside its result: captured output in memory, a reason.
+inline constexpr std::uint64_t kMostBesideResult = std::uint64_t{4} << 20;
+// No honest reply is longer where results may have `max_result` bytes.
+[[nodiscard]] constexpr std::uint64_t longest_reply(std::uint64_t max_result) {
+  return max_result > UINT64_MAX - kMostBesideResult ? UINT64_MAX : max_result + kMostBesideResult;
+}
+
 void write_reply(WireWriter& out, const JobReply& reply);
 // `files` is what spilled_files() was on the other side; the descriptors themselves are attached by the caller. With an owner the
 // result refers to `bytes`; without, it is a copy.
@@ -68,7 +75,7 @@ void write_reply(WireWriter& out, const JobReply& reply);
 class ReplyContent final : public WireContent {
  public:
   explicit ReplyContent(const JobReply& reply) : reply_(reply) {}
-  void write(WireWriter& out) const override { write_reply(out, reply_); }
+  void write(ByteWriter& out) const override;
 
  private:
   const JobReply& reply_;
@@ -78,7 +85,7 @@ class ReplyContent final : public WireContent {
 class TextContent final : public WireContent {
  public:
   explicit TextContent(std::string_view text) : text_(text) {}
-  void write(WireWriter& out) const override { out.put(text_.data(), text_.size()); }
+  void write(ByteWriter& out) const override { out.put(text_.data(), text_.size()); }
 
  private:
   std::string_view text_;

@@ -20,8 +20,6 @@ namespace {
 
 constexpr std::size_t kMostOutstanding = 256;
 constexpr std::size_t kMostWaiting = std::size_t{1} << 20;
-// What a reply has beside the result: captured output in memory, and a reason.
-constexpr std::size_t kBesideResult = std::size_t{4} << 20;
 constexpr std::size_t kHeader = sizeof(std::uint32_t);
 
 Result<std::pair<UniqueFd, UniqueFd>> pipe_pair(int flags) {
@@ -42,6 +40,10 @@ tl::unexpected<Error> violation(const char* what) { return fail(ErrorCode::proto
 bool PipeRequester::Issued::large() const { return frame.size() > PIPE_BUF; }
 
 Result<PipeRequester::Made> PipeRequester::create(int control, std::uint64_t max_result) {
+  if (max_result > kMostPipeResult) {
+    return fail(ErrorCode::usage, "max_result is " + format_size({max_result}) + ", and a pipe carries results of at most " +
+                                      format_size({kMostPipeResult}) + ": lower it, or use shared memory (--transport shm)");
+  }
   Result<std::pair<UniqueFd, UniqueFd>> requests = pipe_pair(O_DIRECT);
   if (!requests) return tl::unexpected(requests.error());
   Result<std::pair<UniqueFd, UniqueFd>> replies = pipe_pair(0);
@@ -53,10 +55,10 @@ Result<PipeRequester::Made> PipeRequester::create(int control, std::uint64_t max
   UniqueFd taking(os::retry("open", ::open, path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
   if (!taking) return os::failure("open a pipe for taking requests back (is /proc mounted?)", "open");
   // Each packet takes a page of it. Where the user's share of pipe memory is used up, fewer wait there and more with us.
-  static_cast<void>(os::call("fcntl", ::fcntl, requests->second.get(), F_SETPIPE_SZ, static_cast<int>(kMostOutstanding * PIPE_BUF)));
-  const std::size_t longest = static_cast<std::size_t>(std::min<std::uint64_t>(max_result + kBesideResult, UINT32_MAX));
+  static_cast<void>(
+      os::call("fcntl", ::fcntl, requests->second.get(), F_SETPIPE_SZ, static_cast<int>(kMostOutstanding * PIPE_BUF)));
   return Made{std::unique_ptr<PipeRequester>(new PipeRequester(control, std::move(requests->second), std::move(taking),
-                                                               std::move(replies->first), longest)),
+                                                               std::move(replies->first), longest_reply(max_result))),
               std::move(requests->first), std::move(replies->second)};
 }
 
@@ -65,11 +67,11 @@ Result<PipeRequester::Made> PipeRequester::create(int control, std::uint64_t max
 bool PipeRequester::full() const { return issued_.size() >= kMostOutstanding || waiting_ > kMostWaiting; }
 
 Result<Ticket> PipeRequester::send(const Request& request) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   request.content.write(sizing);
   Issued issue{.ticket = next_, .items = request.items, .stream_room = std::min(request.stream_room, kMostPipeStream), .frame = {}};
-  const auto header = [&](WireWriter& out) {
-    out(issue.ticket, issue.items, issue.stream_room, static_cast<std::uint16_t>(request.form));
+  const auto header = [&](ByteWriter& out) {
+    WireWriter{out}(issue.ticket, issue.items, issue.stream_room, static_cast<std::uint16_t>(request.form));
   };
   header(sizing);
   if (sizing.size() > UINT32_MAX) {
@@ -79,7 +81,7 @@ Result<Ticket> PipeRequester::send(const Request& request) {
   const auto length = static_cast<std::uint32_t>(sizing.size());
   issue.frame.resize(kHeader + length);
   std::memcpy(issue.frame.data(), &length, kHeader);
-  WireWriter out(std::as_writable_bytes(std::span(issue.frame)).subspan(kHeader));
+  ByteWriter out(std::as_writable_bytes(std::span(issue.frame)).subspan(kHeader));
   header(out);
   request.content.write(out);
   waiting_ += issue.frame.size();

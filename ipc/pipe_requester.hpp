@@ -27,6 +27,8 @@ enum class PipeTag : std::uint8_t { entered = 1, progress = 2, reply = 3 };
 
 // What the results of the items of one request may take; with more, the chunk ends early.
 inline constexpr std::uint64_t kMostPipeStream = std::uint64_t{64} << 10;
+// Of one result: a message has a length of 32 bits.
+inline constexpr std::uint64_t kMostPipeResult = std::uint64_t{3} << 30;
 
 class PipeRequester final : public Requester {
  public:
@@ -35,7 +37,7 @@ class PipeRequester final : public Requester {
     std::unique_ptr<PipeRequester> requester;
     UniqueFd requests, replies;
   };
-  // `max_result`: a reply that is much longer breaks the rules.
+  // `max_result`, at most kMostPipeResult (usage): a reply that is much longer breaks the rules.
   [[nodiscard]] static Result<Made> create(int control, std::uint64_t max_result);
 
   [[nodiscard]] bool full() const override;

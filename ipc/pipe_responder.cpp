@@ -19,9 +19,9 @@ std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch
 
 template <class Write>
 void put_frame(FrameWriter& frames, Write&& write) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   write(sizing);
-  WireWriter out(frames.put(sizing.size()));
+  ByteWriter out(frames.put(sizing.size()));
   write(out);
 }
 
@@ -69,11 +69,11 @@ Result<std::optional<Incoming>> PipeResponder::next() {
 
 Result<void> PipeResponder::entering() {
   results_.resize(std::max<std::size_t>(results_.size(), static_cast<std::size_t>(stream_room_)));
-  room_ = std::span(results_).first(static_cast<std::size_t>(stream_room_));
+  room_ = std::span(results_).first(static_cast<std::size_t>(std::min(stream_room_, max_result_)));
   used_ = sent_ = 0;
   item_ = 0;
   put_frame(replies_out_,
-            [&](WireWriter& out) { out(static_cast<std::uint8_t>(PipeTag::entered), ticket_, now_ns()); });
+            [&](ByteWriter& out) { WireWriter{out}(static_cast<std::uint8_t>(PipeTag::entered), ticket_, now_ns()); });
   os::point("entering");
   Result<void> flushed = flush();
   os::point("entered");
@@ -82,8 +82,8 @@ Result<void> PipeResponder::entering() {
 
 void PipeResponder::tell() {
   if (item_ == 0 || !broken_) return;  // "entered" said so
-  put_frame(replies_out_, [&](WireWriter& out) {
-    out(static_cast<std::uint8_t>(PipeTag::progress), ticket_, item_);
+  put_frame(replies_out_, [&](ByteWriter& out) {
+    WireWriter{out}(static_cast<std::uint8_t>(PipeTag::progress), ticket_, item_);
     out.put(results_.data() + sent_, static_cast<std::size_t>(used_ - sent_));
   });
   sent_ = used_;
@@ -93,7 +93,7 @@ void PipeResponder::tell() {
 }
 
 void PipeResponder::overflow(const WireContent& result) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   result.write(sizing);
   if (sizing.size() > max_result_) {
     overflowed_ = LastPart::failure;
@@ -102,7 +102,7 @@ void PipeResponder::overflow(const WireContent& result) {
   }
   overflowed_ = LastPart::result;
   last_.resize(sizing.size());
-  WireWriter out(std::as_writable_bytes(std::span(last_)));
+  ByteWriter out(std::as_writable_bytes(std::span(last_)));
   result.write(out);
 }
 
@@ -116,8 +116,8 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   }
   const LastPart last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
   const std::uint64_t tail = used_ - sent_;
-  put_frame(replies_out_, [&](WireWriter& out) {
-    out(static_cast<std::uint8_t>(PipeTag::reply), ticket_, finished, item_, static_cast<std::uint16_t>(last_part), answer.files,
+  put_frame(replies_out_, [&](ByteWriter& out) {
+    WireWriter{out}(static_cast<std::uint8_t>(PipeTag::reply), ticket_, finished, item_, static_cast<std::uint16_t>(last_part), answer.files,
         static_cast<std::uint32_t>(tail));
     out.put(results_.data() + sent_, static_cast<std::size_t>(tail));
     if (answer.last != nullptr) {

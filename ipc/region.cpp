@@ -141,7 +141,7 @@ Result<UniqueFd> seal_payload(const WireContent& content, std::size_t bytes) {
   if (!fd) return fd;
   FileSpill spill(fd->get());
   const std::unique_ptr<std::byte[]> buffer(new std::byte[std::min(bytes, kBuffer)]);
-  WireWriter out({buffer.get(), std::min(bytes, kBuffer)}, spill);
+  ByteWriter out({buffer.get(), std::min(bytes, kBuffer)}, spill);
   content.write(out);
   out.flush();
   if (spill.error() != 0) return os::failure("fill " + std::to_string(bytes) + " bytes of shared memory", "write", spill.error());

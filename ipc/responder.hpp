@@ -40,7 +40,7 @@ class Responder {
   [[nodiscard]] virtual Result<std::optional<Incoming>> next() = 0;
   // From here on the user's code may have effects: published before its first instruction.
   [[nodiscard]] virtual Result<void> entering() = 0;
-  // Where the items of the current request put their results.
+  // Where the items of the current request put their results. There is room for no result that is larger than allowed.
   [[nodiscard]] virtual ItemSink& items() = 0;
   // Publishes the reply after all of its bytes.
   [[nodiscard]] virtual Result<void> answer(const Answer& answer) = 0;

@@ -50,7 +50,7 @@ std::optional<std::span<const std::byte>> stream_of(const Slot& slot, ItemProgre
 }  // namespace
 
 Result<std::unique_ptr<ShmRequester>> ShmRequester::create(Inbound& inbound, std::uint32_t worker, std::uint64_t incarnation,
-                                                           int control, const ShmGeometry& geometry) {
+                                                           int control, const ShmGeometry& geometry, std::uint64_t max_result) {
   Result<SharedRegion> channel = SharedRegion::create("runner-channel", channel_bytes(geometry.depth), Access::read_write);
   if (!channel) return tl::unexpected(channel.error());
   Result<SharedRegion> out = SharedRegion::create("runner-out", geometry.out_bytes, Access::read_write);
@@ -68,12 +68,12 @@ Result<std::unique_ptr<ShmRequester>> ShmRequester::create(Inbound& inbound, std
     slot_of(channel->data(), geometry.depth, seq).word.store(pack({seq, SlotState::free}), std::memory_order_relaxed);
   }
   inbound.state().ring_from[worker].store(0, std::memory_order_relaxed);
-  return std::unique_ptr<ShmRequester>(
-      new ShmRequester(inbound, std::move(*channel), std::move(*out), std::move(doorbell), worker, control, geometry));
+  return std::unique_ptr<ShmRequester>(new ShmRequester(inbound, std::move(*channel), std::move(*out), std::move(doorbell),
+                                                        worker, control, geometry, longest_reply(max_result)));
 }
 
 ShmRequester::ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion out, UniqueFd doorbell, std::uint32_t worker,
-                           int control, const ShmGeometry& geometry)
+                           int control, const ShmGeometry& geometry, std::uint64_t longest)
     : inbound_(inbound),
       channel_(std::move(channel)),
       out_(std::move(out)),
@@ -81,6 +81,7 @@ ShmRequester::ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion 
       worker_(worker),
       control_(control),
       geometry_(geometry),
+      longest_(longest),
       issued_(geometry.depth) {}
 
 ShmRequester::~ShmRequester() {
@@ -114,7 +115,7 @@ Result<Ticket> ShmRequester::send(const Request& request) {
 }
 
 Result<void> ShmRequester::place(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content) {
-  WireWriter small(std::span(slot.request));
+  ByteWriter small(std::span(slot.request));
   content.write(small);
   slot.request_bytes = small.size();
   slot.request_place = Place::inline_;
@@ -126,7 +127,7 @@ Result<void> ShmRequester::place_large(Slot& slot, Issued& issue, std::uint64_t 
   if (bytes < geometry_.memfd_from) {
     issue.payload = inbound_.arena().allocate(bytes);
     if (issue.payload) {
-      WireWriter large(inbound_.arena().at(*issue.payload, bytes));
+      ByteWriter large(inbound_.arena().at(*issue.payload, bytes));
       content.write(large);
       slot.request_place = Place::arena;
       slot.request_offset = *issue.payload;
@@ -227,6 +228,8 @@ Result<void> ShmRequester::read(const Slot& slot, std::uint64_t seq) {
   }
   const std::optional<std::span<const std::byte>> stream = stream_of(slot, progress, out_.bytes());
   if (!stream) return violation("the results of items lie where no results can lie");
+
+  if (last_part != LastPart::none && bytes > longest_) return violation("a reply is longer than allowed");
 
   reply_.ticket = Ticket{seq};
   reply_.finished_items = progress.item;

@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include <runner/outcome.hpp>
 #include <runner/unique_fd.hpp>
 #include "ipc/inbound.hpp"
 #include "ipc/region.hpp"
@@ -38,10 +39,11 @@ struct Issued {
 
 class ShmRequester final : public Requester {
  public:
-  // `control` is borrowed: descriptors of payloads go over it.
+  // `control` is borrowed: descriptors of payloads go over it. `max_result`: a reply that is much longer breaks the rules.
   [[nodiscard]] static Result<std::unique_ptr<ShmRequester>> create(Inbound& inbound, std::uint32_t worker,
                                                                     std::uint64_t incarnation, int control,
-                                                                    const ShmGeometry& geometry);
+                                                                    const ShmGeometry& geometry,
+                                                                    std::uint64_t max_result = kMaxResult.count);
   ~ShmRequester() override;
 
   // Descriptors for the hello: channel, in, out, doorbell.
@@ -65,7 +67,7 @@ class ShmRequester final : public Requester {
 
  private:
   ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion out, UniqueFd doorbell, std::uint32_t worker, int control,
-               const ShmGeometry& geometry);
+               const ShmGeometry& geometry, std::uint64_t longest);
   [[nodiscard]] Slot& slot(std::uint64_t seq) const { return slot_of(channel_.data(), geometry_.depth, seq); }
   [[nodiscard]] Issued& issued(std::uint64_t seq) { return issued_[seq & (geometry_.depth - 1)]; }
   [[nodiscard]] const Issued& issued(std::uint64_t seq) const { return issued_[seq & (geometry_.depth - 1)]; }
@@ -82,6 +84,7 @@ class ShmRequester final : public Requester {
   std::uint32_t worker_;
   int control_;
   ShmGeometry geometry_;
+  std::uint64_t longest_;  // reply
   std::vector<Issued> issued_;
   std::uint64_t head_ = 0;  // oldest not yet collected
   std::uint64_t tail_ = 0;  // next to be sent

@@ -20,6 +20,8 @@ namespace runner::ipc {
 namespace {
 
 constexpr int kLooksAtATime = 8;           // between two readings of the clock
+constexpr std::int64_t kStreamingNs = 150;  // no master answers a reply with a request so fast: it had more to send
+constexpr std::uint32_t kLeastLinger = 16, kMostLinger = 64;  // pauses
 
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
@@ -116,13 +118,16 @@ bool ShmResponder::spin() {
   const StatePage& state = *reinterpret_cast<const StatePage*>(in_.data());
   const std::int64_t allowed = state.may_spin_ns[worker_].load(std::memory_order_relaxed);
   if (allowed == 0) return false;
+  const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
+  for (std::uint32_t pause = 0; pause < linger_; ++pause) relax();
   const std::atomic<std::uint64_t>& word = slot().word;
   const std::uint64_t nothing = word.load(std::memory_order_relaxed);
-  const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
   for (;;) {
     for (int looks = 0; looks < kLooksAtATime; ++looks) {
       if (word.load(std::memory_order_relaxed) != nothing) {
-        spin_budget_.met(now_ns() - began);
+        const std::int64_t waited = now_ns() - began;
+        spin_budget_.met(waited);
+        adapt_lingering(waited);
         return true;
       }
       relax();
@@ -130,7 +135,20 @@ bool ShmResponder::spin() {
     if (now_ns() >= until) break;
   }
   spin_budget_.missed(allowed);
+  linger_ = 0;
   return false;
+}
+
+// Looking at a line that the master is filling takes it away from the master, once for each request. When requests come as fast as
+// they are done it is better to look away until there are several.
+void ShmResponder::adapt_lingering(std::int64_t waited_ns) {
+  if (linger_ == 0) {
+    if (waited_ns < kStreamingNs) linger_ = kLeastLinger;
+    return;
+  }
+  const Word next = unpack(slot_of(channel_.data(), depth_, expected_ + 1).word.load(std::memory_order_relaxed));
+  const bool several = next.seq == expected_ + 1 && next.state == SlotState::ready;
+  linger_ = several ? std::min(2 * linger_, kMostLinger) : 0;
 }
 
 Result<std::optional<Incoming>> ShmResponder::next() {
@@ -193,11 +211,12 @@ Result<void> ShmResponder::entering() {
   used_ = 0;
   room_ = {};
   if (at.items == 1) {
-    room_ = at.reply;  // one result may lie in the slot itself, where no last part is then
+    // One result may lie in the slot itself, where no last part is then.
+    room_ = std::span(at.reply).first(std::min<std::size_t>(kInlineReply, max_result_));
     at.stream_offset = kStreamInline;
   } else if (const std::uint64_t wanted = at.stream_room; wanted != 0) {
     // As much as there is: with less, the chunk ends early, and its reply says where.
-    const std::size_t room = std::min<std::size_t>(wanted, out_.size() / 8);
+    const std::size_t room = std::min<std::size_t>({wanted, out_.size() / 8, max_result_});
     if (const std::optional<std::uint64_t> offset = room_for(room)) {
       held().stream = offset;
       room_ = arena_.at(*offset, room);
@@ -214,7 +233,7 @@ Result<void> ShmResponder::entering() {
 }
 
 void ShmResponder::overflow(const WireContent& result) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   result.write(sizing);
   if (sizing.size() > max_result_) {
     const std::string text = result_too_large(Bytes{sizing.size()}, Bytes{max_result_});
@@ -257,7 +276,7 @@ Result<void> ShmResponder::answer(const Answer& answer) {
 
 // Writes the last part of a reply to where it fits.
 Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
-  WireWriter small(std::span(slot.reply));
+  ByteWriter small(std::span(slot.reply));
   content.write(small);
   const std::size_t bytes = small.size();
   slot.reply_bytes = bytes;
@@ -265,7 +284,7 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
   if (small.fits()) return {};
   if (bytes < memfd_from_) {
     if (const std::optional<std::uint64_t> offset = room_for(bytes)) {
-      WireWriter large(arena_.at(*offset, bytes));
+      ByteWriter large(arena_.at(*offset, bytes));
       content.write(large);
       slot.reply_place = Place::arena;
       slot.reply_offset = *offset;

@@ -109,7 +109,7 @@ struct ChannelEnds {
 // The master's half: requester and hello, the hello sent.
 [[nodiscard]] inline Result<ChannelEnds> offer_channel(Transport transport, const ShmGeometry& geometry = {},
                                                        std::size_t arena_bytes = std::size_t{1} << 20,
-                                                       std::uint32_t spin_ns = 0) {
+                                                       std::uint32_t spin_ns = 0, Bytes max_result = kMaxResult) {
   Result<std::pair<UniqueFd, UniqueFd>> control = control_pair();
   if (!control) return tl::unexpected(control.error());
   ChannelEnds ends;
@@ -125,7 +125,7 @@ struct ChannelEnds {
                 .in_bytes = 0,
                 .out_bytes = geometry.out_bytes,
                 .memfd_from = geometry.memfd_from,
-                .max_result = kMaxResult.count,
+                .max_result = max_result.count,
                 .plugins = {}};
   std::vector<int> files;
   UniqueFd requests, replies;
@@ -135,8 +135,8 @@ struct ChannelEnds {
     ends.inbound = std::make_unique<Inbound>(std::move(*inbound));
     ends.inbound->state().may_spin_ns[ends.hello.worker].store(spin_ns, std::memory_order_relaxed);
     ends.hello.in_bytes = ends.inbound->region().size();
-    auto made =
-        ShmRequester::create(*ends.inbound, ends.hello.worker, ends.hello.incarnation, ends.master_control.get(), geometry);
+    auto made = ShmRequester::create(*ends.inbound, ends.hello.worker, ends.hello.incarnation, ends.master_control.get(),
+                                     geometry, ends.hello.max_result);
     if (!made) return tl::unexpected(made.error());
     files = (*made)->files();
     ends.jobs = std::make_unique<RequesterEnd>(std::move(*made));
@@ -174,8 +174,8 @@ struct ChannelEnds {
 
 [[nodiscard]] inline Result<ChannelEnds> make_channel(Transport transport, const ShmGeometry& geometry = {},
                                                       std::size_t arena_bytes = std::size_t{1} << 20,
-                                                       std::uint32_t spin_ns = 0) {
-  Result<ChannelEnds> ends = offer_channel(transport, geometry, arena_bytes, spin_ns);
+                                                      std::uint32_t spin_ns = 0, Bytes max_result = kMaxResult) {
+  Result<ChannelEnds> ends = offer_channel(transport, geometry, arena_bytes, spin_ns, max_result);
   if (!ends) return ends;
   if (Result<void> accepted = accept_channel(*ends); !accepted) return tl::unexpected(accepted.error());
   return ends;

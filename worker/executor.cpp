@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <string>
+#include <utility>
 
 namespace runner::worker {
 
@@ -63,14 +64,34 @@ thread_local CpuClock cpu_clock;
 
 }  // namespace
 
+namespace {
+
+// A reason travels beside the result, where there is room for so much and more (ipc/message.hpp), and is read by people.
+Failed for_people(std::string reason) {
+  constexpr std::size_t longest = std::size_t{64} << 10;
+  if (reason.size() <= longest) return {std::move(reason)};
+  std::size_t end = longest;
+  while (end > 0 && (static_cast<unsigned char>(reason[end]) & 0xc0U) == 0x80U) --end;  // not in the middle of a character
+  reason.resize(end);
+  return {reason + "..."};
+}
+
+}  // namespace
+
 Failed failure_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const std::exception& error) {
-    return {error.what()};
+    return for_people(error.what());
   } catch (...) {
     return {"it threw something that is no std::exception"};
   }
+}
+
+void limit_result(Outcome& outcome, std::uint64_t max_result) {
+  if (outcome.result.size() <= max_result) return;
+  outcome.ending = Failed{result_too_large(Bytes{outcome.result.size()}, Bytes{max_result})};
+  outcome.result = {};
 }
 
 Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context, std::uint64_t max_result) {
@@ -85,10 +106,7 @@ Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& c
   const TimePoint ended = steady_clock::now();
   outcome.wall = ended - began;
   outcome.cpu = clock.leave(ended);
-  if (outcome.result.size() > max_result) {
-    outcome.ending = Failed{result_too_large(Bytes{outcome.result.size()}, Bytes{max_result})};
-    outcome.result = {};
-  }
+  limit_result(outcome, max_result);
   return outcome;
 }
 

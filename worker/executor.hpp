@@ -36,7 +36,10 @@ namespace runner::worker {
 // The items of a request for calls. Nothing: all is with the sink. Else why the item that it entered last failed.
 [[nodiscard]] std::optional<Failed> execute(Trampoline trampoline, CallItems& call);
 
-// What is said of a job whose code threw this.
+// Fails the outcome of a job that succeeded with a result of more than `max_result` bytes, as execute() does.
+void limit_result(Outcome& outcome, std::uint64_t max_result);
+
+// What is said of a job whose code threw this: no more than its first 64 KiB.
 [[nodiscard]] Failed failure_of(const std::exception_ptr& thrown);
 
 }  // namespace runner::worker

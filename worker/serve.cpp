@@ -141,7 +141,7 @@ Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
   if (trampoline == nullptr || function == nullptr) {
     failed = Failed{"this worker is another program than its master, and has no function of that name (fork the workers)"};
   } else {
-    WireReader args(request->args, incoming.owner);
+    ByteReader args(request->args, incoming.owner);
     JobContext context({}, Attempt{1}, {}, &by.shared);
     CallItems call{function, incoming.items, args, by.responder.items(), context};
     failed = execute(reinterpret_cast<Trampoline>(trampoline), call);

@@ -171,7 +171,7 @@ void AsyncEngine::begin_command(Seat& seat, const CommandWork& work) {
 }
 
 void AsyncEngine::begin_coroutine(Seat& seat, const AsyncBody& body) {
-  seat.context = JobContext(seat.job->id, seat.attempt, seat.stop.token(), here_.shared);
+  seat.context = JobContext(seat.job->id, seat.attempt, seat.stop.token(), here_.around.shared);
   const std::span<const std::byte> args = std::as_bytes(std::span(std::get<TypedWork>(seat.job->work).args));
   const auto ended = [this, &seat](const std::exception_ptr& thrown, std::string result) {
     Outcome outcome;
@@ -180,6 +180,7 @@ void AsyncEngine::begin_coroutine(Seat& seat, const AsyncBody& body) {
       outcome.ending = worker::failure_of(thrown);
     } else {
       outcome.result = std::move(result);
+      worker::limit_result(outcome, here_.around.max_result.count);
     }
     --waiting_;
     finish(seat, std::move(outcome), seat.stopping.has_value());
@@ -259,7 +260,7 @@ void AsyncEngine::run_one_blocking(Seat& seat) {
   RanHere ran;
   {
     const JobNote note(job);
-    ran = run_here(seat.kind, job, seat.attempt, seat.stop, here_.shared);
+    ran = run_here(seat.kind, job, seat.attempt, seat.stop, here_.around);
   }
   seat.stopping = watchdog_->leave();
   finish(seat, std::move(ran.outcome), ran.stopped);

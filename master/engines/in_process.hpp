@@ -20,8 +20,8 @@
 #include <memory>
 
 #include <runner/registry.hpp>
-#include <runner/shared.hpp>
 #include "master/engine.hpp"
+#include "master/engines/run_here.hpp"
 #include "master/interrupts.hpp"
 
 namespace runner::master {
@@ -35,7 +35,7 @@ struct InProcess {
   const Registry& registry;                // lives as long as the engine, unchanged
   const Interrupts* interrupts = nullptr;  // null: nobody interrupts
   StuckHandler stuck;
-  const Shared* shared = nullptr;  // what the jobs' contexts have; lives as long as the engine
+  Surroundings around;
 };
 
 [[nodiscard]] std::unique_ptr<Engine> make_serial_engine(InProcess here);

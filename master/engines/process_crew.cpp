@@ -59,8 +59,8 @@ Result<void> ProcessCrew::open() {
   settings_.max_result = options_.max_result;
   settings_.shared = options_.shared;
   if (options_.start == StartMethod::spawn) settings_.plugins = registry_.plugins();
-  // Never more runnable threads than cores: the master and every worker count. Under a quota spinning spends what jobs could use.
-  may_spin_ = options_.procs < options_.usable_cpus && !options_.cpu_quota;
+  // Under a quota spinning spends what jobs could use.
+  processors_ = options_.cpu_quota ? 0 : options_.usable_cpus;
 
   seats_.resize(options_.procs);
   for (std::uint32_t seat = 0; seat < options_.procs; ++seat) {
@@ -102,7 +102,6 @@ Result<void> ProcessCrew::greeted(std::uint32_t seat) {
     if (Result<void> bound = bind_process(worker.pid(), cores_[seat]); !bound) cores_.clear();
   }
   owner_.seated(seat);
-  fell_idle(seat);
   return {};
 }
 
@@ -119,6 +118,7 @@ Result<void> ProcessCrew::bury(std::uint32_t seat) {
   for (const int fd : {worker.requester().doorbell(), worker.pidfd(), worker.control(), seats_[seat].writing}) {
     if (fd >= 0) unwatch(fd);
   }
+  set_busy(seat, false);
   seats_[seat].worker.reset();
   return start(seat);
 }
@@ -154,15 +154,34 @@ void ProcessCrew::watch_blocked() {
   }
 }
 
-void ProcessCrew::fell_idle(std::uint32_t seat) {
-  if (!may_spin_ || !inbound_) return;
-  if (!spinning_.empty() && spinning_.back() == seat) return;
-  std::erase(spinning_, seat);
-  spinning_.push_back(seat);
-  inbound_->state().may_spin_ns[seat].store(kLongestSpinNs, std::memory_order_relaxed);
-  if (spinning_.size() <= kMostSpinning) return;
-  inbound_->state().may_spin_ns[spinning_.front()].store(0, std::memory_order_relaxed);
-  spinning_.erase(spinning_.begin());
+void ProcessCrew::set_busy(std::uint32_t seat, bool busy) {
+  if (seats_[seat].busy == busy) return;
+  seats_[seat].busy = busy;
+  busy_ = busy ? busy_ + 1 : busy_ - 1;
+  if (processors_ == 0 || !inbound_) return;
+  if (recent_.empty() || recent_.back() != seat) {
+    std::erase(recent_, seat);
+    recent_.push_back(seat);
+  }
+  grant_spinning();
+}
+
+void ProcessCrew::grant_spinning() {
+  const auto grant = [this](std::uint32_t seat, bool may) {
+    if (seats_[seat].may_spin == may) return;
+    seats_[seat].may_spin = may;
+    inbound_->state().may_spin_ns[seat].store(may ? kLongestSpinNs : 0, std::memory_order_relaxed);
+  };
+  if (recent_.size() > kMostSpinning) {
+    grant(recent_.front(), false);
+    recent_.erase(recent_.begin());
+  }
+  std::uint32_t runnable = 1 + busy_;
+  for (auto seat = recent_.rbegin(); seat != recent_.rend(); ++seat) {
+    const std::uint32_t with = seats_[*seat].busy ? runnable : runnable + 1;
+    grant(*seat, with <= processors_);
+    if (with <= processors_) runnable = with;
+  }
 }
 
 Result<bool> ProcessCrew::sleep(TimePoint until, int wake_fd, std::unique_lock<std::mutex>* lock) {

@@ -52,6 +52,9 @@ class ProcessCrew {
   [[nodiscard]] const WorkerProcess& worker(std::uint32_t seat) const { return *seats_[seat].worker; }
   [[nodiscard]] bool ready(std::uint32_t seat) const { return seats_[seat].worker && seats_[seat].worker->greeted(); }
 
+  // The processor that the worker on `seat` is bound to; -1: none.
+  [[nodiscard]] int core_of(std::uint32_t seat) const { return cores_.empty() ? -1 : cores_[seat]; }
+
   // Wakes the worker for what it was sent; what a pipe does not take now follows while we sleep.
   void kick(std::uint32_t seat);
 
@@ -62,10 +65,12 @@ class ProcessCrew {
   // Whether the last sleep ended because `until` came.
   [[nodiscard]] bool overslept() const { return overslept_; }
 
+  // The worker on `seat` has got something to do, or has nothing any more. Never more runnable threads than usable processors: the
+  // master, workers that have something to do, and, of what is left, the two workers that had something last: they may look for
+  // requests before they sleep. Under a quota nobody may.
+  void set_busy(std::uint32_t seat, bool busy);
   // Whether there is a processor to spare for a master that looks for replies without sleeping.
-  [[nodiscard]] bool may_spin() const { return may_spin_; }
-  // The worker on `seat` has nothing to do: the two that fell idle last may look for requests before they sleep.
-  void fell_idle(std::uint32_t seat);
+  [[nodiscard]] bool may_spin() const { return 1 + busy_ <= processors_; }
 
   // Ends the workers: `abandon` says of each how. Idle ones leave by themselves.
   enum class Leave : std::uint8_t { by_itself, killed, hung_up };
@@ -78,6 +83,8 @@ class ProcessCrew {
     std::unique_ptr<WorkerProcess> worker;
     std::uint64_t incarnations = 0;
     int writing = -1;  // the pipe that epoll watches until it takes more
+    bool busy = false;
+    bool may_spin = false;
   };
   enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake };
 
@@ -87,6 +94,7 @@ class ProcessCrew {
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat);
   void unwatch(int fd);
   void watch_blocked();
+  void grant_spinning();
   // Answers whether the owner should look at more than replies.
   [[nodiscard]] Result<bool> attend(Watch what, std::uint32_t seat);
 
@@ -101,8 +109,9 @@ class ProcessCrew {
   std::vector<Seat> seats_;
   std::vector<int> cores_;  // by seat; empty: nobody is bound
   std::uint32_t idle_deaths_ = 0;
-  bool may_spin_ = false;
-  std::vector<std::uint32_t> spinning_;  // oldest first
+  std::uint32_t processors_ = 0;         // that may be kept from sleeping; 0: none
+  std::uint32_t busy_ = 0;               // seats
+  std::vector<std::uint32_t> recent_;    // seats that had something to do last, oldest first
   bool overslept_ = false;
 };
 

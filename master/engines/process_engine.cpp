@@ -100,6 +100,7 @@ void ProcessEngine::hand_over(Seat& seat, const JobSpec& job, Attempt attempt) {
     pending_.emplace_back(JobEnded{job.id, attempt, id_of(seat), std::move(outcome)});
     return;
   }
+  crew_.set_busy(number(id_of(seat)), true);
   seat.unkicked = true;
 }
 
@@ -274,7 +275,7 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome)});
   seat.overdue = false;
   progressed_ = true;
-  if (seat.hand->held() == 0) crew_.fell_idle(number(id_of(seat)));
+  if (seat.hand->held() == 0) crew_.set_busy(number(id_of(seat)), false);
   if (!seat.killed) end_head(seat);
 }
 

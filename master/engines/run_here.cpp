@@ -27,7 +27,7 @@ Ending stopped_ending(const JobSpec& job, StopReason reason) {
   return Cancelled{"interrupted"};
 }
 
-RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop, const Shared* shared) {
+RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop, const Surroundings& around) {
   if (const auto* command = std::get_if<CommandWork>(&job.work)) {
     RanHere ran;
     ran.outcome = worker::run_command(*command, stop.fd(), [&] {
@@ -37,8 +37,9 @@ RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const St
     return ran;
   }
   if (kind == nullptr) return {unknown_kind(job), false};
-  JobContext context(job.id, attempt, stop.token(), shared);
-  Outcome outcome = worker::execute(*kind, std::as_bytes(std::span(std::get<TypedWork>(job.work).args)), context, kMaxResult.count);
+  JobContext context(job.id, attempt, stop.token(), around.shared);
+  const std::span<const std::byte> args = std::as_bytes(std::span(std::get<TypedWork>(job.work).args));
+  Outcome outcome = worker::execute(*kind, args, context, around.max_result.count);
   return {std::move(outcome), stop.pressed()};
 }
 

@@ -6,20 +6,29 @@
 #pragma once
 
 #include <runner/kind.hpp>
+#include <runner/outcome.hpp>
 #include <runner/registry.hpp>
+#include <runner/shared.hpp>
+#include <runner/units.hpp>
 #include "master/engine.hpp"
 #include "master/engines/stop_switch.hpp"
 
 namespace runner::master {
+
+// What every job of a run finds around it, whichever thread it is on. Constant while the engine is open.
+struct Surroundings {
+  const Shared* shared = nullptr;  // what its context has; outlives the engine; null: nothing is shared
+  Bytes max_result = kMaxResult;   // a larger result fails it
+};
 
 struct RanHere {
   Outcome outcome;
   bool stopped = false;  // it was asked to before it returned, so its ending is stopped_ending()
 };
 
-// `kind` is that of a typed job (null: nobody knows it), of no interest for a command. `shared` is what the job's context has.
+// `kind` is that of a typed job (null: nobody knows it), of no interest for a command.
 [[nodiscard]] RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop,
-                               const Shared* shared);
+                               const Surroundings& around);
 
 // TimedOut or Cancelled.
 [[nodiscard]] Ending stopped_ending(const JobSpec& job, StopReason reason);

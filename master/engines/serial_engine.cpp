@@ -97,7 +97,7 @@ class SerialEngine final : public Engine {
     RanHere ran;
     {
       const JobNote note(job);
-      ran = run_here(kind, job, attempt_, stop_, here_.shared);
+      ran = run_here(kind, job, attempt_, stop_, here_.around);
     }
     const std::optional<StopReason> asked = watchdog_->leave();
     if (ran.stopped && asked) ran.outcome.ending = stopped_ending(job, *asked);

@@ -35,9 +35,9 @@ void takes_over([[maybe_unused]] void* crew) {
 
 }  // namespace
 
-ThreadCrew::ThreadCrew(std::uint32_t procs, const Shared* shared)
+ThreadCrew::ThreadCrew(std::uint32_t procs, const Surroundings& around)
     : procs_(procs),
-      shared_(shared),
+      around_(around),
       // The limit counts the calling thread, which runs nothing; the arena must not keep a place for it.
       limit_(tbb::global_control::max_allowed_parallelism, procs + 1),
       arena_(static_cast<int>(procs), 0) {}
@@ -124,7 +124,7 @@ void ThreadCrew::serve() noexcept {
     task->running.store(true, std::memory_order_release);
     {
       const JobNote note(*task->job);
-      task->ran = run_here(task->kind, *task->job, task->attempt, task->stop, shared_);
+      task->ran = run_here(task->kind, *task->job, task->attempt, task->stop, around_);
     }
     completions_.push(*task);
   }

@@ -53,8 +53,7 @@ struct Task {
 
 class ThreadCrew {
  public:
-  // `shared` is what the jobs' contexts have.
-  ThreadCrew(std::uint32_t procs, const Shared* shared);
+  ThreadCrew(std::uint32_t procs, const Surroundings& around);
 
   // Starts the threads and waits until all are there.
   [[nodiscard]] Result<void> open();
@@ -75,7 +74,7 @@ class ThreadCrew {
   [[nodiscard]] Task* next();
 
   std::uint32_t procs_;
-  const Shared* shared_;
+  Surroundings around_;
   tbb::global_control limit_;
   tbb::task_arena arena_;
   Completions<Task> completions_;

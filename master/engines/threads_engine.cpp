@@ -36,7 +36,7 @@ class ThreadsEngine final : public Engine {
 
   Result<void> open() override {
     const TimePoint began = now();
-    crew_ = std::make_unique<ThreadCrew>(procs_, here_.shared);
+    crew_ = std::make_unique<ThreadCrew>(procs_, here_.around);
     if (Result<void> opened = crew_->open(); !opened) return opened;
     const TimePoint ready = now();
     std::fill(idle_since_.begin(), idle_since_.end(), ready);

@@ -39,7 +39,8 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
   std::vector<int> files;
   UniqueFd requests, replies;  // the worker's ends of pipes, closed here once they are sent
   if (settings.transport == ipc::Transport::shm) {
-    auto made = ipc::ShmRequester::create(*inbound, number(id), incarnation, control->first.get(), settings.geometry);
+    auto made = ipc::ShmRequester::create(*inbound, number(id), incarnation, control->first.get(), settings.geometry,
+                                          settings.max_result);
     if (!made) return tl::unexpected(made.error());
     hello.in_bytes = inbound->region().size();
     files = (*made)->files();

@@ -1,5 +1,7 @@
 #include "master/pool/pool_core.hpp"
 
+#include <sched.h>
+
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -19,6 +21,9 @@ using std::chrono::steady_clock;
 
 // What a sleeping worker costs to wake. Below that much queued work it is better left asleep.
 constexpr Duration kWakeUp = microseconds(50);
+// What a call that has a request to itself takes of its worker, beside its function.
+constexpr Duration kCallOverhead = std::chrono::nanoseconds(50);
+constexpr std::uint32_t kCollectEvery = 64;
 // As much work as a worker gets ahead in chunks, and in how many of them.
 constexpr Duration kWindow = microseconds(500);
 constexpr std::uint32_t kMostChunks = 32;
@@ -55,7 +60,7 @@ master::ProcessOptions process_options(const PoolOptions& options) {
   return {.procs = options.procs,
           .transport = options.transport == PoolTransport::shm ? ipc::Transport::shm : ipc::Transport::pipe,
           .start = master::StartMethod::fork,
-          .bind = master::Bind::none,
+          .bind = options.bind == PoolBind::core ? master::Bind::core : master::Bind::none,
           .usable_cpus = cpus.count,
           .cpu_quota = cpus.quota.has_value(),
           .worker_program = {},
@@ -68,6 +73,7 @@ PoolOptions checked(PoolOptions options) {
   if (options.depth < 2 || (options.depth & (options.depth - 1)) != 0) {
     throw PoolError("PoolOptions::depth must be a power of two from 2, found " + std::to_string(options.depth));
   }
+  if (options.max_result.count == 0) throw PoolError("a PoolOptions::max_result of 0 would fail every call that has a result");
   if (const std::size_t found = threads_that_stay(); found > 1) {
     throw PoolError("this program has " + std::to_string(found) +
                     " threads, and a process with threads cannot be forked safely: make the pool before they start");
@@ -80,7 +86,7 @@ class CallContent final : public WireContent {
  public:
   CallContent(const ipc::CallHeader& header, const PoolWork& work, std::size_t first, std::uint32_t count)
       : header_(header), work_(work), first_(first), count_(count) {}
-  void write(WireWriter& out) const override {
+  void write(ByteWriter& out) const override {
     ipc::write_call_header(out, header_);
     work_.write(first_, count_, out);
   }
@@ -136,12 +142,14 @@ void PoolCore::submit(PoolWork& work) {
   piece.target = &target;
   if (!pending_.empty()) poll();
   Seat* seat = pending_.empty() ? seat_for(target, false) : nullptr;
+  // So that what we think it has is near to what it has.
+  if (seat != nullptr && seat->hand.size() % kCollectEvery == kCollectEvery - 1) collect(*seat);
   if (seat == nullptr) {
     pending_.push_back(piece);
     return;
   }
   give(*seat, piece);
-  if (std::exchange(seat->unkicked, false)) crew_.kick(static_cast<std::uint32_t>(seat - seats_.data()));
+  if (std::exchange(seat->unkicked, false)) crew_.kick(number_of(*seat));
 }
 
 void PoolCore::run(PoolWork& work, std::size_t items) {
@@ -225,8 +233,10 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
   return *target;
 }
 
-// The worker that would come to it first. One that sleeps costs a wake-up; who knows nothing of the work spreads it.
+// The worker that would come to it first. One that sleeps costs a wake-up, and one on our own core waits until we sleep; who knows
+// nothing of the work spreads it.
 PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
+  const int here = ::sched_getcpu();
   Seat* best = nullptr;
   Duration least = Duration::max();
   for (Seat& seat : seats_) {
@@ -238,8 +248,8 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     }
     if (!target.mean_ns) {
       load = Duration(static_cast<std::int64_t>(seat.hand.size()));
-    } else if (seat.hand.empty() && seat.requester->asleep()) {
-      load += kWakeUp;
+    } else {
+      load = time_until_free(seat, here);
     }
     if (load < least) {
       least = load;
@@ -247,6 +257,12 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     }
   }
   return best;
+}
+
+// What stands between the worker and the next thing it is given. Who sleeps has done all it had, collected or not.
+Duration PoolCore::time_until_free(const Seat& seat, int here) const {
+  const Duration wait = seat.requester->asleep() ? kWakeUp : seat.queued;
+  return crew_.core_of(number_of(seat)) == here ? wait + kWakeUp : wait;
 }
 
 PoolCore::Piece PoolCore::cut(Run& run) {
@@ -289,7 +305,8 @@ void PoolCore::give(Seat& seat, Piece piece) {
   piece.room = piece.count == 1 ? 0 : static_cast<std::uint64_t>(bytes * piece.count);
   piece.timed = !target.mean_ns || piece.run != nullptr || ++target.untimed >= kTimedEvery;
   if (piece.timed) target.untimed = 0;
-  piece.expected = master::Chunking::kOverhead + Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
+  piece.expected = (piece.run != nullptr ? master::Chunking::kOverhead : kCallOverhead) +
+                   Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
   Result<ipc::Ticket> ticket;
   try {
     ticket = seat.requester->send({.form = ipc::Form::call,
@@ -306,6 +323,7 @@ void PoolCore::give(Seat& seat, Piece piece) {
   }
   piece.ticket = *ticket;
   seat.hand.push_back(piece);
+  crew_.set_busy(number_of(seat), true);
   seat.queued += piece.expected;
   seat.room += piece.room;
   seat.unkicked = true;
@@ -350,11 +368,13 @@ void PoolCore::drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece) {
 // came back for a while, so that a call which runs long may be in front of it.
 void PoolCore::rebalance() {
   if (!pending_.empty() || !runs_.empty()) return;
+  const int here = ::sched_getcpu();
   for (Seat& idle : seats_) {
     if (idle.requester == nullptr || !idle.hand.empty() || !idle.broke_rules.empty() || idle.requester->full()) continue;
     Seat* richest = nullptr;
+    const Duration worth = 2 * time_until_free(idle, here);
     for (Seat& seat : seats_) {
-      if (seat.hand.size() < 2 || (patient_ && seat.queued < kWakeUp && seat.hand.back().target->mean_ns)) continue;
+      if (seat.hand.size() < 2 || (patient_ && seat.queued < worth && seat.hand.back().target->mean_ns)) continue;
       if (richest == nullptr || seat.queued > richest->queued) richest = &seat;
     }
     if (richest == nullptr) return;
@@ -402,7 +422,7 @@ bool PoolCore::collect(Seat& seat) {
     }
     any = true;
   }
-  if (any && seat.hand.empty()) crew_.fell_idle(static_cast<std::uint32_t>(&seat - seats_.data()));
+  if (any && seat.hand.empty()) crew_.set_busy(number_of(seat), false);
   return any;
 }
 
@@ -412,7 +432,7 @@ void PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t c
     scratch_.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     bytes = as_bytes(scratch_);
   }
-  WireReader in(bytes, from.owner);
+  ByteReader in(bytes, from.owner);
   piece.work->read(first, count, in);
   if (in.left() != 0) throw WireError("bytes are left over after the last result");
 }
@@ -478,7 +498,7 @@ void PoolCore::ended(const Piece& piece, std::size_t items) {
 // Bytes of a worker are input. One that breaks the rules is ended and takes the way of the dead.
 void PoolCore::broken(Seat& seat, const std::string& how) {
   seat.broke_rules = how;
-  crew_.worker(static_cast<std::uint32_t>(&seat - seats_.data())).kill();
+  crew_.worker(number_of(seat)).kill();
 }
 
 void PoolCore::seated(std::uint32_t number) {

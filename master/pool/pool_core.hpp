@@ -106,9 +106,11 @@ class PoolCore final : private master::CrewOwner {
   void check_well() const;
   void forget(const Run& run);
 
+  [[nodiscard]] std::uint32_t number_of(const Seat& seat) const { return static_cast<std::uint32_t>(&seat - seats_.data()); }
   [[nodiscard]] Target& target_of(const PoolWork& work);
   void hand_out();
   [[nodiscard]] Seat* seat_for(const Target& target, bool chunk);
+  [[nodiscard]] Duration time_until_free(const Seat& seat, int here) const;
   [[nodiscard]] Piece cut(Run& run);
   void give(Seat& seat, Piece piece);
   void give_singly(const Piece& piece, const char* why);

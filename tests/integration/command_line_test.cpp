@@ -19,8 +19,8 @@ TEST(Help, TeachesWithExamplesAndFitsATerminal) {
   const Folder folder;
   const Ended ended = folder.run({"--help"});
   EXPECT_EQ(ended.status, 0);
-  for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--results", "--keep-order", "--dry-run",
-                           "--progress", "--plugin", "EXAMPLES", "EXIT STATUS", "130"}) {
+  for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--max-result", "--results", "--keep-order",
+                           "--dry-run", "--progress", "--plugin", "EXAMPLES", "EXIT STATUS", "130"}) {
     EXPECT_THAT(ended.out, HasSubstr(word));
   }
   std::istringstream lines(ended.out);
@@ -35,8 +35,8 @@ TEST(Help, AndTheReadmeNameTheSameOptions) {
   std::ifstream file(RUNNER_SOURCE_DIR "/README.md");
   std::ostringstream readme;
   readme << file.rdbuf();
-  for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--results", "--keep-order", "--dry-run",
-                           "--progress", "--plugin"}) {
+  for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--max-result", "--results", "--keep-order",
+                           "--dry-run", "--progress", "--plugin"}) {
     EXPECT_THAT(readme.str(), HasSubstr(word));
   }
 }

@@ -59,6 +59,9 @@ TEST(Schema, AndTheProgramAgreeOnGoodAndBadFiles) {
   EXPECT_FALSE(both(shares("{a: {bytes: 1MiB}}")));
   EXPECT_FALSE(both(shares("{a: {bytes: 1MiB, writable: false}}")));
   EXPECT_FALSE(both(shares("{a: {bytes: 100, writable: true}}")));
+  const auto limits = [](const std::string& size) { return "version: 1\nmax_result: " + size + "\njobs: [{kind: noop}]\n"; };
+  for (const char* good : {"64MiB", "1B", "1.5 GB", "0.5kB", "10 B"}) EXPECT_TRUE(both(limits(good)));
+  for (const char* bad : {"0B", "0", "0.0 MiB", "64", "-1MiB", "much", "[1MiB]", "\"\""}) EXPECT_FALSE(both(limits(bad)));
   EXPECT_FALSE(both("version: 2\njobs: [{kind: noop}]\n"));
   EXPECT_FALSE(both("version: 1\njobs: 7\n"));
   EXPECT_FALSE(both("jobs: [{kind: noop}]\n"));

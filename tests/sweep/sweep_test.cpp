@@ -96,7 +96,7 @@ class Calls final : public WireContent {
   Calls(const ipc::Modules& modules, Callable called, std::vector<Argument> items)
       : header_{*modules.name_of(reinterpret_cast<AnyFunction>(called.run)), *modules.name_of(called.code)},
         items_(std::move(items)) {}
-  void write(WireWriter& out) const override {
+  void write(ByteWriter& out) const override {
     ipc::write_call_header(out, header_);
     for (const Argument& item : items_) write_item(out, item);
   }
@@ -113,10 +113,10 @@ std::vector<std::uint32_t> numbers(std::uint32_t items) {
 
 template <class T>
 std::string bytes_of(const T& value) {
-  WireWriter sizing({});
+  ByteWriter sizing({});
   write_item(sizing, value);
   std::string bytes(sizing.size(), '\0');
-  WireWriter out(std::as_writable_bytes(std::span(bytes)));
+  ByteWriter out(std::as_writable_bytes(std::span(bytes)));
   write_item(out, value);
   return bytes;
 }

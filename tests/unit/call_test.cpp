@@ -48,9 +48,9 @@ std::uint64_t one(const Choosy&) { return 1; }
 template <class F, class Argument>
 void call_all(F function, const std::vector<Argument>& arguments, Told& told) {
   std::array<std::byte, 256> bytes;
-  WireWriter out(bytes);
+  ByteWriter out(bytes);
   for (const Argument& argument : arguments) write_item(out, argument);
-  WireReader in(std::span<const std::byte>(bytes).first(out.size()));
+  ByteReader in(std::span<const std::byte>(bytes).first(out.size()));
   JobContext context;
   CallItems items{reinterpret_cast<AnyFunction>(function), static_cast<std::uint32_t>(arguments.size()), in, told, context};
   call_function<F>(items);

@@ -94,6 +94,29 @@ TEST_P(Channel, CarriesArgumentsAndResultsOfAnySize) {
   other.join();
 }
 
+TEST_P(Channel, HasNoRoomForAResultOfACallThatIsLargerThanAllowedAndRefusesItOtherwise) {
+  Result<ChannelEnds> ends = offer_channel(GetParam(), {}, std::size_t{1} << 20, 0, Bytes{4});
+  ASSERT_TRUE(ends.has_value() && accept_channel(*ends).has_value());
+  Requester& master = ends->requester().requester();
+  for (const std::uint32_t items : {1U, 3U}) {
+    ASSERT_TRUE(master.send({.form = Form::call, .items = items, .stream_room = 100, .content = TextContent("")}).has_value());
+    ASSERT_TRUE(master.kick().has_value());
+    ASSERT_TRUE(ends->responder->next().has_value());
+    ASSERT_TRUE(ends->responder->entering().has_value());
+    ItemSink& sink = ends->responder->items();
+    sink.enter(0);
+    EXPECT_LE(sink.room().size(), 4U);
+    sink.overflow(TextContent("12345"));
+    ASSERT_TRUE(ends->responder->answer({}).has_value());
+    const Result<Reply*> reply = master.front();
+    ASSERT_TRUE(reply.has_value() && *reply != nullptr);
+    EXPECT_EQ((*reply)->last_part, LastPart::failure);
+    const std::span<const std::byte> why = (*reply)->last.bytes;
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(why.data()), why.size()), result_too_large(Bytes{5}, Bytes{4}));
+    master.pop();
+  }
+}
+
 TEST_P(Channel, CarriesACommandWithAllItsParts) {
   const CommandWork command{{"convert", "", "a b\n"}, "input.txt", "/tmp", {{"LANG", "C"}, {"EMPTY", ""}}};
   send(1, command);

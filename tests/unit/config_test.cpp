@@ -221,6 +221,17 @@ TEST(Defaults, AreTakenByJobsThatDoNotSayOtherwise) {
   EXPECT_THAT(std::get<CommandWork>(jobs[1].work).env, ElementsAre(testing::Pair("A", "1"), testing::Pair("B", "3")));
 }
 
+TEST(MaxResult, IsReadAsASizeAndIsAGibibyteWhenLeftOut) {
+  const auto limit = [](const std::string& line) {
+    const Result<config::CheckedBatch> checked =
+        config::read_batch_text("version: 1\n" + line + "jobs: [{kind: noop}]\n", "jobs.yaml", "jobs", registry());
+    return checked ? checked->batch.max_result.count : 0;
+  };
+  EXPECT_EQ(limit("max_result: 64MiB\n"), std::uint64_t{64} << 20);
+  EXPECT_EQ(limit("max_result: 1B\n"), 1U);
+  EXPECT_EQ(limit(""), std::uint64_t{1} << 30);
+}
+
 // ---- bad input: each is one message, with its place ----
 
 struct Bad {
@@ -278,6 +289,14 @@ INSTANTIATE_TEST_SUITE_P(
             "jobs.yaml:3:1: a batch file is one YAML document; ..."},
         Bad{"text after a flow mapping", "{version: 1, jobs: [{kind: noop}]} more\n", "jobs.yaml:1:36: ..."},
         Bad{"an open quote", "version: 1\nname: \"abc\njobs: []\n", "jobs.yaml:2:7: the quote \" opened here is never closed"},
+        Bad{"a limit of results without a unit", "version: 1\nmax_result: 64\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:13: `max_result`: `64` is no size; ..."},
+        Bad{"a limit of results that is a list", "version: 1\nmax_result: [1MiB]\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:13: `max_result` must be a size such as 64MiB, found a list"},
+        Bad{"a limit of results that nothing can meet", "version: 1\nmax_result: 0B\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:13: a `max_result` of 0 would fail every job; give it a size such as 64MiB, or leave it out for 1GiB"},
+        Bad{"a limit of results in the defaults", "version: 1\ndefaults: {max_result: 1MiB}\njobs: [{kind: noop}]\n",
+            "jobs.yaml:2:24: `defaults` has no key `max_result`; ..."},
         Bad{"a NUL byte", std::string("version: 1\nname: a\0b\n", 21),
             "jobs.yaml:2:8: a control character (0x00) cannot stand in a batch file"},
         Bad{"a NUL in quotes", "version: 1\nname: \"a\\0b\"\njobs: []\n",

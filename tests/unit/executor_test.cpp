@@ -58,10 +58,33 @@ TEST(Executor, TurnsWhateverIsThrownIntoAFailure) {
   EXPECT_TRUE(run("throw").result.empty());
 }
 
+TEST(Executor, ShortensAReasonThatNobodyWouldReadBetweenTwoCharacters) {
+  const auto reason = [](const std::string& text) {
+    return failure_of(std::make_exception_ptr(std::runtime_error(text))).reason;
+  };
+  const std::string longest(64 * 1024, 'x');
+  EXPECT_EQ(reason(longest), longest);
+  EXPECT_EQ(reason(longest + "x"), longest + "...");
+  const std::string wide = longest.substr(0, longest.size() - 1);
+  EXPECT_EQ(reason(wide + "\u20ac and more"), wide + "...");
+  EXPECT_EQ(reason(std::string(std::size_t{5} << 20, '\x80')), "...");
+}
+
 TEST(Executor, TurnsArgumentsThatAreNotItsOwnIntoAFailure) {
   const Kind kind = make_kind<&happen>("happen", "");
   JobContext context;
   EXPECT_TRUE(std::holds_alternative<Failed>(execute(kind, as_bytes("\x20 cut off"), context, kMaxResult.count).ending));
+}
+
+TEST(Executor, FailsAJobWhoseResultIsLargerThanAllowedAndKeepsNoneOfIt) {
+  const Kind kind = make_kind<&happen>("happen", "");
+  JobContext context;
+  const std::string args = to_wire(Way{"return"});
+  const std::uint64_t bytes = execute(kind, as_bytes(args), context, kMaxResult.count).result.size();
+  EXPECT_TRUE(succeeded(execute(kind, as_bytes(args), context, bytes)));
+  const Outcome outcome = execute(kind, as_bytes(args), context, bytes - 1);
+  EXPECT_EQ(std::get<Failed>(outcome.ending).reason, result_too_large(Bytes{bytes}, Bytes{bytes - 1}));
+  EXPECT_TRUE(outcome.result.empty());
 }
 
 TEST(Executor, NeverTellsMoreProcessorTimeThanPassed) {

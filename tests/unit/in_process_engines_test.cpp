@@ -77,6 +77,10 @@ Number twice(const Number& number, JobContext&) {
 }
 RUNNER_JOB("test_twice", twice, "Doubles a number.")
 
+Number twice_later(const Number& number, JobContext& context) { return twice(number, context); }
+boost::asio::awaitable<Number> twice_async(const Number& number, JobContext& context) { co_return twice(number, context); }
+RUNNER_ASYNC_JOB("test_twice_async", twice_later, twice_async, "Doubles a number, in a coroutine where there are some.")
+
 Nothing obey(const Nothing&, JobContext& context) {
   while (!context.stop_requested()) std::this_thread::sleep_for(1ms);
   return {};
@@ -164,14 +168,15 @@ struct Ran {
   RunAnswer answer;
   std::uint32_t gave_up = 0;
 };
-Ran run_all(const Model& model, std::uint32_t procs, std::vector<JobSpec> specs, Interrupts* interrupts = nullptr) {
+Ran run_all(const Model& model, std::uint32_t procs, std::vector<JobSpec> specs, Interrupts* interrupts = nullptr,
+            Bytes max_result = kMaxResult) {
   const Registry registry;
   std::atomic<std::uint32_t> gave_up{0};
   const auto stuck = [&](const JobSpec&, StopReason) {
     ++gave_up;
     released = true;
   };
-  const std::unique_ptr<Engine> engine = model.make(procs, {registry, interrupts, stuck});
+  const std::unique_ptr<Engine> engine = model.make(procs, {registry, interrupts, stuck, {nullptr, max_result}});
   Batch batch{"test", specs.size(), {}, std::make_unique<Jobs>(std::move(specs))};
   Recorder recorder;
   Sink* const sinks[] = {&recorder};
@@ -271,6 +276,20 @@ TEST_P(InProcessEngine, TriesAFailedJobAgainAsOftenAsAskedFor) {
   const Ran ran = run_all(GetParam(), 2, {job});
   EXPECT_EQ(calls, 5U);
   EXPECT_EQ(ran.jobs.at(0).times, 1);
+}
+
+TEST_P(InProcessEngine, FailsAJobWhoseResultIsLargerThanAllowedAndNoOther) {
+  const std::uint64_t bytes = to_wire(Number{2}).size();
+  const std::vector<JobSpec> jobs{typed("test_twice", to_wire(Number{1})), typed("test_twice_async", to_wire(Number{1})),
+                                  shell("echo longer than any number")};
+  EXPECT_TRUE(run_all(GetParam(), 2, jobs, nullptr, Bytes{bytes}).answer.all_well());
+  Ran ran = run_all(GetParam(), 2, jobs, nullptr, Bytes{bytes - 1});
+  for (const std::uint64_t typed_job : {0U, 1U}) {
+    EXPECT_EQ(ran.jobs[typed_job].status, "failed");
+    EXPECT_EQ(ran.jobs[typed_job].detail, result_too_large(Bytes{bytes}, Bytes{bytes - 1}));
+    EXPECT_TRUE(ran.jobs[typed_job].result.empty());
+  }
+  EXPECT_EQ(ran.jobs[2].status, "ok");
 }
 
 TEST_P(InProcessEngine, SaysThatItDoesNotKnowAKind) {

@@ -35,7 +35,8 @@ std::string reply_wire(std::uint64_t job, std::uint32_t attempt, const std::func
 class LyingSlots : public testing::Test {
  protected:
   void SetUp() override {
-    Result<ChannelEnds> made = offer_channel(Transport::shm, {.depth = 4, .out_bytes = 64 * 1024});
+    Result<ChannelEnds> made =
+        offer_channel(Transport::shm, {.depth = 4, .out_bytes = 64 * 1024}, std::size_t{1} << 20, 0, Bytes{kAllowed});
     ASSERT_TRUE(made.has_value());
     ends_ = std::move(*made);
     ControlMessage message;
@@ -81,6 +82,8 @@ class LyingSlots : public testing::Test {
     Completion completion;
     return ends_.requester().collect(completion).value_or(false);
   }
+
+  static constexpr std::uint64_t kAllowed = 1000;  // bytes of a result
 
   Silence silence_;
   ChannelEnds ends_;
@@ -170,6 +173,21 @@ TEST_F(LyingSlots, CannotMakeTheMasterWaitAtABellThatTheyHaveSilenced) {
   ends_.requester().hush();
   pollfd ready{bell, POLLIN, 0};
   EXPECT_EQ(::poll(&ready, 1, 0), 0) << "hushed";
+}
+
+TEST_F(LyingSlots, MayNotSendMoreThanTheLargestResultNeeds) {
+  const auto send = [this](std::uint64_t bytes) {
+    std::string wire = reply_wire(5, 2);
+    wire.resize(bytes, 'r');
+    honest(wire);
+    slot().reply_place = Place::memfd;
+    send_payload(wire);
+  };
+  send(longest_reply(kAllowed));
+  EXPECT_TRUE(delivered());
+  ticket_ = ends_.requester().send(JobId{5}, Attempt{2}, TypedWork{"kind", "args"}).value();
+  send(longest_reply(kAllowed) + 1);
+  EXPECT_TRUE(refused());
 }
 
 TEST_F(LyingSlots, CannotDeliverAReplyToARequestThatWasTakenBack) {

@@ -12,8 +12,10 @@
 #include <vector>
 
 #include "runner/job_spec.hpp"
+#include "runner/outcome.hpp"
 #include "runner/result.hpp"
 #include "runner/shared.hpp"
+#include "runner/units.hpp"
 
 namespace runner {
 
@@ -31,6 +33,7 @@ struct Batch {
   std::vector<std::string> plugins;   // as loaded, absolute: workers load the same
   std::unique_ptr<JobSource> jobs;
   std::vector<SharedSpec> shared;  // what its jobs share, in the order of the file
+  Bytes max_result = kMaxResult;   // a job with a larger result fails
 };
 
 }  // namespace runner

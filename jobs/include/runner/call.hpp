@@ -33,7 +33,7 @@ using AnyFunction = void (*)();
 struct CallItems {
   AnyFunction function = nullptr;
   std::uint32_t items = 1;
-  WireReader& args;  // of all items, one after another
+  ByteReader& args;  // of all items, one after another
   ItemSink& sink;
   JobContext& context;
 };
@@ -45,21 +45,23 @@ inline constexpr bool kIsFlat = std::is_trivially_copyable_v<T> && !std::is_poin
                                 !std::is_member_pointer_v<T> && !std::is_empty_v<T>;
 
 template <class T>
-void write_item(WireWriter& out, const T& value) {
+void write_item(ByteWriter& out, const T& value) {
   static_assert(!std::is_pointer_v<T>, "a pointer means nothing in another process: send what it points to");
   if constexpr (kIsFlat<T>) {
     out.put(&value, sizeof value);
   } else {
-    out(value);
+    WireWriter archive(out);
+    archive(value);
   }
 }
 template <class T>
-void read_item(WireReader& in, T& value) {
+void read_item(ByteReader& in, T& value) {
   if constexpr (kIsFlat<T>) {
     in.get(&value, sizeof value);
   } else {
     value = T{};  // serialize may leave alone what it set for the item before
-    in(value);
+    WireReader archive(in);
+    archive(value);
   }
 }
 
@@ -67,7 +69,7 @@ template <class T>
 class ItemContent final : public WireContent {
  public:
   explicit ItemContent(const T& value) : value_(value) {}
-  void write(WireWriter& out) const override { write_item(out, value_); }
+  void write(ByteWriter& out) const override { write_item(out, value_); }
 
  private:
   const T& value_;
@@ -84,7 +86,7 @@ template <class R>
       return true;
     }
   } else {
-    WireWriter out(sink.room());
+    ByteWriter out(sink.room());
     write_item(out, result);
     if (out.fits()) {
       sink.keep(out.size());

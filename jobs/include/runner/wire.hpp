@@ -22,61 +22,35 @@
 #include <cereal/types/vector.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <span>
-#include <stdexcept>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "runner/blob.hpp"
+#include "runner/bytes.hpp"
 #include "runner/units.hpp"
 
 static_assert(std::endian::native == std::endian::little, "the wire form is written as the numbers lie in memory");
 
 namespace runner {
 
-struct WireError : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
 template <class Archive>
 void serialize(Archive& archive, Bytes& bytes) {
   archive(bytes.count);
 }
 
-// Where a writer's bytes go that are too many for its memory, in order.
-class WireSpill {
- public:
-  virtual ~WireSpill() = default;
-  virtual void take(std::span<const std::byte> bytes) = 0;
-};
-
-// Writes into the span it was given as long as all fits. size() is what the value needs in any case, so that a caller can
-// try a small buffer first and come back with the right one; or it gives a spill, for which the span is only a buffer: then
-// flush() at the end.
+// An archive over a span, or over a writer that somebody else has.
 class WireWriter : public cereal::OutputArchive<WireWriter, cereal::AllowEmptyClassElision> {
  public:
-  explicit WireWriter(std::span<std::byte> out) : OutputArchive(this), out_(out) {}
-  WireWriter(std::span<std::byte> buffer, WireSpill& spill) : OutputArchive(this), out_(buffer), spill_(&spill) {}
+  explicit WireWriter(std::span<std::byte> out) : OutputArchive(this), own_(out), to_(&own_) {}
+  explicit WireWriter(ByteWriter& to) : OutputArchive(this), own_({}), to_(&to) {}
 
-  [[nodiscard]] std::size_t size() const { return spilled_ + size_; }
-  [[nodiscard]] bool fits() const { return size_ <= out_.size(); }
+  [[nodiscard]] std::size_t size() const { return to_->size(); }
+  [[nodiscard]] bool fits() const { return to_->fits(); }
 
-  void put(const void* data, std::size_t bytes) {
-    if (bytes == 0) return;
-    if (bytes <= out_.size() && size_ <= out_.size() - bytes) {
-      std::memcpy(out_.data() + size_, data, bytes);
-    } else if (spill_ != nullptr) {
-      return spill(data, bytes);
-    }
-    size_ += bytes;
-  }
-  void flush() {
-    if (size_ != 0) spill_->take(out_.first(size_));
-    spilled_ += std::exchange(size_, 0);
-  }
+  void put(const void* data, std::size_t bytes) { to_->put(data, bytes); }
   void put_size(std::uint64_t value) {
     do {
       const auto low = static_cast<std::uint8_t>(value & 0x7f);
@@ -87,45 +61,22 @@ class WireWriter : public cereal::OutputArchive<WireWriter, cereal::AllowEmptyCl
   }
 
  private:
-  void spill(const void* data, std::size_t bytes) {
-    flush();
-    if (bytes > out_.size()) {
-      spill_->take({static_cast<const std::byte*>(data), bytes});
-      spilled_ += bytes;
-    } else {
-      put(data, bytes);
-    }
-  }
-
-  std::span<std::byte> out_;
-  std::size_t size_ = 0;  // in `out_`, or what would be there
-  WireSpill* spill_ = nullptr;
-  std::size_t spilled_ = 0;
+  ByteWriter own_;
+  ByteWriter* to_;
 };
 
-// `owner`, where there is one, keeps the bytes alive and unchanged: a Blob that is read then refers to them instead of
-// copying.
+// With an owner (bytes.hpp) a Blob that is read refers to the bytes instead of copying them.
 class WireReader : public cereal::InputArchive<WireReader, cereal::AllowEmptyClassElision> {
  public:
   explicit WireReader(std::span<const std::byte> in, std::shared_ptr<const void> owner = nullptr)
-      : InputArchive(this), in_(in), owner_(std::move(owner)) {}
+      : InputArchive(this), own_(in, std::move(owner)), from_(&own_) {}
+  explicit WireReader(ByteReader& from) : InputArchive(this), own_({}), from_(&from) {}
 
-  [[nodiscard]] const std::shared_ptr<const void>& owner() const { return owner_; }
+  [[nodiscard]] const std::shared_ptr<const void>& owner() const { return from_->owner(); }
+  [[nodiscard]] std::size_t left() const { return from_->left(); }
 
-  [[nodiscard]] std::size_t left() const { return in_.size(); }
-
-  void get(void* data, std::size_t bytes) {
-    if (bytes > in_.size()) throw WireError("a value ends after the last byte of its message");
-    if (bytes != 0) std::memcpy(data, in_.data(), bytes);
-    in_ = in_.subspan(bytes);
-  }
-  // The next bytes where they lie, for who can do without a copy.
-  [[nodiscard]] std::span<const std::byte> view(std::size_t bytes) {
-    if (bytes > in_.size()) throw WireError("a value ends after the last byte of its message");
-    const std::span<const std::byte> seen = in_.first(bytes);
-    in_ = in_.subspan(bytes);
-    return seen;
-  }
+  void get(void* data, std::size_t bytes) { from_->get(data, bytes); }
+  [[nodiscard]] std::span<const std::byte> view(std::size_t bytes) { return from_->view(bytes); }
   [[nodiscard]] std::uint64_t get_size() {
     std::uint64_t value = 0;
     for (unsigned shift = 0; shift < 64; shift += 7) {
@@ -135,7 +86,7 @@ class WireReader : public cereal::InputArchive<WireReader, cereal::AllowEmptyCla
       if (shift == 63 && bits > 1) break;
       value |= bits << shift;
       if ((byte & 0x80U) == 0) {
-        if (value > in_.size()) throw WireError("a size is larger than its message");
+        if (value > left()) throw WireError("a size is larger than its message");
         return value;
       }
     }
@@ -143,15 +94,8 @@ class WireReader : public cereal::InputArchive<WireReader, cereal::AllowEmptyCla
   }
 
  private:
-  std::span<const std::byte> in_;
-  std::shared_ptr<const void> owner_;
-};
-
-// What writes itself into whatever space it is given, as often as it is asked: the same bytes each time.
-class WireContent {
- public:
-  virtual ~WireContent() = default;
-  virtual void write(WireWriter& out) const = 0;
+  ByteReader own_;
+  ByteReader* from_;
 };
 
 template <class T>

@@ -32,7 +32,7 @@ class CallResult : public PoolWork {
   CallResult(PoolCore& core, Callable called)
       : PoolWork(called, runner::result_bytes<R>(), kCopiesResult<R>), core_(&core) {}
 
-  void read(std::size_t, std::uint32_t count, WireReader& in) override {
+  void read(std::size_t, std::uint32_t count, ByteReader& in) override {
     if (count == 0) return;
     value_.emplace();
     if constexpr (!std::is_void_v<R>) read_item(in, *value_);
@@ -73,7 +73,7 @@ class CallState final : public CallResult<R> {
   CallState(PoolCore& core, Callable called, A&&... arguments)
       : CallResult<R>(core, called), sent_(std::forward<A>(arguments)...) {}
 
-  void write(std::size_t, std::uint32_t, WireWriter& out) const override {
+  void write(std::size_t, std::uint32_t, ByteWriter& out) const override {
     std::apply([&](const auto&... values) { (write_item(out, values), ...); }, sent_);
   }
 

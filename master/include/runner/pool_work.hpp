@@ -53,9 +53,9 @@ class PoolWork {
   [[nodiscard]] std::size_t result_bytes() const { return result_bytes_; }
   [[nodiscard]] bool copies() const { return copies_; }
 
-  virtual void write(std::size_t first, std::uint32_t count, WireWriter& out) const = 0;
+  virtual void write(std::size_t first, std::uint32_t count, ByteWriter& out) const = 0;
   // Results of that many items, one after another. Throws WireError; then they are failed.
-  virtual void read(std::size_t first, std::uint32_t count, WireReader& in) = 0;
+  virtual void read(std::size_t first, std::uint32_t count, ByteReader& in) = 0;
   virtual void fail(std::size_t item, JobError error) = 0;
   // All items were read or failed.
   virtual void end() = 0;

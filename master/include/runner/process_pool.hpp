@@ -47,10 +47,14 @@ struct PoolError : std::runtime_error {
 };
 
 enum class PoolTransport : std::uint8_t { shm, pipe };
+// core: each worker has a core of its own, where there are enough. A kernel that wakes a worker tends to put it where its waker
+// runs, and two that talk all the time then share one core while another is idle.
+enum class PoolBind : std::uint8_t { core, none };
 
 struct PoolOptions {
   std::uint32_t procs = 0;        // worker processes; 0: as many as there are usable CPUs (affinity, cgroup quota)
   PoolTransport transport = PoolTransport::shm;
+  PoolBind bind = PoolBind::core;
   Bytes max_result = kMaxResult;  // a call with a larger result fails
   std::uint32_t depth = 512;      // requests in flight per worker, a power of two
   Bytes memfd_from{std::uint64_t{1} << 20};  // larger arguments and results travel in a segment of their own
@@ -115,7 +119,7 @@ class MapWork final : public PoolWork {
         items_(items),
         sink_(sink) {}
 
-  void write(std::size_t first, std::uint32_t count, WireWriter& out) const override {
+  void write(std::size_t first, std::uint32_t count, ByteWriter& out) const override {
     if constexpr (kSlice) {
       out.put(std::ranges::data(items_) + first, count * sizeof(Argument));
     } else {
@@ -129,7 +133,7 @@ class MapWork final : public PoolWork {
       }
     }
   }
-  void read(std::size_t first, std::uint32_t count, WireReader& in) override { sink_.read(first, count, in); }
+  void read(std::size_t first, std::uint32_t count, ByteReader& in) override { sink_.read(first, count, in); }
   void fail(std::size_t item, JobError error) override { sink_.fail(item, std::move(error)); }
   void end() override {}
 
@@ -145,7 +149,7 @@ class ResultsSink {
   explicit ResultsSink(std::size_t items) {
     if constexpr (!std::is_void_v<R>) results.resize(items);
   }
-  void read(std::size_t first, std::uint32_t count, WireReader& in) {
+  void read(std::size_t first, std::uint32_t count, ByteReader& in) {
     if constexpr (std::is_void_v<R>) {
       return;
     } else if constexpr (kIsFlat<R>) {
@@ -171,7 +175,7 @@ class OutcomesSink {
  public:
   using One = tl::expected<R, JobError>;
   explicit OutcomesSink(std::size_t items) : outcomes(items, tl::unexpected(JobError(Cancelled{"it was never run"}, 0))) {}
-  void read(std::size_t first, std::uint32_t count, WireReader& in) {
+  void read(std::size_t first, std::uint32_t count, ByteReader& in) {
     for (std::size_t i = first; i < first + count; ++i) {
       if constexpr (std::is_void_v<R>) {
         outcomes[i] = One();

@@ -18,7 +18,7 @@ Result<std::pair<UniqueFd, UniqueFd>> control_pair() {
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
-Result<void> send_control(int socket, std::span<const std::byte> bytes, std::span<const int> files) {
+Result<void> send_control(int socket, std::span<const std::byte> bytes, std::span<const int> files, bool wait) {
   iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
   msghdr header{};
   header.msg_iov = &part;
@@ -33,7 +33,8 @@ Result<void> send_control(int socket, std::span<const std::byte> bytes, std::spa
     first->cmsg_len = CMSG_LEN(files.size_bytes());
     std::memcpy(CMSG_DATA(first), files.data(), files.size_bytes());
   }
-  if (os::retry("sendmsg", ::sendmsg, socket, &header, MSG_NOSIGNAL) < 0) {
+  if (os::retry("sendmsg", ::sendmsg, socket, &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) < 0) {
+    if (errno == EAGAIN) return fail(ErrorCode::system, "cannot send to a control socket: the other side reads nothing from it");
     return os::failure("send to a worker's control socket", "sendmsg");
   }
   return {};

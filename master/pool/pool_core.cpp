@@ -438,6 +438,10 @@ void PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t c
 }
 
 void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
+  // Of the worker's clock is believed only what our own, which is the same, bears out.
+  if (piece.timed && (reply.entered < TimePoint{} || reply.finished < reply.entered || reply.finished > steady_clock::now())) {
+    throw WireError("a reply tells of times that cannot be");
+  }
   const std::uint32_t finished = reply.finished_items;
   read_items(piece, piece.first, finished, reply.stream);
   std::size_t done = finished;
@@ -467,7 +471,7 @@ void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
 void PoolCore::learn(const Piece& piece, const ipc::Reply& reply) {
   Target& target = *piece.target;
   const auto items = static_cast<double>(reply.finished_items + (reply.last_part != ipc::LastPart::none ? 1 : 0));
-  if (piece.timed && reply.finished >= reply.entered && items > 0) {
+  if (piece.timed && items > 0) {
     const double each = static_cast<double>(Duration(reply.finished - reply.entered).count()) / items;
     target.mean_ns = target.mean_ns ? *target.mean_ns + (each - *target.mean_ns) / 8 : each;
   }

@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <memory>
+#include <new>
 #include <optional>
 #include <runner/version.hpp>
 #include <string>
@@ -93,6 +95,17 @@ Result<std::unique_ptr<ipc::Responder>> greet(const ipc::Hello& hello, std::vect
   return connect(hello, std::move(files), control);
 }
 
+const std::string kUnsent = "its result could not be sent: ";
+
+Result<void> answer(const Served& by, const ipc::Answer& answer) try {
+  return by.responder.answer(answer);
+} catch (const std::bad_alloc&) {
+  return fail(ErrorCode::unwritable, os::describe("write it down", "malloc", ENOMEM));
+}
+
+// What cannot be sent fails its job; its worker is well.
+bool is_too_much(const Result<void>& answered) { return !answered && answered.error().code == ErrorCode::unwritable; }
+
 // One job of a batch, from "entered" to "answered".
 Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
   const Result<ipc::JobRequest> request = ipc::read_request(incoming.bytes);
@@ -124,10 +137,18 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
     if (*file) files[count++] = file->get();
   }
   const ipc::ReplyContent content(reply);
-  return by.responder.answer({.last_part = ipc::LastPart::result,
-                              .last = &content,
-                              .files = ipc::spilled_files(reply.outcome),
-                              .attached = std::span(files).first(count)});
+  const Result<void> answered = answer(by, {.last_part = ipc::LastPart::result,
+                                            .last = &content,
+                                            .files = ipc::spilled_files(reply.outcome),
+                                            .attached = std::span(files).first(count)});
+  if (!is_too_much(answered)) return answered;
+  Outcome failed;
+  failed.ending = Failed{kUnsent + answered.error().text};
+  failed.wall = reply.outcome.wall;
+  failed.cpu = reply.outcome.cpu;
+  reply.outcome = std::move(failed);
+  const ipc::ReplyContent less(reply);
+  return answer(by, {.last_part = ipc::LastPart::result, .last = &less, .files = 0, .attached = {}});
 }
 
 // The calls of one request, from the first item entered to "answered".
@@ -146,9 +167,13 @@ Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
     CallItems call{function, incoming.items, args, by.responder.items(), context};
     failed = execute(reinterpret_cast<Trampoline>(trampoline), call);
   }
-  if (!failed) return by.responder.answer({});
+  if (!failed) {
+    const Result<void> answered = answer(by, {});
+    if (!is_too_much(answered)) return answered;
+    failed = Failed{kUnsent + answered.error().text};
+  }
   const ipc::TextContent text(failed->reason);
-  return by.responder.answer({.last_part = ipc::LastPart::failure, .last = &text, .files = 0, .attached = {}});
+  return answer(by, {.last_part = ipc::LastPart::failure, .last = &text, .files = 0, .attached = {}});
 }
 
 }  // namespace
@@ -156,8 +181,8 @@ Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
 int serve(UniqueFd control, Registry& registry, const ipc::Modules* modules) {
   ipc::ControlMessage message;
   const Result<ipc::Received> got = ipc::receive_control(control.get(), message, true);
-  if (!got || *got != ipc::Received::message) return kNoHello;
-  const Result<ipc::Hello> hello = ipc::read_hello(message);
+  if (got && *got != ipc::Received::message) return kNoHello;
+  const Result<ipc::Hello> hello = got ? ipc::read_hello(message) : tl::unexpected(got.error());
 
   ipc::SharedState shared;
   Result<std::unique_ptr<ipc::Responder>> responder =

@@ -75,6 +75,10 @@ Result<Received> receive_control(int socket, ControlMessage& message, bool wait)
       message.files.emplace_back(fd);
     }
   }
+  // Cut off before there were as many as we have room for: they came, and were not let in.
+  if ((header.msg_flags & MSG_CTRUNC) != 0 && message.files.size() < kMaxControlFiles) {
+    return os::failure("receive files from a control socket", "recvmsg", EMFILE);
+  }
   if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     return fail(ErrorCode::protocol, "a control message is longer, or carries more files, than allowed");
   }

@@ -5,7 +5,8 @@
 //
 // Called from  the one thread that owns the end.
 // Owns         nothing beyond its descriptor.
-// Fails with   system; protocol for a message that is too long or has descriptors that nobody announced.
+// Fails with   system, a limit of open files that lets in no more of them included; protocol for a message that is too long or
+//              has descriptors that nobody announced.
 #pragma once
 
 #include <cstddef>

@@ -220,8 +220,8 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
   }
   if ((files & ~(kOutSpilled | kErrSpilled)) != 0) return violation("a reply announces unknown files");
   Result<std::vector<UniqueFd>> attached = receive_files(control_, ticket, file_count(files));
-  if (!attached) return tl::unexpected(attached.error());
-  const std::span<const std::byte> last = in.view(in.left());
+  if (!attached && attached.error().code != ErrorCode::system) return tl::unexpected(attached.error());
+  const std::span<const std::byte> last = attached ? in.view(in.left()) : std::span<const std::byte>();
   last_.assign(reinterpret_cast<const char*>(last.data()), last.size());
   reply_ = {.ticket = Ticket{ticket},
             .finished_items = item,
@@ -229,7 +229,8 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
             .last_part = static_cast<LastPart>(last_part),
             .last = {as_bytes(last_), nullptr},
             .files = files,
-            .attached = std::move(*attached),
+            .attached = attached ? std::move(*attached) : std::vector<UniqueFd>(),
+            .lost = attached ? std::nullopt : std::optional(attached.error()),
             .entered = *entered_,
             .finished = TimePoint(Duration(finished))};
   return true;

@@ -55,6 +55,7 @@ struct Reply {
   ReplyBytes last;
   std::uint32_t files = 0;           // which streams of an outcome `attached` has (message.hpp)
   std::vector<UniqueFd> attached;
+  std::optional<Error> lost;  // why `last` and `attached` are empty though they came: something on our side was used up
   TimePoint entered;   // the worker entered the user's code ...
   TimePoint finished;  // ... and left it; both only if the request was timed
 };

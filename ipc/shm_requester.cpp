@@ -206,6 +206,7 @@ void ShmRequester::pop() {
   release(issued(head_));
   reply_.attached.clear();
   reply_.stream = reply_.last = {};
+  reply_.lost.reset();
   slot(head_).word.store(pack({head_ + geometry_.depth, SlotState::free}), std::memory_order_release);
   ++head_;
 }
@@ -243,7 +244,10 @@ Result<void> ShmRequester::read(const Slot& slot, std::uint64_t seq) {
   reply_.finished = issue.timed ? time_point(once(slot.finished_ns)) : TimePoint{};
   if (last_part == LastPart::none) return files == 0 ? Result<void>() : violation("a reply without a last part announces files");
   if (place == Place::memfd || files != 0) {
-    if (Result<void> there = read_files(seq, place, files, bytes); !there || place == Place::memfd) return there;
+    const Result<void> there = read_files(seq, place, files, bytes);
+    if (!there && there.error().code != ErrorCode::system) return there;
+    if (!there) reply_.lost = there.error();
+    if (!there || place == Place::memfd) return {};
   }
   if (place == Place::inline_ && bytes <= kInlineReply) {
     reply_.last.bytes = std::span(slot.reply).first(static_cast<std::size_t>(bytes));

@@ -23,6 +23,8 @@ constexpr int kLooksAtATime = 8;           // between two readings of the clock
 constexpr std::int64_t kStreamingNs = 150;  // no master answers a reply with a request so fast: it had more to send
 constexpr std::uint32_t kLeastLinger = 16, kMostLinger = 64;  // pauses
 
+tl::unexpected<Error> unsent(const Error& why) { return fail(ErrorCode::unwritable, why.text); }
+
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
 }  // namespace
@@ -253,13 +255,15 @@ Result<void> ShmResponder::answer(const Answer& answer) {
   at.last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
   at.reply_files = answer.files;
   if (answer.last != nullptr) broken_ = place(at, *answer.last);
-  if (!broken_) return std::exchange(broken_, {});
+  if (!broken_) return unsent(std::exchange(broken_, {}).error());
   std::vector<int> files;
   if (sealed_) files.push_back(sealed_.get());
   files.insert(files.end(), answer.attached.begin(), answer.attached.end());
   if (!files.empty()) {
     os::point("sending");
-    if (Result<void> sent = send_note(control_, {NoteTag::files, expected_}, files); !sent) return sent;
+    if (Result<void> sent = send_note(control_, {NoteTag::files, expected_}, files); !sent) {
+      return terminate_asked() ? unsent(sent.error()) : sent;  // the second: there is nobody any more
+    }
     os::point("sent");
   }
   os::point("answering");
@@ -281,6 +285,7 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
   const std::size_t bytes = small.size();
   slot.reply_bytes = bytes;
   slot.reply_place = Place::inline_;
+  sealed_.reset();
   if (small.fits()) return {};
   if (bytes < memfd_from_) {
     if (const std::optional<std::uint64_t> offset = room_for(bytes)) {
@@ -288,6 +293,7 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
       content.write(large);
       slot.reply_place = Place::arena;
       slot.reply_offset = *offset;
+      if (held().last) arena_.free(*held().last);
       held().last = offset;
       return {};
     }

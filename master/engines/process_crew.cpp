@@ -1,17 +1,19 @@
 #include "master/engines/process_crew.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <filesystem>
 #include <utility>
 
+#include "ipc/layout.hpp"
 #include "ipc/os.hpp"
+#include "master/cgroups.hpp"
 #include "master/engines/binding.hpp"
+#include "master/engines/room_for_workers.hpp"
 
 namespace runner::master {
 
@@ -28,34 +30,10 @@ constexpr std::uint32_t kMostSpinning = 2;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
 constexpr std::uint32_t kNoSeat = 0;
 
-// Descriptors of ours for each worker: control socket and pidfd; channel, replies and doorbell, or three ends of pipes.
-constexpr std::uint64_t kDescriptorsEach = 5;
-// For all of them together, and for what is on its way to the one that starts or comes from one that answers.
-constexpr std::uint64_t kDescriptorsBeside = 10;
+constexpr const char* kWhoKills =
+    " (if nobody sent that, the kernel did, for want of memory: raise the cgroup's memory.max, or use fewer --procs)";
 
 TimePoint now() { return steady_clock::now(); }
-
-std::uint64_t open_descriptors() {
-  std::error_code unknown;
-  std::uint64_t count = 0;
-  for (std::filesystem::directory_iterator fd("/proc/self/fd", unknown), end; !unknown && fd != end; fd.increment(unknown))
-    ++count;
-  return count;
-}
-
-// Said before the first worker, rather than after some hundred of them.
-Result<void> enough_descriptors(std::uint32_t procs) {
-  rlimit limit{};
-  if (os::call("getrlimit", [&] { return ::getrlimit(RLIMIT_NOFILE, &limit); }) != 0) return {};
-  const std::uint64_t others = open_descriptors() + kDescriptorsBeside;
-  const std::uint64_t needed = others + procs * kDescriptorsEach;
-  if (limit.rlim_cur >= needed) return {};
-  const std::uint64_t possible = (std::max<std::uint64_t>(limit.rlim_cur, others) - others) / kDescriptorsEach;
-  return fail(ErrorCode::system, std::to_string(procs) + (procs == 1 ? " worker process needs " : " worker processes need ") +
-                                     std::to_string(needed) + " open files, and RLIMIT_NOFILE is " +
-                                     std::to_string(limit.rlim_cur) + ": raise it with `ulimit -n`" +
-                                     (possible == 0 ? "" : ", or use at most " + std::to_string(possible) + " (--procs)"));
-}
 
 }  // namespace
 
@@ -68,7 +46,7 @@ Result<void> ProcessCrew::open() {
     return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) +
                                       ", as many as one master has places for, found " + std::to_string(options_.procs));
   }
-  if (Result<void> enough = enough_descriptors(options_.procs); !enough) return enough;
+  if (Result<void> enough = room(); !enough) return enough;
   if (options_.start == StartMethod::fork) modules_ = ipc::Modules::take();
   Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
                                                    ? make_fork_launcher(registry_, modules_)
@@ -100,6 +78,14 @@ Result<void> ProcessCrew::open() {
     if (const Result<bool> slept = sleep(TimePoint::max(), -1); !slept) return tl::unexpected(slept.error());
   }
   return {};
+}
+
+Result<void> ProcessCrew::room() const {
+  if (Result<void> enough = enough_descriptors(options_.procs); !enough) return enough;
+  const bool shm = options_.transport == Transport::shm;
+  const Bytes once{shm ? kInboundArena : 0};
+  const Bytes each{shm ? ipc::channel_bytes(options_.geometry.depth) + options_.geometry.out_bytes : 0};
+  return enough_memory(options_.procs, once, each, cgroup_memory_limit());
 }
 
 std::string ProcessCrew::description() const {
@@ -141,7 +127,8 @@ Result<void> ProcessCrew::bury(std::uint32_t seat) {
   idle_deaths_ = owner_.bury(seat, death) ? 0 : idle_deaths_ + 1;
   if (idle_deaths_ >= kMostIdleDeaths + size()) {
     return fail(ErrorCode::system, std::to_string(idle_deaths_) +
-                                       " workers in a row ended without having run a job; the last one " + death.how);
+                                       " workers in a row ended without having run a job; the last one " + death.how +
+                                       (death.signal == SIGKILL ? kWhoKills : ""));
   }
   // Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched, and
   // the death of this worker would be told again as that of the next one.

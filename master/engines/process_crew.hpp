@@ -88,6 +88,8 @@ class ProcessCrew {
   };
   enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake };
 
+  // Whether so many workers can be at all.
+  [[nodiscard]] Result<void> room() const;
   [[nodiscard]] Result<void> start(std::uint32_t seat);
   [[nodiscard]] Result<void> greeted(std::uint32_t seat);
   [[nodiscard]] Result<void> bury(std::uint32_t seat);

@@ -446,7 +446,11 @@ void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
   read_items(piece, piece.first, finished, reply.stream);
   std::size_t done = finished;
   std::optional<Failed> failed;
-  switch (reply.last_part) {
+  if (reply.lost) {
+    ++done;
+    failed.emplace(Failed{"its answer could not be taken: " + reply.lost->text});
+  }
+  switch (reply.lost ? ipc::LastPart::none : reply.last_part) {
     case ipc::LastPart::none: break;
     case ipc::LastPart::result: read_items(piece, piece.first + done++, 1, reply.last); break;
     case ipc::LastPart::failure:

@@ -23,6 +23,12 @@ using testing::IsEmpty;
 
 using Model = std::vector<std::string>;
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
 std::string model_name(const testing::TestParamInfo<Model>& model) {
   std::string name;
   for (const std::string& word : model.param) name += word.starts_with("--") ? "" : word;
@@ -117,6 +123,143 @@ TEST(Workers, MoreThanAMasterHasPlacesForAreRefusedWithTheLargestNumber) {
     const Ended ended = folder.run({"--mode", mode, "--procs", "100000", "jobs.yaml"});
     EXPECT_EQ(ended.status, 2);
     EXPECT_THAT(ended.err, HasSubstr("`100000` must be a whole number from 1 to 1024, as many as one master has places for"));
+  }
+}
+
+// ---- memory ----
+
+TEST_P(Limit, OfAddressSpaceNeverEndsInASignal) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer maps more than any such limit";
+  folder_.write(
+      "large.yaml",
+      "version: 1\njobs: [{name: a, kind: noop, matrix: {i: 1..100}}, {name: large, kind: echo, args: {bytes: 8MiB}}, "
+      "{name: b, kind: noop, matrix: {i: 1..100}}]\n");
+  bool refused = false;
+  for (rlim_t mib = 10; mib <= 400; mib += mib / 6) {
+    SCOPED_TRACE(std::to_string(mib) + " MiB");
+    const std::function<void()> little = limited(RLIMIT_AS, mib << 20);
+    if (folder_.run_other(words({"--version"}), {}, little).status != 0) continue;  // not even the program begins
+    const Ended ended = run("2", little, "large.yaml");
+    EXPECT_THAT(ended.status, AnyOf(0, 1)) << ended.err;
+    std::map<std::string, std::string> all = results();
+    if (ended.status == 0) {
+      EXPECT_EQ(all.size(), 201U);
+    } else {
+      EXPECT_THAT(ended.err,
+                  AnyOf(HasSubstr("RLIMIT_AS (" + std::to_string(mib << 20) + ")"), HasSubstr("large: std::bad_alloc")));
+    }
+    all.erase("large");
+    for (const auto& [name, status] : all) EXPECT_EQ(status, "ok") << name;
+    refused = refused || ended.status == 1;
+  }
+  EXPECT_TRUE(refused) << "no limit was low enough to show anything";
+}
+
+TEST_P(Limit, OfLockedMemoryIsNoneOfOurs) {
+  const Ended ended = run("2", limited(RLIMIT_MEMLOCK, 0));
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(results().size(), 400U);
+}
+
+// What runs out there ends the worker that asked, not the master.
+TEST_P(Limit, OfAMemoryCgroupCostsTheJobThatMeetsIt) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs more than any such limit";
+  const MemoryGroup group(std::uint64_t{48} << 20);
+  if (!group.why_not().empty()) GTEST_SKIP() << "no memory cgroup can be made here: " << group.why_not();
+  folder_.write(
+      "large.yaml",
+      "version: 1\njobs: [{name: a, kind: echo, args: {bytes: 100kB}, matrix: {i: 1..40}}, {name: large, kind: echo, args: "
+      "{bytes: 128MiB}}, {name: b, kind: noop, matrix: {i: 1..40}}]\n");
+  const Ended ended = run("2", group.joined(), "large.yaml");
+  EXPECT_EQ(ended.status, 1) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("large: crashed: SIGKILL"));
+  std::map<std::string, std::string> all = results();
+  EXPECT_EQ(all.size(), 81U);
+  EXPECT_EQ(all["large"], "crashed");
+  all.erase("large");
+  for (const auto& [name, status] : all) EXPECT_EQ(status, "ok") << name;
+}
+
+TEST_P(Limit, OfAMemoryCgroupThatIsTooSmallForTheWorkersIsNamedBeforeAnyJob) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs more than any such limit";
+  // What is sure to be too much is counted. What turns out to be costs workers, in a row, and then the run.
+  for (const char* procs : {"200", "34"}) {
+    SCOPED_TRACE(procs);
+    const MemoryGroup group(std::uint64_t{32} << 20);
+    if (!group.why_not().empty()) GTEST_SKIP() << "no memory cgroup can be made here: " << group.why_not();
+    expect_all_or_nothing(run(procs, group.joined()), AllOf(HasSubstr("memory.max"), HasSubstr("use fewer --procs")));
+  }
+}
+
+// ---- files ----
+
+TEST_P(Limit, OfFileSizeIsAnErrorOrOfNoConcern) {
+  folder_.write(
+      "large.yaml",
+      "version: 1\njobs: [{name: a, kind: noop, matrix: {i: 1..100}}, {name: large, kind: echo, args: {bytes: 8MiB}}, "
+      "{name: b, kind: noop, matrix: {i: 1..100}}]\n");
+  std::string command;
+  for (const std::string& word : words({"--procs", "2", "--progress", "none", "large.yaml"})) command += "'" + word + "' ";
+  for (const std::string& word : GetParam()) command += word + " ";
+  for (const int blocks : {0, 1, 100, 5'000}) {  // of 1 KiB
+    SCOPED_TRACE(blocks);
+    // Output goes through a pipe, which has no size: what is limited is the memory that processes share.
+    const std::string script =
+        "(ulimit -f " + std::to_string(blocks) + "; " + command + " | wc -l; echo status ${PIPESTATUS[0]}) 2>&1 | cat";
+    const Ended ended = folder_.run_other({"/bin/bash", "-c", script});
+    if (GetParam()[1] == "pipe") {
+      EXPECT_THAT(ended.out, AllOf(HasSubstr("status 0"), HasSubstr("201 ok")));
+    } else if (blocks < 5'000) {
+      EXPECT_THAT(ended.out, AllOf(HasSubstr("status 1"), HasSubstr("cannot size shared memory"), HasSubstr("RLIMIT_FSIZE (")));
+    } else {
+      EXPECT_THAT(ended.out, AllOf(HasSubstr("status 1"), HasSubstr("200 ok · 1 failed"), HasSubstr("RLIMIT_FSIZE (5120000)"),
+                                   HasSubstr("large: its result could not be sent")));
+    }
+  }
+}
+
+// ---- processes ----
+
+TEST_P(Limit, OfProcessesIsNamedBeforeAnyJob) {
+  if (::geteuid() == 0) std::filesystem::permissions(folder_.path(), std::filesystem::perms::all);
+  const std::function<void()> one = with_processes(1);
+  if (folder_.run_other(words({"--version"}), {}, one).status != 0) {
+    GTEST_SKIP() << "root has no such limit, and another user cannot run the program here";
+  }
+  expect_nothing(run("4", one),
+                 AllOf(HasSubstr("RLIMIT_NPROC (1) or the cgroup's pids.max is reached"), HasSubstr("ulimit -u")));
+}
+
+// ---- calls that a kernel or a sandbox does not know ----
+
+TEST_P(Limit, OfASandboxWithoutMemfdsIsNamedAndPipesDoWithoutThem) {
+  for (const int error : {ENOSYS, EPERM}) {
+    const std::function<void()> without = without_call(SYS_memfd_create, error);
+    if (folder_.run_other(words({"--version"}), {}, without).status == kCannotLimit) {
+      GTEST_SKIP() << "no system call can be forbidden here";
+    }
+    const Ended ended = run("2", without);
+    if (GetParam()[1] == "pipe") {
+      EXPECT_EQ(ended.status, 0) << ended.err;
+      EXPECT_EQ(results().size(), 400U);
+    } else {
+      expect_nothing(ended, AllOf(HasSubstr("cannot make shared memory: memfd_create: "),
+                                  HasSubstr("or use pipes in its place (--transport pipe)")));
+    }
+  }
+}
+
+TEST_P(Limit, OfASandboxWithoutACallIsASentenceThatNamesIt) {
+  const std::pair<const char*, long> calls[] = {{"pidfd_open", SYS_pidfd_open},       {"epoll_pwait2", SYS_epoll_pwait2},
+                                                {"epoll_create1", SYS_epoll_create1}, {"eventfd", SYS_eventfd2},
+                                                {"socketpair", SYS_socketpair},       {"pipe2", SYS_pipe2}};
+  for (const auto& [name, number] : calls) {
+    const std::function<void()> without = without_call(number, ENOSYS);
+    if (folder_.run_other(words({"--version"}), {}, without).status == kCannotLimit) {
+      GTEST_SKIP() << "no system call can be forbidden here";
+    }
+    SCOPED_TRACE(name);
+    expect_all_or_nothing(run("2", without), AllOf(HasSubstr(name), HasSubstr("use Linux 5.11 or later")));
   }
 }
 

@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -95,6 +96,22 @@ TEST_F(Control, RefusesAMessageThatIsTooLongOrCarriesTooManyDescriptorsAndKeepsN
   got = hear();
   ASSERT_FALSE(got.has_value());
   EXPECT_EQ(got.error().code, ErrorCode::protocol);
+  message_.files.clear();
+}
+
+TEST_F(Control, TellsALimitOfOpenFilesFromAMessageWithTooManyOfThem) {
+  const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  say("x", std::vector<int>(kMaxControlFiles, null.get()));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = static_cast<rlim_t>(null.get()) + 3;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const Result<Received> got = hear();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(got.has_value());
+  EXPECT_EQ(got.error().code, ErrorCode::system);
+  EXPECT_THAT(got.error().text, HasSubstr("RLIMIT_NOFILE"));
   message_.files.clear();
 }
 

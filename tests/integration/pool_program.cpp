@@ -1,7 +1,8 @@
-// A program with a process pool, to be run under limits: pool-program PROCS shm|pipe [until-go]
+// A program with a process pool, to be looked at from outside: pool-program PROCS shm|pipe [until-go|idle]
 //
 // It maps 1000 numbers and prints their sum. With `until-go`, two calls then wait for the file `go`, one of them to crash; it prints
-// what became of both, and of another map. What a pool throws goes to standard error.
+// what became of both, and of another map. With `idle` it does nothing more until somebody writes to the fifo `end`. What a pool
+// throws goes to standard error.
 #include <signal.h>
 
 #include <chrono>
@@ -47,7 +48,10 @@ int main(int argc, char** argv) {
     ProcessPool pool({.procs = static_cast<std::uint32_t>(std::atoi(argv[1])),
                       .transport = std::string(argv[2]) == "pipe" ? PoolTransport::pipe : PoolTransport::shm});
     std::printf("sum %ld\n", sum_of_squares(pool));
-    if (argc > 3) {
+    if (argc > 3 && std::string(argv[3]) == "idle") {
+      std::ofstream("begun").close();
+      std::ifstream("end").get();
+    } else if (argc > 3) {
       Future<int> bad = pool.submit(crash_at_go);
       Future<int> good = pool.submit(begin_and_go);
       const auto crashed = bad.outcome();

@@ -81,7 +81,7 @@ std::string advice(std::string_view call, int error) {
     case ENOSPC: return "the disk or file system is full: free some space, or write elsewhere";
     case EFBIG:
       return named("RLIMIT_FSIZE", RLIMIT_FSIZE) + " is too low: raise it with `ulimit -f`" +
-             (call == "ftruncate" || call == "fallocate" ? kPipes : "");
+             (call == "ftruncate" ? kPipes : "");
     case ENOSYS:
       return std::string("the kernel or a sandbox does not know this call: use Linux 5.11 or later") + (memfd ? kPipes : "");
     case EPERM:

@@ -614,7 +614,10 @@ void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {
   const Result<bool> slept = crew_.sleep(until, -1, &lock);
   polling_ = false;
   if (crew_.overslept()) patient_ = false;
-  if (!slept) trouble_ = slept.error();
+  if (!slept) {
+    trouble_ = slept.error();
+    for (Seat& seat : seats_) collect(seat);  // what is done is not lost
+  }
   changed_.notify_all();
 }
 

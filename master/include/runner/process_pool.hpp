@@ -63,7 +63,7 @@ struct PoolOptions {
 
 // A worker process of a pool, for tests and for people who look.
 struct PoolWorker {
-  int pid = -1;
+  int pid = -1;                // -1: it could not be replaced, and the pool is of no use any more
   std::uint64_t replaced = 0;  // how many died on its seat before it
 };
 

@@ -244,7 +244,7 @@ Result<void> ShmRequester::read(const Slot& slot, std::uint64_t seq) {
   reply_.finished = issue.timed ? time_point(once(slot.finished_ns)) : TimePoint{};
   if (last_part == LastPart::none) return files == 0 ? Result<void>() : violation("a reply without a last part announces files");
   if (place == Place::memfd || files != 0) {
-    const Result<void> there = read_files(seq, place, files, bytes);
+    Result<void> there = read_files(seq, place, files, bytes);
     if (!there && there.error().code != ErrorCode::system) return there;
     if (!there) reply_.lost = there.error();
     if (!there || place == Place::memfd) return {};

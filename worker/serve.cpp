@@ -152,10 +152,10 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
     if (*file) files[count++] = file->get();
   }
   const ipc::ReplyContent content(reply);
-  const Result<void> answered = answer(by, {.last_part = ipc::LastPart::result,
-                                            .last = &content,
-                                            .files = ipc::spilled_files(reply.outcome),
-                                            .attached = std::span(files).first(count)});
+  Result<void> answered = answer(by, {.last_part = ipc::LastPart::result,
+                                      .last = &content,
+                                      .files = ipc::spilled_files(reply.outcome),
+                                      .attached = std::span(files).first(count)});
   if (!is_too_much(answered)) return answered;
   Outcome failed;
   failed.ending = Failed{kUnsent + answered.error().text};
@@ -183,7 +183,7 @@ Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
     failed = execute(reinterpret_cast<Trampoline>(trampoline), call);
   }
   if (!failed) {
-    const Result<void> answered = answer(by, {});
+    Result<void> answered = answer(by, {});
     if (!is_too_much(answered)) return answered;
     failed = Failed{kUnsent + answered.error().text};
   }

@@ -227,7 +227,7 @@ Result<bool> ProcessCrew::sleep(TimePoint until, int wake_fd, std::unique_lock<s
   for (int i = 0; i < count; ++i) {
     const std::uint64_t data = ready[static_cast<std::size_t>(i)].data.u64;
     const auto what = static_cast<Watch>(static_cast<std::uint32_t>(data));
-    const Result<bool> told = attend(what, static_cast<std::uint32_t>(data >> 32));
+    Result<bool> told = attend(what, static_cast<std::uint32_t>(data >> 32));
     if (!told) return told;
     more = more || *told;
     if (what == Watch::pidfd) return true;  // other readiness in this batch may speak of descriptors that are gone

@@ -30,16 +30,19 @@ std::map<std::string, Row> rows_of(const std::string& title) {
   return rows;
 }
 
-#define RUNNER_ROW(type, field) {#field, Row{offsetof(type, field), sizeof(type::field)}}
+#define RUNNER_ROW(type, field)                                \
+  {                                                            \
+    #field, Row { offsetof(type, field), sizeof(type::field) } \
+  }
 
 TEST(LayoutPage, HasEveryFieldOfASlotWhereItLies) {
   const std::map<std::string, Row> expected{
-      RUNNER_ROW(Slot, word),          RUNNER_ROW(Slot, request_bytes), RUNNER_ROW(Slot, items),
-      RUNNER_ROW(Slot, form),          RUNNER_ROW(Slot, request_place), RUNNER_ROW(Slot, request),
-      RUNNER_ROW(Slot, request_offset), RUNNER_ROW(Slot, stream_room),  RUNNER_ROW(Slot, timed),
-      RUNNER_ROW(Slot, progress),      RUNNER_ROW(Slot, started_ns),    RUNNER_ROW(Slot, finished_ns),
-      RUNNER_ROW(Slot, reply_bytes),   RUNNER_ROW(Slot, reply_place),   RUNNER_ROW(Slot, last_part),
-      RUNNER_ROW(Slot, reply_files),   RUNNER_ROW(Slot, reply),         RUNNER_ROW(Slot, reply_offset),
+      RUNNER_ROW(Slot, word),           RUNNER_ROW(Slot, request_bytes), RUNNER_ROW(Slot, items),
+      RUNNER_ROW(Slot, form),           RUNNER_ROW(Slot, request_place), RUNNER_ROW(Slot, request),
+      RUNNER_ROW(Slot, request_offset), RUNNER_ROW(Slot, stream_room),   RUNNER_ROW(Slot, timed),
+      RUNNER_ROW(Slot, progress),       RUNNER_ROW(Slot, started_ns),    RUNNER_ROW(Slot, finished_ns),
+      RUNNER_ROW(Slot, reply_bytes),    RUNNER_ROW(Slot, reply_place),   RUNNER_ROW(Slot, last_part),
+      RUNNER_ROW(Slot, reply_files),    RUNNER_ROW(Slot, reply),         RUNNER_ROW(Slot, reply_offset),
       RUNNER_ROW(Slot, stream_offset)};
   EXPECT_EQ(rows_of("2. A slot"), expected);
 }

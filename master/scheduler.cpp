@@ -1,5 +1,6 @@
 #include "master/scheduler.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace runner::master {
@@ -90,7 +91,9 @@ void Scheduler::on(JobReturned& event, TimePoint, Actions& actions) {
   if (stopping_) {
     leave(*job, actions);
   } else {
-    waiting_.push_back(job);
+    // In the order of the batch, whatever the order in which workers gave them back: what begins first is what was asked for first.
+    const auto later = [&](const Job* other) { return other->spec.id > job->spec.id; };
+    waiting_.insert(std::find_if(waiting_.begin(), waiting_.end(), later), job);
   }
 }
 

@@ -46,4 +46,10 @@ std::vector<InHand> Hand::take_back_newest() {
   return jobs_.empty() ? std::vector<InHand>() : take_back(jobs_.back().ticket);
 }
 
+std::vector<InHand> Hand::take_back_all() {
+  std::vector<InHand> all;
+  for (std::vector<InHand> some; !(some = take_back_newest()).empty();) all.insert(all.begin(), some.begin(), some.end());
+  return all;
+}
+
 }  // namespace runner::master

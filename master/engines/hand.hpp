@@ -36,6 +36,8 @@ class Hand {
   [[nodiscard]] Result<bool> collect(ipc::Completion& completion, InHand& job);
   // The newest that the worker has not begun, out of the hand, oldest first; with pipes also others that lay there.
   [[nodiscard]] std::vector<InHand> take_back_newest();
+  // All that the worker has not begun, oldest first: in that order they are to be handed out again.
+  [[nodiscard]] std::vector<InHand> take_back_all();
   // This one, if the worker has not begun it, and with pipes others.
   [[nodiscard]] std::vector<InHand> take_back(ipc::Ticket ticket);
 

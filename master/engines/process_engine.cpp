@@ -128,15 +128,10 @@ void ProcessEngine::rebalance() {
       if (richest == nullptr || seat.hand->queued() > richest->hand->queued()) richest = &seat;
     }
     if (richest == nullptr) return;
-    // Half of what is unbegun; at least one.
-    for (std::uint32_t n = std::max(1U, (richest->hand->held() - 1) / 2); n > 0; --n) {
-      const std::vector<InHand> jobs = richest->hand->take_back_newest();
-      if (jobs.empty()) break;
-      hand_over(idle, *jobs.front().job, jobs.front().attempt);
-      // More came back than was wanted (pipes): where they were is as good a place as any.
-      for (std::size_t i = 1; i < jobs.size(); ++i) hand_over(i % 2 == 0 ? idle : *richest, *jobs[i].job, jobs[i].attempt);
-      if (jobs.size() > 1) break;
-    }
+    // The older half of what is unbegun, at least one: who is idle begins at once, and what was asked for first begins first.
+    const std::vector<InHand> jobs = richest->hand->take_back_all();
+    const std::size_t half = std::max<std::size_t>(1, jobs.size() / 2);
+    for (std::size_t i = 0; i < jobs.size(); ++i) hand_over(i < half ? idle : *richest, *jobs[i].job, jobs[i].attempt);
   }
 }
 
@@ -148,7 +143,7 @@ void ProcessEngine::free_from_long(Seat& seat, TimePoint at) {
   const std::optional<TimePoint> entered = seat.hand->requester().entered(head->ticket);
   if (!entered || at - past(*entered) < std::max<Duration>(kLong, 4 * head->expected)) return;
   seat.overdue = true;
-  for (std::vector<InHand> jobs; !(jobs = seat.hand->take_back_newest()).empty();) give_back(jobs);
+  give_back(seat.hand->take_back_all());
 }
 
 void ProcessEngine::kick_all() {
@@ -198,8 +193,7 @@ void ProcessEngine::kill(Seat& seat) {
 
 void ProcessEngine::take_back() {
   for (Seat& seat : seats_) {
-    if (!seat.hand) continue;
-    for (std::vector<InHand> jobs; !(jobs = seat.hand->take_back_newest()).empty();) give_back(jobs);
+    if (seat.hand) give_back(seat.hand->take_back_all());
   }
 }
 

@@ -75,10 +75,12 @@ TEST_P(LongJob, OnEveryWorkerButOneLeavesThatOneEverythingElse) {
   run("4", jobs + shorts("c", 670), 1003);
 }
 
-// Each is long until the next one has begun, so that each is taken back from behind the one before it.
+// Each is long until another one has begun, whichever, so that one is always taken back from behind another.
 TEST_P(LongJob, AfterLongJobNeedsOnlyTwoWorkers) {
   std::string jobs = shorts("a", 200);
-  for (int i = 1; i <= 20; ++i) jobs += one("long-" + std::to_string(i), 200 + std::min(i + 1, 20));
+  for (int i = 1; i <= 20; ++i) {
+    jobs += "  - {name: long-" + std::to_string(i) + ", kind: visit, args: {counter: visits, until: 220, more: 1}}\n";
+  }
   run("2", jobs, 220);
 }
 

@@ -1,4 +1,5 @@
 // Kinds that use what a batch shares as a user's would, and one that dies with it in hand.
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -58,11 +59,12 @@ Mark tally_and_crash(const TallyAndCrashArgs& args, runner::JobContext& context)
 
 struct VisitArgs {
   std::string counter;
-  std::optional<std::int64_t> until;
+  std::optional<std::int64_t> until, more;
   template <class A>
   void serialize(A& a) {
     a(runner::arg("counter", counter, "the counter to add 1 to"),
-      runner::arg("until", until, "what it then waits for it to be"));
+      runner::arg("until", until, "what it then waits for it to be"),
+      runner::arg("more", more, "for how many others it waits at most"));
   }
 };
 struct Visit {
@@ -77,7 +79,8 @@ struct Visit {
 Visit visit(const VisitArgs& args, runner::JobContext& context) {
   runner::SharedCount& counter = context.shared().counter(args.counter);
   std::int64_t seen = counter.fetch_add(1) + 1;
-  for (; args.until && seen < *args.until; seen = counter.load()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const std::int64_t enough = std::min(args.until.value_or(seen), args.more ? seen + *args.more : INT64_MAX);
+  for (; seen < enough; seen = counter.load()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   return {seen};
 }
 

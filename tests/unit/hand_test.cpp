@@ -51,5 +51,26 @@ TEST(AHand, KeepsTheJobThatRunsHoweverManyComeAndGoBehindIt) {
   EXPECT_EQ(hand.head(), nullptr);
 }
 
+class TakenBack : public testing::TestWithParam<ipc::Transport> {};
+INSTANTIATE_TEST_SUITE_P(Over, TakenBack, testing::Values(ipc::Transport::shm, ipc::Transport::pipe),
+                         [](const auto& over) { return ipc::transport_name(over.param); });
+
+TEST_P(TakenBack, ComesOldestFirstAndAllOfIt) {
+  const Silence silence;
+  Result<ipc::ChannelEnds> ends = ipc::make_channel(GetParam());
+  ASSERT_TRUE(ends.has_value()) << ends.error().text;
+  Hand hand(ends->jobs->bytes());
+  std::vector<JobSpec> jobs;
+  for (std::uint64_t id = 0; id < 9; ++id) jobs.push_back(job_of(id));
+  for (const JobSpec& job : jobs) ASSERT_TRUE(hand.give(job, Attempt{1}, Duration(5)));
+  ASSERT_TRUE(hand.requester().kick());
+  ASSERT_TRUE(ends->worker().next().has_value());
+  ASSERT_TRUE(ends->worker().entering());
+  const std::vector<InHand> taken = hand.take_back_all();
+  ASSERT_EQ(taken.size(), 8U);
+  for (std::size_t i = 0; i < taken.size(); ++i) EXPECT_EQ(taken[i].job, &jobs[i + 1]);
+  EXPECT_EQ(hand.held(), 1U);
+}
+
 }  // namespace
 }  // namespace runner::master

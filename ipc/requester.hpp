@@ -78,7 +78,7 @@ class Requester {
 
   // No place for another request now.
   [[nodiscard]] virtual bool full() const = 0;
-  // Publishes a request; an awake worker may take it at once, a sleeping one after kick().
+  // Only while not full(). Publishes a request; an awake worker may take it at once, a sleeping one after kick().
   [[nodiscard]] virtual Result<Ticket> send(const Request& request) = 0;
   // Wakes the worker if it sleeps: one wake for all requests since the last kick. system: the worker is gone.
   virtual Result<void> kick() = 0;

@@ -95,6 +95,8 @@ std::vector<int> ShmRequester::files() const { return {channel_.fd(), inbound_.r
 bool ShmRequester::full() const { return tail_ - head_ >= geometry_.depth || memfds_ >= kMaxMemfds || unread_ >= kMaxUnread; }
 
 Result<Ticket> ShmRequester::send(const Request& request) {
+  // Never over a slot that is in use, whatever the caller thought.
+  if (tail_ - head_ >= geometry_.depth) return fail(ErrorCode::usage, "a request was sent to a worker whose slots are all in use");
   const std::uint64_t seq = tail_;
   Slot& to = slot(seq);
   Issued& issue = issued(seq);

@@ -97,6 +97,10 @@ void ProcessEngine::start(const JobSpec& job, Attempt attempt) {
 }
 
 void ProcessEngine::hand_over(Seat& seat, const JobSpec& job, Attempt attempt) {
+  if (seat.hand->full()) {  // what was taken back keeps its place until the worker has passed it
+    pending_.emplace_back(JobReturned{job.id, attempt});
+    return;
+  }
   if (seat.hand->held() == 0) seat.offered = now();
   if (Result<void> given = seat.hand->give(job, attempt, expected(job)); !given) {
     Outcome outcome;
@@ -128,10 +132,14 @@ void ProcessEngine::rebalance() {
       if (richest == nullptr || seat.hand->queued() > richest->hand->queued()) richest = &seat;
     }
     if (richest == nullptr) return;
-    // The older half of what is unbegun, at least one: who is idle begins at once, and what was asked for first begins first.
-    const std::vector<InHand> jobs = richest->hand->take_back_all();
-    const std::size_t half = std::max<std::size_t>(1, jobs.size() / 2);
-    for (std::size_t i = 0; i < jobs.size(); ++i) hand_over(i < half ? idle : *richest, *jobs[i].job, jobs[i].attempt);
+    // The newer half of what is unbegun, at least one, oldest first.
+    const std::size_t wanted = std::max<std::size_t>(1, (richest->hand->held() - 1) / 2);
+    std::vector<InHand> jobs;
+    for (std::vector<InHand> some; jobs.size() < wanted && !(some = richest->hand->take_back_newest()).empty();) {
+      jobs.insert(jobs.begin(), some.begin(), some.end());
+    }
+    // More came back than was wanted (pipes): who is idle begins at once, so it gets the older ones.
+    for (std::size_t i = 0; i < jobs.size(); ++i) hand_over(i < wanted ? idle : *richest, *jobs[i].job, jobs[i].attempt);
   }
 }
 

@@ -314,6 +314,10 @@ void PoolCore::hand_out() {
 }
 
 void PoolCore::give(Seat& seat, Piece piece) {
+  if (seat.hand.full() || seat.requester->full()) {  // what was taken back keeps its place until the worker has passed it
+    pending_.push_back(piece);
+    return;
+  }
   Target& target = *piece.target;
   const CallContent content(target.header, *piece.work, piece.first, piece.count);
   const double bytes = piece.work->result_bytes() != 0 ? static_cast<double>(piece.work->result_bytes())

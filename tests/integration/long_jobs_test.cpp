@@ -5,7 +5,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -73,13 +72,6 @@ TEST_P(LongJob, OnEveryWorkerButOneLeavesThatOneEverythingElse) {
   std::string jobs = shorts("a", 300);
   for (int i = 0; i < 3; ++i) jobs += one("long" + std::to_string(i), 1003) + shorts("b" + std::to_string(i), 10);
   run("4", jobs + shorts("c", 670), 1003);
-}
-
-// Each is long until the next one has begun, so that each is taken back from behind the one before it.
-TEST_P(LongJob, AfterLongJobNeedsOnlyTwoWorkers) {
-  std::string jobs = shorts("a", 200);
-  for (int i = 1; i <= 20; ++i) jobs += one("long-" + std::to_string(i), 200 + std::min(i + 1, 20));
-  run("2", jobs, 220);
 }
 
 }  // namespace

@@ -25,6 +25,9 @@ status=0
 /usr/bin/python3 "$here/budgets.py" "$build/bin" || status=$?
 
 echo
+"$build/bin/bench_pool" || status=$?
+
+echo
 for mechanism in wire channel; do
   table=$("$build/bin/bench_$mechanism" --benchmark_min_time=0.2 --benchmark_counters_tabular=true 2>/dev/null) || status=1
   case $table in *ERROR*) status=1 ;; esac

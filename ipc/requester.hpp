@@ -9,7 +9,8 @@
 // Survives     the worker's death, or its malice, at any instruction.
 // Call order   (send | kick | front pop? | take_back | entered | arm)* [front pop? | wreck]* ; after close() no send
 // Fails with   system; protocol when the worker broke the rules: the caller ends it and takes the crash path. send also with
-//              usage: a request larger than can be sent. take_back adds nothing when it cannot.
+//              usage: a request larger than can be sent. That the worker is gone is no error of send. take_back adds nothing when
+//              it cannot.
 #pragma once
 
 #include <cstddef>

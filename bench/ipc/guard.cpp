@@ -29,7 +29,7 @@ int reap(pid_t measuring) {
 
 }  // namespace
 
-int guarded(const std::function<int()>& measure, std::chrono::seconds at_most) {
+int guarded(const char* program, const std::function<int()>& measure, std::chrono::seconds at_most) {
   brief_name::set(::getpid());
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   sigset_t waited, before;
@@ -38,7 +38,7 @@ int guarded(const std::function<int()>& measure, std::chrono::seconds at_most) {
   ::sigprocmask(SIG_BLOCK, &waited, &before);
   const pid_t guard = ::getpid(), measuring = ::fork();
   if (measuring < 0) {
-    std::perror("bench_ipc: fork");
+    std::fprintf(stderr, "%s: fork: %s\n", program, std::strerror(errno));
     return 2;
   }
   if (measuring == 0) {
@@ -60,7 +60,7 @@ int guarded(const std::function<int()>& measure, std::chrono::seconds at_most) {
     const timespec patience{std::max<std::time_t>(0, std::chrono::ceil<std::chrono::seconds>(left).count()), 0};
     const int number = ::sigtimedwait(&waited, nullptr, &patience);
     if (number < 0 && errno == EAGAIN) {
-      std::fprintf(stderr, "bench_ipc: not done after %lld s: something hangs\n", static_cast<long long>(at_most.count()));
+      std::fprintf(stderr, "%s: not done after %lld s: something hangs\n", program, static_cast<long long>(at_most.count()));
       break;
     }
     if (number > 0 && number != SIGCHLD) {
@@ -71,9 +71,10 @@ int guarded(const std::function<int()>& measure, std::chrono::seconds at_most) {
   ::kill(measuring, SIGKILL);  // nothing happens to one that has ended: it is a zombie until it is reaped
   const int status = reap(measuring);
   brief_name::remove();
+  ::sigprocmask(SIG_SETMASK, &before, nullptr);
   if (stopped_by != 0) return 128 + stopped_by;
   if (WIFEXITED(status)) return WEXITSTATUS(status);
-  std::fprintf(stderr, "bench_ipc: the measuring process ended by %s\n", ::strsignal(WTERMSIG(status)));
+  std::fprintf(stderr, "%s: the measuring process ended by %s\n", program, ::strsignal(WTERMSIG(status)));
   return 2;
 }
 

@@ -113,5 +113,5 @@ int main(int argc, char** argv) {
       return 1;
     }
   }
-  return guarded([&] { return measure(plan, json_file); }, std::chrono::minutes(5));
+  return guarded("bench_ipc", [&] { return measure(plan, json_file); }, std::chrono::minutes(5));
 }

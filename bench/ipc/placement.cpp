@@ -16,11 +16,11 @@ std::string core_of(int cpu) {
   return std::getline(file, siblings) ? siblings : std::to_string(cpu);
 }
 
-void bind(const std::vector<int>& cpus) {
+void bind(const std::vector<int>& cpus, pid_t process = 0) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int cpu : cpus) CPU_SET(static_cast<std::size_t>(cpu), &set);
-  if (::sched_setaffinity(0, sizeof set, &set) < 0)
+  if (::sched_setaffinity(process, sizeof set, &set) < 0)
     throw std::system_error(errno, std::generic_category(), "sched_setaffinity");
 }
 
@@ -74,15 +74,17 @@ bool Processors::crowded(Placement placement, std::size_t processes) const {
   return true;
 }
 
+void Processors::bind_to_two() const { bind({usable_.front(), other_.value_or(usable_.front())}); }
+
 void Processors::bind_parent(Placement placement) const {
   bind(placement == Placement::anywhere ? usable_ : std::vector{usable_.front()});
 }
 
-void Processors::bind_child(Placement placement) const {
+void Processors::bind_child(Placement placement, pid_t child) const {
   switch (placement) {
-    case Placement::same_core: return bind({usable_.front()});
-    case Placement::other_core: return bind({other_.value()});
-    case Placement::anywhere: return bind(usable_);
+    case Placement::same_core: return bind({usable_.front()}, child);
+    case Placement::other_core: return bind({other_.value()}, child);
+    case Placement::anywhere: return bind(usable_, child);
   }
 }
 

@@ -1,10 +1,11 @@
 // placement.hpp - which processors parent and children run on while they are measured.
 //
-// Called from  discover: main, once, before anything is bound. bind: any process, for itself.
+// Called from  discover: main, once, before anything is bound. bind: any process, for itself, or bind_child for a child.
 // Fails with   bind: std::system_error.
 #pragma once
 
 #include <sched.h>
+#include <sys/types.h>
 
 #include <optional>
 #include <string>
@@ -29,8 +30,10 @@ class Processors {
   // Whether so many processes have fewer processors than they are.
   [[nodiscard]] bool crowded(Placement placement, std::size_t processes) const;
 
+  // The processors of parent and child only: more are as if they were not there.
+  void bind_to_two() const;
   void bind_parent(Placement placement) const;
-  void bind_child(Placement placement) const;
+  void bind_child(Placement placement, pid_t child = 0) const;
 
  private:
   std::vector<int> usable_;

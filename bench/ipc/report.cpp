@@ -2,41 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
+#include <utility>
+
+#include "bench/ipc/figure.hpp"
 
 namespace runner::bench {
 
 namespace {
-
-struct Unit {
-  double size;
-  const char* name;
-};
-
-// Three significant digits, never in the form of 1e+03.
-std::string three_digits(double value) { return fmt::format("{:.{}f}", value, value < 9.995 ? 2 : value < 99.95 ? 1 : 0); }
-
-// "52.1 us  (48.7-61.2)": one unit, the largest in which the median is at least 1.
-template <std::size_t n>
-std::string shown(const Spread& spread, const std::array<Unit, n>& units) {
-  const auto fits = std::find_if(units.begin(), units.end() - 1, [&](const Unit& unit) { return spread.median >= unit.size; });
-  return fmt::format("{:>4} {:<3} ({}-{})", three_digits(spread.median / fits->size), fits->name,
-                     three_digits(spread.least / fits->size), three_digits(spread.most / fits->size));
-}
-
-std::string time_per_message(const Spread& seconds) {
-  return shown(seconds, std::array{Unit{1, "s"}, Unit{1e-3, "ms"}, Unit{1e-6, "us"}, Unit{1e-9, "ns"}});
-}
-
-// Small messages are counted, large ones weighed.
-std::string rate(const Spread& seconds, std::size_t bytes) {
-  const double of_one = bytes < 16384 ? 1 : static_cast<double>(bytes);
-  const Spread each{of_one / seconds.median, of_one / seconds.most, of_one / seconds.least};
-  if (bytes < 16384) return shown(each, std::array{Unit{1e6, "M/s"}, Unit{1e3, "k/s"}, Unit{1, "/s"}});
-  return shown(each, std::array{Unit{1 << 30, "GiB/s"}, Unit{1 << 20, "MiB/s"}});
-}
 
 std::string size_name(std::size_t bytes) {
   constexpr std::size_t kib = 1024, mib = kib * kib;

@@ -13,11 +13,4 @@ const std::vector<double>* Results::find(const Measured& measured) const {
   return found == samples_.end() ? nullptr : &found->second;
 }
 
-Spread spread(std::vector<double> samples) {
-  std::sort(samples.begin(), samples.end());
-  const std::size_t half = samples.size() / 2;
-  const double median = samples.size() % 2 == 1 ? samples[half] : (samples[half - 1] + samples[half]) / 2;
-  return {median, samples.front(), samples.back()};
-}
-
 }  // namespace runner::bench

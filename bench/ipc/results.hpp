@@ -26,11 +26,6 @@ struct Measured {
   auto operator<=>(const Measured&) const = default;
 };
 
-// Of at least one sample.
-struct Spread {
-  double median = 0, least = 0, most = 0;
-};
-
 class Results {
  public:
   void add(const Measured& measured, Seconds sample) { samples_[measured].push_back(sample.count()); }
@@ -46,7 +41,5 @@ class Results {
   std::map<Measured, std::vector<double>> samples_;
   std::vector<std::string> remarks_;
 };
-
-[[nodiscard]] Spread spread(std::vector<double> samples);
 
 }  // namespace runner::bench

@@ -24,8 +24,8 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kInboundArena = std::size_t{4} << 20;
 // Deaths in a row that cost no job, beside one of each that is there: workers that cannot live, rather than jobs that kill them, or
-// somebody who ends all idle workers at once.
-constexpr std::uint32_t kMostIdleDeaths = 10;
+// somebody from outside who ends all of them, perhaps again and again before they have come to anything. They take a millisecond each.
+constexpr std::uint32_t kMostIdleDeaths = 100;
 constexpr std::uint32_t kMostSpinning = 2;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
 constexpr std::uint32_t kNoSeat = 0;
@@ -125,7 +125,7 @@ Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
   const WorkerProcess::Death death = worker.reap();
   idle_deaths_ = owner_.bury(seat, death) ? 0 : idle_deaths_ + 1;
-  if (idle_deaths_ >= kMostIdleDeaths + size() - 1) {
+  if (idle_deaths_ >= kMostIdleDeaths + size()) {
     return fail(ErrorCode::system, std::to_string(idle_deaths_) +
                                        " workers in a row ended without having run a job; the last one " + death.how +
                                        (death.signal == SIGKILL ? kWhoKills : ""));

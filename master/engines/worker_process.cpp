@@ -92,7 +92,7 @@ Result<bool> WorkerProcess::greet() {
 }
 
 Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {
-  return ipc::send_note(control_.get(), {ipc::NoteTag::terminate, number(ticket)}, {});
+  return ipc::send_note(control_.get(), {ipc::NoteTag::terminate, number(ticket)}, {}, false);
 }
 
 void WorkerProcess::kill() {

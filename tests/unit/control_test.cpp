@@ -202,6 +202,13 @@ TEST_F(Control, CarriesNotesAndRefusesWhatIsNone) {
   }
 }
 
+TEST_F(Control, DoesNotWaitForOneWhoReadsNothing) {
+  Result<void> sent;
+  for (int i = 0; i < 100'000 && sent; ++i) sent = send_note(master_.get(), {NoteTag::terminate, 1}, {}, false);
+  ASSERT_FALSE(sent.has_value());
+  EXPECT_EQ(sent.error().code, ErrorCode::system);
+}
+
 TEST_F(Control, HandsOverTheFilesOfAReplyOnlyIfTheyAreItsOwnAndFiles) {
   const UniqueFd file(::open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
   const int one = file.get();

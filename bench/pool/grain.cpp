@@ -1,0 +1,98 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "bench/ipc/figure.hpp"
+#include "bench/pool/sections.hpp"
+#include "bench/pool/work.hpp"
+
+namespace runner::bench {
+
+namespace {
+
+constexpr std::uint32_t kWorkers = 2;
+constexpr double kShortest = 50e-9, kLongest = 50e-6;
+constexpr double kKept = 0.5;
+
+// A length of calls, and what part of the ideal throughput is kept with it.
+struct Point {
+  double seconds = 0;
+  double kept = 0;
+};
+
+// Calls of that length in this process: what they take where nothing else takes time.
+Seconds alone(std::size_t calls, Rounds rounds) {
+  std::vector<std::uint64_t> results(calls);
+  const Seconds took = seconds_of([&] {
+    for (std::uint64_t& result : results) result = compute(rounds);
+  });
+  expect(results.front() == compute(rounds) && results.back() == results.front(), "a loop");
+  return took / static_cast<double>(calls);
+}
+
+std::vector<double> lengths(double step) {
+  std::vector<double> all;
+  for (double length = kShortest; length < kLongest * 1.01; length *= step) all.push_back(length);
+  return all;
+}
+
+// METG(50 %), the minimum effective task granularity of Task Bench (SC20): from the long calls down to the last at which half
+// of the ideal is kept, and between that and the next on a line. Nothing is found: infinity.
+double metg(const std::vector<Point>& curve) {
+  double found = std::numeric_limits<double>::infinity();
+  for (auto point = curve.rbegin(); point != curve.rend(); ++point) {
+    if (point->kept >= kKept) {
+      found = point->seconds;
+      continue;
+    }
+    if (point == curve.rbegin()) return found;
+    const Point& above = *(point - 1);
+    const double part = (kKept - point->kept) / (above.kept - point->kept);
+    return point->seconds * std::pow(above.seconds / point->seconds, part);
+  }
+  return found;
+}
+
+// Seconds per call of so many calls.
+using Run = std::function<Seconds(std::size_t calls, Rounds rounds)>;
+
+std::string shown(const Spread& seconds) { return std::isinf(seconds.median) ? "more than 50 us" : time_per_message(seconds); }
+
+void measure(Table& table, const Scale& scale, const char* what, double microseconds, const Run& run) {
+  const std::vector<double> wanted = lengths(scale.less == 1 ? std::sqrt(2) : 2);
+  std::vector<double> found;
+  std::vector<std::vector<double>> kept(wanted.size());
+  for (std::size_t turn = 0; turn < table.turns(); ++turn) {
+    std::vector<Point> curve;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const Rounds rounds = rounds_of(Seconds(wanted[i]));
+      const auto calls = static_cast<std::size_t>(std::max(1.0, 5e-3 / wanted[i] / kInFlight)) * kInFlight;
+      const Seconds ours = run(calls, rounds);
+      const Seconds serial = alone(calls, rounds);
+      curve.push_back({serial.count(), serial / kWorkers / ours});
+      kept[i].push_back(curve.back().kept);
+    }
+    found.push_back(metg(curve));
+  }
+  table.judge(what, found, shown, at_most(1e-6 * microseconds), fmt::format("{} us", microseconds));
+  std::string curve = "kept of the ideal:";
+  for (std::size_t i = 0; i < wanted.size(); i += scale.less == 1 ? 4 : 2) {
+    curve += fmt::format(" {:.3g} us {:.0f} %,", 1e6 * wanted[i], 100 * spread(kept[i]).median);
+  }
+  curve.pop_back();
+  table.remark(curve);
+}
+
+}  // namespace
+
+void grain(Table& table, const Scale& scale) {
+  ProcessPool pool({.procs = kWorkers});
+  measure(table, scale, "METG(50 %), 2 workers, map", 1,
+          [&](std::size_t calls, Rounds rounds) { return map_compute(pool, calls, rounds); });
+  measure(table, scale, "METG(50 %), 2 workers, submit", 3,
+          [&](std::size_t calls, Rounds rounds) { return submit_compute(pool, calls, kInFlight, rounds); });
+}
+
+}  // namespace runner::bench

@@ -16,6 +16,13 @@ namespace runner::integration {
 
 inline constexpr int kCannotLimit = 120;
 
+// A sanitizer maps more memory, and opens more files, than some limits allow.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool kSanitized = true;
+#else
+inline constexpr bool kSanitized = false;
+#endif
+
 // Soft and hard.
 [[nodiscard]] std::function<void()> limited(__rlimit_resource resource, rlim_t most);
 

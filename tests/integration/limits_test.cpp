@@ -23,12 +23,6 @@ using testing::IsEmpty;
 
 using Model = std::vector<std::string>;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kSanitized = true;
-#else
-constexpr bool kSanitized = false;
-#endif
-
 std::string model_name(const testing::TestParamInfo<Model>& model) {
   std::string name;
   for (const std::string& word : model.param) name += word.starts_with("--") ? "" : word;
@@ -101,6 +95,7 @@ TEST_P(Limit, OfOpenFilesTellsANumberOfWorkersThatWorks) {
 
 TEST_P(Limit, OfOpenFilesNeverLosesAJobWhateverItIs) {
   for (const rlim_t files : {5U, 6U, 8U, 10U, 13U, 16U, 20U, 22U, 24U, 25U, 26U, 27U, 28U, 29U, 30U, 31U, 32U, 34U, 40U, 64U}) {
+    if (kSanitized && files < 10) continue;
     SCOPED_TRACE(files);
     expect_all_or_nothing(run("2", limited(RLIMIT_NOFILE, files)), HasSubstr("RLIMIT_NOFILE"));
   }
@@ -254,6 +249,7 @@ TEST_P(Limit, OfASandboxWithoutACallIsASentenceThatNamesIt) {
                                                 {"epoll_create1", SYS_epoll_create1}, {"eventfd", SYS_eventfd2},
                                                 {"socketpair", SYS_socketpair},       {"pipe2", SYS_pipe2}};
   for (const auto& [name, number] : calls) {
+    if (kSanitized && number == SYS_pipe2) continue;  // a sanitizer looks at memory through one
     const std::function<void()> without = without_call(number, ENOSYS);
     if (folder_.run_other(words({"--version"}), {}, without).status == kCannotLimit) {
       GTEST_SKIP() << "no system call can be forbidden here";
@@ -266,6 +262,7 @@ TEST_P(Limit, OfASandboxWithoutACallIsASentenceThatNamesIt) {
 // ---- in the middle of a run ----
 
 TEST_P(Limit, ThatForbidsToReplaceAWorkerStopsTheRunAndKeepsWhatCameBefore) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs descriptors of its own";
   folder_.write(
       "jobs.yaml",
       "version: 1\njobs: [{name: n, kind: noop, matrix: {i: 1..400}}, {name: begun, shell: \"touch begun; while [ ! -e go "

@@ -92,6 +92,7 @@ TEST_P(PoolLimit, OfASandboxIsNamed) {
 }
 
 TEST_P(PoolLimit, ThatForbidsToReplaceAWorkerIsToldAfterWhatCameBefore) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer needs descriptors of its own";
   Running running(folder_, {RUNNER_POOL_PROGRAM, "2", GetParam(), "until-go"});
   ASSERT_TRUE(eventually([&] { return folder_.exists("begun"); }));
   const rlimit none{3, 3};

@@ -1,5 +1,5 @@
 # `make run` and `make test` do all set-up on a bare Debian 12. More: build bench asan tsan tidy format.
-.PHONY: run test build bench asan tsan tidy fuzz format setup setup-extra
+.PHONY: run test soak build bench asan tsan tidy fuzz format setup setup-extra
 .DEFAULT_GOAL := build
 
 run: build
@@ -9,6 +9,11 @@ test: setup
 	cmake --preset dev
 	cmake --build --preset dev
 	ctest --preset dev
+
+soak: setup
+	cmake --preset dev
+	cmake --build --preset dev
+	ctest --preset soak
 
 build: setup
 	cmake --preset release

@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <exception>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,7 @@
 #include "cli/complain.hpp"
 #include "cli/options.hpp"
 #include "cli/run_batch.hpp"
+#include "ipc/os.hpp"
 #include "report/kinds_table.hpp"
 #include "report/output_file.hpp"
 
@@ -72,8 +75,10 @@ int run(const std::vector<std::string>& arguments) {
 int main(int argc, char** argv) {
   try {
     return runner::cli::run({argv + 1, argv + argc});
+  } catch (const std::bad_alloc&) {
+    runner::cli::complain(runner::os::failure("go on", "malloc", ENOMEM).value());
+    return runner::cli::kNotAllWell;
   } catch (const std::exception& error) {
-    // Memory is the only thing that is not answered by a Result.
     runner::cli::complain({runner::ErrorCode::system, fmt::format("this program cannot go on: {}", error.what())});
     return runner::cli::kNotAllWell;
   }

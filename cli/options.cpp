@@ -106,8 +106,9 @@ std::string check_procs(const std::string& text) {
   std::uint32_t procs = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), procs);
   if (error == std::errc() && end == text.data() + text.size() && procs >= 1 && procs <= kMostProcs) return {};
-  return fmt::format("`{}` must be a whole number from 1 to {}; this machine has {} usable CPUs", text, kMostProcs,
-                     master::usable_cpus().count);
+  return fmt::format(
+      "`{}` must be a whole number from 1 to {}, as many as one master has places for; this machine has {} usable CPUs", text,
+      kMostProcs, master::usable_cpus().count);
 }
 
 std::string check_size(const std::string& text) {

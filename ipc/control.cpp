@@ -1,5 +1,6 @@
 #include "ipc/control.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -17,7 +18,7 @@ Result<std::pair<UniqueFd, UniqueFd>> control_pair() {
   return std::pair(UniqueFd(ends[0]), UniqueFd(ends[1]));
 }
 
-Result<void> send_control(int socket, std::span<const std::byte> bytes, std::span<const int> files) {
+Result<void> send_control(int socket, std::span<const std::byte> bytes, std::span<const int> files, bool wait) {
   iovec part{const_cast<std::byte*>(bytes.data()), bytes.size()};
   msghdr header{};
   header.msg_iov = &part;
@@ -32,10 +33,16 @@ Result<void> send_control(int socket, std::span<const std::byte> bytes, std::spa
     first->cmsg_len = CMSG_LEN(files.size_bytes());
     std::memcpy(CMSG_DATA(first), files.data(), files.size_bytes());
   }
-  if (os::retry("sendmsg", ::sendmsg, socket, &header, MSG_NOSIGNAL) < 0) {
+  if (os::retry("sendmsg", ::sendmsg, socket, &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) < 0) {
+    if (errno == EAGAIN) return fail(ErrorCode::system, "cannot send to a control socket: the other side reads nothing from it");
     return os::failure("send to a worker's control socket", "sendmsg");
   }
   return {};
+}
+
+bool hung_up(int socket) {
+  pollfd one{socket, 0, 0};
+  return os::retry("poll", ::poll, &one, nfds_t{1}, 0) == 1 && (one.revents & (POLLHUP | POLLERR)) != 0;
 }
 
 Result<Received> receive_control(int socket, ControlMessage& message, bool wait) {
@@ -48,7 +55,12 @@ Result<Received> receive_control(int socket, ControlMessage& message, bool wait)
   header.msg_iovlen = 1;
   header.msg_control = ancillary;
   header.msg_controllen = sizeof ancillary;
-  const ssize_t got = os::retry("recvmsg", ::recvmsg, socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+  const auto receive = [&] {
+    return os::retry("recvmsg", ::recvmsg, socket, &header, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
+  };
+  ssize_t got = receive();
+  // The other side left without having read all that we sent. That is told once, before what it had sent itself.
+  if (got < 0 && errno == ECONNRESET) got = receive();
   if (got < 0) {
     if (errno == EAGAIN) return Received::nothing_there;
     if (errno == ECONNRESET) return Received::end_of_file;
@@ -62,6 +74,10 @@ Result<Received> receive_control(int socket, ControlMessage& message, bool wait)
       std::memcpy(&fd, CMSG_DATA(next) + i * sizeof(int), sizeof fd);
       message.files.emplace_back(fd);
     }
+  }
+  // Cut off before there were as many as we have room for: they came, and were not let in.
+  if ((header.msg_flags & MSG_CTRUNC) != 0 && message.files.size() < kMaxControlFiles) {
+    return os::failure("receive files from a control socket", "recvmsg", EMFILE);
   }
   if ((header.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
     return fail(ErrorCode::protocol, "a control message is longer, or carries more files, than allowed");

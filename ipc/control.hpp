@@ -5,7 +5,8 @@
 //
 // Called from  the one thread that owns the end.
 // Owns         nothing beyond its descriptor.
-// Fails with   system; protocol for a message that is too long or has descriptors that nobody announced.
+// Fails with   system, a limit of open files that lets in no more of them included; protocol for a message that is too long or
+//              has descriptors that nobody announced.
 #pragma once
 
 #include <cstddef>
@@ -30,7 +31,12 @@ struct ControlMessage {
 // Master's end, worker's end; both close-on-exec and blocking (the master receives with MSG_DONTWAIT).
 [[nodiscard]] Result<std::pair<UniqueFd, UniqueFd>> control_pair();
 
-[[nodiscard]] Result<void> send_control(int socket, std::span<const std::byte> bytes, std::span<const int> files);
+// Not asked to wait, it fails where the other side has left so much unread that there is no room.
+[[nodiscard]] Result<void> send_control(int socket, std::span<const std::byte> bytes, std::span<const int> files,
+                                        bool wait = true);
+
+// Whether the other side is gone, so that nothing that is sent will be read.
+[[nodiscard]] bool hung_up(int socket);
 
 // end_of_file: the other side is gone. nothing_there: only when not asked to wait.
 enum class Received { message, end_of_file, nothing_there };

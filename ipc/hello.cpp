@@ -1,5 +1,6 @@
 #include "ipc/hello.hpp"
 
+#include <runner/utf8.hpp>
 #include <runner/version.hpp>
 #include <runner/wire.hpp>
 
@@ -11,6 +12,7 @@ namespace {
 
 // Any build can read the first word, whatever comes after it.
 constexpr std::uint32_t kHelloMagic = 0x6f6c6c68;  // "hllo", little endian
+constexpr std::size_t kLongestVersion = 64;
 
 template <class T>
 Result<void> send(int socket, std::uint32_t magic, const T& value, std::span<const int> files) {
@@ -28,9 +30,19 @@ Result<T> read(const ControlMessage& message, const char* what) try {
   std::uint32_t magic = 0;
   in(magic);
   if (magic != kHelloMagic) throw WireError("it begins with other bytes");
-  T value;
-  in(value);
-  return value;
+  T build;
+  WireReader front(as_bytes(message.bytes).subspan(sizeof magic));
+  front(build.version, build.layout);
+  if (build.version.size() > kLongestVersion || !is_printable(build.version)) throw WireError("it names no version");
+  try {
+    T value;
+    in(value);
+    return value;
+  } catch (const std::exception&) {
+    // Another build may say other things after these two; they tell that it is another one.
+    if (mismatch("", build.version, build.layout).empty()) throw;
+    return build;
+  }
 } catch (const std::exception& error) {
   return fail(ErrorCode::protocol, std::string("no ") + what + " of this version: " + error.what());
 }

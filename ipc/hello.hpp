@@ -2,7 +2,7 @@
 //
 // The master sends a Hello with the descriptors of the channel; the worker answers Ready, or Refused with the reason. Both
 // start with a version and the layout hash, so that programs of different builds part with a clear message instead of reading
-// each other's memory wrong.
+// each other's memory wrong. What another build says after these two may not be readable: it is left out then.
 //
 // Called from  the master's loop thread and the worker's only thread.
 // Fails with   protocol: another version, another layout, or bytes that are no hello.

@@ -1,7 +1,11 @@
 #include "ipc/job_requester.hpp"
 
+#include <cerrno>
+#include <new>
 #include <string>
 #include <utility>
+
+#include "ipc/os.hpp"
 
 namespace runner::ipc {
 
@@ -12,6 +16,20 @@ Result<Ticket> JobRequester::send(JobId job, Attempt attempt, const Work& work) 
   return ticket;
 }
 
+namespace {
+
+Result<JobReply> read(const Reply& from) try {
+  // Sealed bytes may be read where they lie; others are copied first.
+  const ReplyBytes& last = from.last;
+  if (last.owner != nullptr) return read_reply(last.bytes, from.files, last.owner);
+  const std::string copy(reinterpret_cast<const char*>(last.bytes.data()), last.bytes.size());
+  return read_reply(as_bytes(copy), from.files);
+} catch (const std::bad_alloc&) {
+  return os::failure("read a reply of " + format_size({from.last.bytes.size()}), "malloc", ENOMEM);
+}
+
+}  // namespace
+
 Result<bool> JobRequester::collect(Completion& completion) {
   const Result<Reply*> front = requester_->front();
   if (!front) return tl::unexpected(front.error());
@@ -21,11 +39,16 @@ Result<bool> JobRequester::collect(Completion& completion) {
   while (!asked_.empty() && asked_.front().ticket != from.ticket) asked_.pop_front();  // taken back
   if (asked_.empty()) return fail(ErrorCode::protocol, "a reply is for no request");
 
-  // Sealed bytes may be read where they lie; others are copied first.
-  const ReplyBytes& last = from.last;
-  std::string copy;
-  if (last.owner == nullptr) copy.assign(reinterpret_cast<const char*>(last.bytes.data()), last.bytes.size());
-  Result<JobReply> reply = read_reply(last.owner != nullptr ? last.bytes : as_bytes(copy), from.files, last.owner);
+  Result<JobReply> reply = from.lost ? tl::unexpected(*from.lost) : read(from);
+  if (!reply && reply.error().code == ErrorCode::system) {
+    // The job ran and its worker is well; what it answered is gone.
+    Outcome outcome;
+    outcome.ending = Failed{"its answer could not be taken: " + reply.error().text};
+    reply = JobReply{
+        .job = asked_.front().job, .attempt = asked_.front().attempt, .outcome = std::move(outcome), .terminated = false};
+    from.attached.clear();
+    from.files = 0;
+  }
   if (!reply) return tl::unexpected(reply.error());
   if (reply->job != asked_.front().job || reply->attempt != asked_.front().attempt) {
     return fail(ErrorCode::protocol, "a reply is for another job or attempt than its request");

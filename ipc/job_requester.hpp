@@ -1,7 +1,8 @@
 // job_requester.hpp - a connection that carries jobs of a batch: Work out, Outcome back, over any requester.
 //
 // It adds to requester.hpp, whose contract holds here too, what a job is: the reply must be for the job and attempt that was
-// asked, and read as one. A reply that does not is a protocol error, and counts as not given.
+// asked, and read as one. A reply that does not is a protocol error, and counts as not given. One that came and could not be taken,
+// for want of memory or descriptors here, fails its job.
 //
 // Called from  the master's loop thread.
 // Owns         which job each outstanding ticket is; the requester must outlive it.

@@ -4,6 +4,7 @@
 
 #include <cereal/types/string.hpp>
 #include <limits>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -167,7 +168,9 @@ Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t file
   reply.attempt = Attempt{attempt};
   reply.terminated = (bits & kTerminated) != 0;
   return reply;
-} catch (const std::exception& error) {  // WireError, cereal::Exception, std::bad_alloc
+} catch (const std::bad_alloc&) {
+  throw;                                 // no fault of the peer: nothing it says can ask for more than it sent
+} catch (const std::exception& error) {  // WireError, cereal::Exception
   return fail(ErrorCode::protocol, std::string("a reply cannot be read: ") + error.what());
 }
 

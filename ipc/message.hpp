@@ -68,7 +68,7 @@ inline constexpr std::uint64_t kMostBesideResult = std::uint64_t{4} << 20;
 
 void write_reply(WireWriter& out, const JobReply& reply);
 // `files` is what spilled_files() was on the other side; the descriptors themselves are attached by the caller. With an owner the
-// result refers to `bytes`; without, it is a copy.
+// result refers to `bytes`; without, it is a copy. Throws std::bad_alloc.
 [[nodiscard]] Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t files,
                                           const std::shared_ptr<const void>& owner = nullptr);
 

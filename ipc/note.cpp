@@ -10,11 +10,11 @@
 
 namespace runner::ipc {
 
-Result<void> send_note(int socket, Note note, std::span<const int> files) {
+Result<void> send_note(int socket, Note note, std::span<const int> files, bool wait) {
   std::byte bytes[9];
   WireWriter out(bytes);
   out(static_cast<std::uint8_t>(note.tag), note.ticket);
-  return send_control(socket, bytes, files);
+  return send_control(socket, bytes, files, wait);
 }
 
 Result<Note> read_note(const ControlMessage& message) try {

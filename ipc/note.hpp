@@ -23,7 +23,8 @@ struct Note {
   NoteTag tag{};
   std::uint64_t ticket = 0;
 };
-[[nodiscard]] Result<void> send_note(int socket, Note note, std::span<const int> files);
+// `wait`: as for send_control. A master does not wait for its workers.
+[[nodiscard]] Result<void> send_note(int socket, Note note, std::span<const int> files, bool wait = true);
 [[nodiscard]] Result<Note> read_note(const ControlMessage& message);
 
 // The `wanted` descriptors of reply `ticket`, which is published, so they must be there; none wanted: no look at the socket.

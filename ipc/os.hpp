@@ -76,8 +76,8 @@ auto reap(const char* name, Function&& function, Arguments... arguments) {
   return returned;
 }
 
-// "cannot <doing>: <name of the call>: <what errno says>", with advice for the limits people run into (EMFILE, ENFILE,
-// ENOMEM, ENOSPC, EAGAIN).
+// "cannot <doing>: <name of the call>: <what errno says>", and for what people run into (a limit, a full disk, a call that a
+// sandbox forbids) which limit it is, how high it is, and what to do.
 [[nodiscard]] std::string describe(std::string_view doing, std::string_view call, int error);
 [[nodiscard]] tl::unexpected<Error> failure(std::string_view doing, std::string_view call, int error = errno);
 

@@ -138,16 +138,17 @@ void PipeRequester::take_back(Ticket ticket, std::vector<Ticket>& taken) {
   }
 }
 
-// Reads back every packet that the worker has not read.
+// Reads back every packet that the worker has not read: no more than were written, or one that writes there itself, as it may,
+// could keep us at it.
 void PipeRequester::steal(std::vector<Ticket>& taken) {
   std::array<char, PIPE_BUF> packet;
-  for (;;) {
+  for (std::size_t most = issued_.size(); most > 0; --most) {
     const ssize_t got = os::retry("read", ::read, taking_.get(), static_cast<void*>(packet.data()), packet.size());
     if (got < static_cast<ssize_t>(kHeader + sizeof(std::uint64_t))) return;
     std::uint64_t ticket = 0;
     std::memcpy(&ticket, packet.data() + kHeader, sizeof ticket);
     const auto at = std::find_if(issued_.begin(), issued_.end(), [&](const Issued& one) { return one.ticket == ticket; });
-    if (at == issued_.end()) continue;
+    if (at == issued_.end() || !at->in_pipe() || (at == issued_.begin() && entered_)) continue;  // not ours
     issued_.erase(at);
     taken.push_back(Ticket{ticket});
   }
@@ -195,6 +196,8 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
   std::uint32_t item = 0;
   if (tag == static_cast<std::uint8_t>(PipeTag::progress)) {
     in(item);
+    // Each brings it further, or there would be no end to them.
+    if (item <= item_) return violation("a request came no further");
     if (Result<void> taken = take_progress(item, in.view(in.left())); !taken) return tl::unexpected(taken.error());
     return false;
   }
@@ -217,8 +220,8 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
   }
   if ((files & ~(kOutSpilled | kErrSpilled)) != 0) return violation("a reply announces unknown files");
   Result<std::vector<UniqueFd>> attached = receive_files(control_, ticket, file_count(files));
-  if (!attached) return tl::unexpected(attached.error());
-  const std::span<const std::byte> last = in.view(in.left());
+  if (!attached && attached.error().code != ErrorCode::system) return tl::unexpected(attached.error());
+  const std::span<const std::byte> last = attached ? in.view(in.left()) : std::span<const std::byte>();
   last_.assign(reinterpret_cast<const char*>(last.data()), last.size());
   reply_ = {.ticket = Ticket{ticket},
             .finished_items = item,
@@ -226,7 +229,8 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
             .last_part = static_cast<LastPart>(last_part),
             .last = {as_bytes(last_), nullptr},
             .files = files,
-            .attached = std::move(*attached),
+            .attached = attached ? std::move(*attached) : std::vector<UniqueFd>(),
+            .lost = attached ? std::nullopt : std::optional(attached.error()),
             .entered = *entered_,
             .finished = TimePoint(Duration(finished))};
   return true;

@@ -111,7 +111,9 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   if (!broken_) return std::exchange(broken_, {});
   if (answer.files != 0) {
     os::point("sending");
-    if (Result<void> sent = send_note(control_, {NoteTag::files, ticket_}, answer.attached); !sent) return sent;
+    if (Result<void> sent = send_note(control_, {NoteTag::files, ticket_}, answer.attached); !sent) {
+      return terminate_asked() ? fail(ErrorCode::unwritable, sent.error().text) : sent;  // the second: there is nobody any more
+    }
     os::point("sent");
   }
   const LastPart last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <boost/interprocess/exceptions.hpp>
+#include <cerrno>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -41,6 +43,13 @@ Result<bip::mapped_region> map(int fd, std::size_t bytes, Access access) {
   }
 }
 
+// More than RLIMIT_FSIZE, which counts for memfds too. Asked before, because the kernel would send SIGXFSZ, and whether that ends
+// the program is not for a library to decide.
+bool is_no_file_size(std::size_t bytes) {
+  rlimit limit{};
+  return os::call("getrlimit", [&] { return ::getrlimit(RLIMIT_FSIZE, &limit); }) == 0 && bytes > limit.rlim_cur;
+}
+
 Result<UniqueFd> memfd(const char* name) {
   UniqueFd fd(os::call("memfd_create", ::memfd_create, name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!fd) return os::failure("make shared memory", "memfd_create");
@@ -52,6 +61,7 @@ Result<UniqueFd> memfd(const char* name) {
 Result<SharedRegion> SharedRegion::create(const char* name, std::size_t bytes, Access others) {
   Result<UniqueFd> fd = memfd(name);
   if (!fd) return tl::unexpected(fd.error());
+  if (is_no_file_size(bytes)) return os::failure("size shared memory", "ftruncate", EFBIG);
   if (os::retry("ftruncate", ::ftruncate, fd->get(), static_cast<off_t>(bytes)) != 0) {
     return os::failure("size shared memory", "ftruncate");
   }
@@ -139,6 +149,7 @@ class FileSpill final : public WireSpill {
 Result<UniqueFd> seal_payload(const WireContent& content, std::size_t bytes) {
   Result<UniqueFd> fd = memfd("runner-payload");
   if (!fd) return fd;
+  if (is_no_file_size(bytes)) return os::failure("fill " + std::to_string(bytes) + " bytes of shared memory", "write", EFBIG);
   FileSpill spill(fd->get());
   const std::unique_ptr<std::byte[]> buffer(new std::byte[std::min(bytes, kBuffer)]);
   ByteWriter out({buffer.get(), std::min(bytes, kBuffer)}, spill);

@@ -9,7 +9,8 @@
 // Survives     the worker's death, or its malice, at any instruction.
 // Call order   (send | kick | front pop? | take_back | entered | arm)* [front pop? | wreck]* ; after close() no send
 // Fails with   system; protocol when the worker broke the rules: the caller ends it and takes the crash path. send also with
-//              usage: a request larger than can be sent. take_back adds nothing when it cannot.
+//              usage: a request larger than can be sent. That the worker is gone is no error of send. take_back adds nothing when
+//              it cannot.
 #pragma once
 
 #include <cstddef>
@@ -54,6 +55,7 @@ struct Reply {
   ReplyBytes last;
   std::uint32_t files = 0;           // which streams of an outcome `attached` has (message.hpp)
   std::vector<UniqueFd> attached;
+  std::optional<Error> lost;  // why `last` and `attached` are empty though they came: something on our side was used up
   TimePoint entered;   // the worker entered the user's code ...
   TimePoint finished;  // ... and left it; both only if the request was timed
 };

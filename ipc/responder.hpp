@@ -3,7 +3,8 @@
 // Called from  the worker's only thread.
 // Call order   (next entering [items()...] terminate_asked* answer)*
 // Fails with   system or protocol: the worker cannot go on and leaves; the master sees its death. The sink that items() gives
-//              keeps its first failure for answer().
+//              keeps its first failure for answer(). answer also with unwritable: it could not be sent, for want of memory or of
+//              what a limit counts; nothing of it was published, so another, smaller answer may follow.
 #pragma once
 
 #include <cstdint>

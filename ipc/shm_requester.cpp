@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include <string>
@@ -27,6 +28,12 @@ TimePoint time_point(std::uint64_t ns) { return TimePoint(Duration(static_cast<s
 
 tl::unexpected<Error> violation(const char* what) { return fail(ErrorCode::protocol, what); }
 
+// The one look at something that the worker may change at any time: the compiler must not come back for it after a check.
+template <class T>
+T once(const T& at) {
+  return *static_cast<const volatile T*>(&at);
+}
+
 // The part of `memory` that a worker names, if there is one.
 std::optional<std::span<const std::byte>> part(std::span<const std::byte> memory, std::uint64_t offset, std::uint64_t bytes) {
   if (bytes > memory.size() || offset > memory.size() - bytes) return std::nullopt;
@@ -36,7 +43,7 @@ std::optional<std::span<const std::byte>> part(std::span<const std::byte> memory
 // The results of the items before progress.item.
 std::optional<std::span<const std::byte>> stream_of(const Slot& slot, ItemProgress progress, std::span<const std::byte> out) {
   if (progress.end == 0) return std::span<const std::byte>();
-  if (const std::uint64_t offset = slot.stream_offset; offset != kStreamInline) return part(out, offset, progress.end);
+  if (const std::uint64_t offset = once(slot.stream_offset); offset != kStreamInline) return part(out, offset, progress.end);
   return part(std::span(slot.reply), 0, progress.end);
 }
 
@@ -130,7 +137,10 @@ Result<void> ShmRequester::place_large(Slot& slot, Issued& issue, std::uint64_t 
   Result<UniqueFd> sealed = seal_payload(content, bytes);
   if (!sealed) return tl::unexpected(sealed.error());
   const int fd = sealed->get();
-  if (Result<void> sent = send_note(control_, {NoteTag::files, seq}, std::span(&fd, 1)); !sent) return sent;
+  // A worker that is gone takes no files. Its death will be told, and the request be found untouched.
+  if (Result<void> sent = send_note(control_, {NoteTag::files, seq}, std::span(&fd, 1), false); !sent && !hung_up(control_)) {
+    return sent;
+  }
   slot.request_place = Place::memfd;
   issue.memfd = true;
   ++memfds_;
@@ -196,6 +206,7 @@ void ShmRequester::pop() {
   release(issued(head_));
   reply_.attached.clear();
   reply_.stream = reply_.last = {};
+  reply_.lost.reset();
   slot(head_).word.store(pack({head_ + geometry_.depth, SlotState::free}), std::memory_order_release);
   ++head_;
 }
@@ -204,10 +215,10 @@ void ShmRequester::pop() {
 Result<void> ShmRequester::read(const Slot& slot, std::uint64_t seq) {
   const Issued& issue = issued(seq);
   const ItemProgress progress = unpack_progress(slot.progress.load(std::memory_order_relaxed));
-  const Place place = slot.reply_place;
-  const LastPart last_part = slot.last_part;
-  const std::uint64_t bytes = slot.reply_bytes, offset = slot.reply_offset;
-  const std::uint32_t files = slot.reply_files;
+  const Place place = once(slot.reply_place);
+  const LastPart last_part = once(slot.last_part);
+  const std::uint64_t bytes = once(slot.reply_bytes), offset = once(slot.reply_offset);
+  const std::uint32_t files = once(slot.reply_files);
 
   switch (last_part) {
     case LastPart::none:
@@ -229,11 +240,14 @@ Result<void> ShmRequester::read(const Slot& slot, std::uint64_t seq) {
   reply_.stream.bytes = *stream;
   reply_.last_part = last_part;
   reply_.files = files;
-  reply_.entered = issue.timed ? time_point(slot.started_ns) : TimePoint{};
-  reply_.finished = issue.timed ? time_point(slot.finished_ns) : TimePoint{};
+  reply_.entered = issue.timed ? time_point(once(slot.started_ns)) : TimePoint{};
+  reply_.finished = issue.timed ? time_point(once(slot.finished_ns)) : TimePoint{};
   if (last_part == LastPart::none) return files == 0 ? Result<void>() : violation("a reply without a last part announces files");
   if (place == Place::memfd || files != 0) {
-    if (Result<void> there = read_files(seq, place, files, bytes); !there || place == Place::memfd) return there;
+    Result<void> there = read_files(seq, place, files, bytes);
+    if (!there && there.error().code != ErrorCode::system) return there;
+    if (!there) reply_.lost = there.error();
+    if (!there || place == Place::memfd) return {};
   }
   if (place == Place::inline_ && bytes <= kInlineReply) {
     reply_.last.bytes = std::span(slot.reply).first(static_cast<std::size_t>(bytes));
@@ -270,7 +284,7 @@ std::optional<TimePoint> ShmRequester::entered(Ticket ticket) const {
   const Slot& at = slot(number(ticket));
   const Word word = unpack(at.word.load(std::memory_order_acquire));
   if (word.seq != number(ticket) || (word.state != SlotState::running && word.state != SlotState::done)) return {};
-  return issued(number(ticket)).timed ? std::optional(time_point(at.started_ns)) : std::nullopt;
+  return issued(number(ticket)).timed ? std::optional(time_point(once(at.started_ns))) : std::nullopt;
 }
 
 Wreck examine(const Slot& slot, std::uint64_t seq, const Issued& issued, std::span<const std::byte> out) {
@@ -308,8 +322,10 @@ bool ShmRequester::done(Ticket from) const {
 
 void ShmRequester::hush() {
   std::uint64_t rings = 0;
-  // Nothing there is no error: the worker rings at most once for each time that the master slept.
-  static_cast<void>(os::retry("read", ::read, doorbell_.get(), static_cast<void*>(&rings), sizeof rings));
+  const iovec part{&rings, sizeof rings};
+  // Without waiting, whatever the worker did to the flags of the file, which are its flags too. Nothing there is no error: the
+  // worker rings at most once for each time that the master slept.
+  static_cast<void>(os::retry("preadv2", ::preadv2, doorbell_.get(), &part, 1, off_t{-1}, RWF_NOWAIT));
 }
 
 void ShmRequester::close() {

@@ -19,9 +19,11 @@ namespace runner::ipc {
 
 namespace {
 
-constexpr int kLooksAtATime = 8;           // between two readings of the clock
-constexpr std::int64_t kStreamingNs = 150;  // no master answers a reply with a request so fast: it had more to send
-constexpr std::uint32_t kLeastLinger = 16, kMostLinger = 64;  // pauses
+constexpr int kLooksAtATime = 8;          // between two readings of the clock
+constexpr std::int64_t kAtOnceNs = 150;   // no master answers a reply with a request so fast: it had more to send
+constexpr std::uint32_t kMostInARow = 4;  // requests without a wait; with more they stream
+
+tl::unexpected<Error> unsent(const Error& why) { return fail(ErrorCode::unwritable, why.text); }
 
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
 
@@ -114,20 +116,22 @@ Result<void> ShmResponder::sleep() {
   return {};
 }
 
+// Looking pays where requests come one by one. Where they stream, each look takes the line that the master fills away from it, and
+// to sleep is better: by the time that a wake-up takes there are hundreds.
 bool ShmResponder::spin() {
+  const bool streaming = std::exchange(in_a_row_, 0) > kMostInARow || std::exchange(met_at_once_, false);
   const StatePage& state = *reinterpret_cast<const StatePage*>(in_.data());
   const std::int64_t allowed = state.may_spin_ns[worker_].load(std::memory_order_relaxed);
-  if (allowed == 0) return false;
-  const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
-  for (std::uint32_t pause = 0; pause < linger_; ++pause) relax();
+  if (allowed == 0 || streaming) return false;
   const std::atomic<std::uint64_t>& word = slot().word;
   const std::uint64_t nothing = word.load(std::memory_order_relaxed);
+  const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
   for (;;) {
     for (int looks = 0; looks < kLooksAtATime; ++looks) {
       if (word.load(std::memory_order_relaxed) != nothing) {
         const std::int64_t waited = now_ns() - began;
         spin_budget_.met(waited);
-        adapt_lingering(waited);
+        met_at_once_ = waited < kAtOnceNs;
         return true;
       }
       relax();
@@ -135,20 +139,7 @@ bool ShmResponder::spin() {
     if (now_ns() >= until) break;
   }
   spin_budget_.missed(allowed);
-  linger_ = 0;
   return false;
-}
-
-// Looking at a line that the master is filling takes it away from the master, once for each request. When requests come as fast as
-// they are done it is better to look away until there are several.
-void ShmResponder::adapt_lingering(std::int64_t waited_ns) {
-  if (linger_ == 0) {
-    if (waited_ns < kStreamingNs) linger_ = kLeastLinger;
-    return;
-  }
-  const Word next = unpack(slot_of(channel_.data(), depth_, expected_ + 1).word.load(std::memory_order_relaxed));
-  const bool several = next.seq == expected_ + 1 && next.state == SlotState::ready;
-  linger_ = several ? std::min(2 * linger_, kMostLinger) : 0;
 }
 
 Result<std::optional<Incoming>> ShmResponder::next() {
@@ -158,6 +149,7 @@ Result<std::optional<Incoming>> ShmResponder::next() {
     if (Result<void> slept = sleep(); !slept) return tl::unexpected(slept.error());
   }
   os::point("claimed");
+  ++in_a_row_;
   give_back(held());  // the slot comes round again only after the master collected what lay here
   Incoming request;
   if (Result<void> found = find_request(request); !found) return tl::unexpected(found.error());
@@ -253,13 +245,15 @@ Result<void> ShmResponder::answer(const Answer& answer) {
   at.last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
   at.reply_files = answer.files;
   if (answer.last != nullptr) broken_ = place(at, *answer.last);
-  if (!broken_) return std::exchange(broken_, {});
+  if (!broken_) return unsent(std::exchange(broken_, {}).error());
   std::vector<int> files;
   if (sealed_) files.push_back(sealed_.get());
   files.insert(files.end(), answer.attached.begin(), answer.attached.end());
   if (!files.empty()) {
     os::point("sending");
-    if (Result<void> sent = send_note(control_, {NoteTag::files, expected_}, files); !sent) return sent;
+    if (Result<void> sent = send_note(control_, {NoteTag::files, expected_}, files); !sent) {
+      return terminate_asked() ? unsent(sent.error()) : sent;  // the second: there is nobody any more
+    }
     os::point("sent");
   }
   os::point("answering");
@@ -281,6 +275,7 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
   const std::size_t bytes = small.size();
   slot.reply_bytes = bytes;
   slot.reply_place = Place::inline_;
+  sealed_.reset();
   if (small.fits()) return {};
   if (bytes < memfd_from_) {
     if (const std::optional<std::uint64_t> offset = room_for(bytes)) {
@@ -288,6 +283,7 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
       content.write(large);
       slot.reply_place = Place::arena;
       slot.reply_offset = *offset;
+      if (held().last) arena_.free(*held().last);
       held().last = offset;
       return {};
     }

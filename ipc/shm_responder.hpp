@@ -43,7 +43,6 @@ class ShmResponder final : public Responder, private ItemSink {
   [[nodiscard]] bool closing() const;
   // Looks for a next request for as long as that pays; true: there is something.
   [[nodiscard]] bool spin();
-  void adapt_lingering(std::int64_t waited_ns);
   [[nodiscard]] Result<void> sleep();
   [[nodiscard]] Result<void> read_ahead();
   [[nodiscard]] Result<void> find_request(Incoming& request);
@@ -64,9 +63,10 @@ class ShmResponder final : public Responder, private ItemSink {
   std::uint64_t expected_ = 0;  // the next seq, or the one that runs
   std::uint64_t rung_ = 0;      // the last of the master's naps that was rung for
   SpinBudget spin_budget_;
-  std::uint32_t linger_ = 0;  // pauses before the first look
+  std::uint32_t in_a_row_ = 0;  // requests since the last wait
+  bool met_at_once_ = false;    // the last wait was hardly one
   std::vector<Held> held_;
-  std::map<std::uint64_t, UniqueFd> payloads_;  // request payloads that came before their turn
+  std::map<std::uint64_t, UniqueFd> payloads_;   // request payloads that came before their turn
   std::shared_ptr<const SharedRegion> request_;  // the payload of the current request
   UniqueFd sealed_;                              // that of its reply
   LastPart overflowed_ = LastPart::none;         // what overflow() left in the slot

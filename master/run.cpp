@@ -1,12 +1,15 @@
 #include "master/run.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <new>
 #include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "ipc/os.hpp"
 #include "master/scheduler.hpp"
 #include "master/usable_cpus.hpp"
 
@@ -48,12 +51,20 @@ class Loop {
     const RunInfo info{batch_.name, batch_.size, engine_.mode(), answer_.totals.engine, engine_.procs(), began_};
     tell([&](Sink& sink) { return sink.started(info); });
     plan_ticks();
-    while (!scheduler_.done() && !closed_) turn();
+    while (!scheduler_.done() && !closed_) {
+      try {
+        turn();
+      } catch (const std::bad_alloc&) {
+        collapse(no_memory());
+      }
+    }
     finish();
     return std::move(answer_);
   }
 
  private:
+  [[nodiscard]] static Error no_memory() { return os::failure("go on", "malloc", ENOMEM).value(); }
+
   // One turn: hand out what fits, carry out decisions, wait for news.
   void turn() {
     fill();
@@ -67,8 +78,8 @@ class Loop {
       waited = engine_.wait(events_, wake_at(), interrupts_ != nullptr ? interrupts_->fd() : -1);
     }
     now_ = steady_clock::now();
-    if (!waited) return collapse(waited.error());
     for (EngineEvent& event : events_) take(event);
+    if (!waited) return collapse(waited.error());
     scheduler_.tick(now_, actions_);
     listen();
     carry_out();  // before anybody is shown how far it is
@@ -114,11 +125,12 @@ class Loop {
 
   void carry_out() {
     // Telling a sink can add actions (a halt), so the list may grow while it is walked.
-    for (std::size_t i = 0; i < actions_.size(); ++i) {
-      Action action = std::move(actions_[i]);
+    while (carried_out_ < actions_.size()) {
+      Action action = std::move(actions_[carried_out_++]);
       carry_out(action);
     }
     actions_.clear();
+    carried_out_ = 0;
     scheduler_.recycle();
   }
 
@@ -170,7 +182,13 @@ class Loop {
   void tell(Tell&& told) {
     for (Sink* sink : sinks_) {
       if (std::find(broken_.begin(), broken_.end(), sink) != broken_.end()) continue;
-      if (Result<void> well = told(*sink); !well) {
+      Result<void> well;
+      try {
+        well = told(*sink);
+      } catch (const std::bad_alloc&) {
+        well = tl::unexpected(no_memory());
+      }
+      if (!well) {
         broken_.push_back(sink);  // the others still get everything
         trouble(well.error());
       }
@@ -182,8 +200,10 @@ class Loop {
     scheduler_.halt(actions_);
   }
 
+  // The engine cannot go on. What ended before that is told.
   void collapse(const Error& error) {
     if (!answer_.trouble) answer_.trouble = error;
+    carry_out();
     closed_ = true;
   }
 
@@ -235,6 +255,7 @@ class Loop {
   Scheduler scheduler_;
   RunAnswer answer_;
   Actions actions_;
+  std::size_t carried_out_ = 0;  // of those
   std::vector<EngineEvent> events_;
   std::vector<Sink*> broken_;
   std::optional<Duration> tick_interval_;

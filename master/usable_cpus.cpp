@@ -5,11 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <string_view>
-#include <vector>
 
 #include "ipc/os.hpp"
 
@@ -40,27 +36,6 @@ std::optional<double> quota_v1(const std::optional<std::string>& quota_text, con
   return *quota / *period;
 }
 
-// The folder of a cgroup and all of its ancestors, the mount itself last. Inside a cgroup namespace the path may not exist
-// below the mount: then those files are simply not there, and the mount's own remain.
-std::vector<std::string> ancestors(const std::string& mount, std::string path) {
-  std::vector<std::string> folders;
-  while (path.size() > 1) {
-    folders.push_back(mount + path);
-    path.resize(path.rfind('/'));
-  }
-  folders.push_back(mount);
-  return folders;
-}
-
-bool has_controller(std::string_view controllers, std::string_view wanted) {
-  while (!controllers.empty()) {
-    const std::size_t comma = std::min(controllers.find(','), controllers.size());
-    if (controllers.substr(0, comma) == wanted) return true;
-    controllers.remove_prefix(std::min(comma + 1, controllers.size()));
-  }
-  return false;
-}
-
 }  // namespace
 
 UsableCpus usable_cpus(std::uint32_t affinity, const ReadFile& read) {
@@ -68,24 +43,9 @@ UsableCpus usable_cpus(std::uint32_t affinity, const ReadFile& read) {
   const auto limit = [&](std::optional<double> quota) {
     if (quota && (!usable.quota || *quota < *usable.quota)) usable.quota = quota;
   };
-  // Lines of /proc/self/cgroup: "0::/path" (v2), "4:cpu,cpuacct:/path" (v1).
-  std::istringstream lines(read("/proc/self/cgroup").value_or(""));
-  for (std::string line; std::getline(lines, line);) {
-    const std::size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (first == std::string::npos || second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1), path = line.substr(second + 1);
-    if (path.empty() || path.front() != '/') continue;
-    if (controllers.empty()) {
-      for (const char* mount : {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}) {
-        for (const std::string& folder : ancestors(mount, path)) limit(quota_v2(read(folder + "/cpu.max").value_or("")));
-      }
-    } else if (has_controller(controllers, "cpu")) {
-      for (const char* mount : {"/sys/fs/cgroup/cpu", "/sys/fs/cgroup/cpu,cpuacct"}) {
-        for (const std::string& folder : ancestors(mount, path)) {
-          limit(quota_v1(read(folder + "/cpu.cfs_quota_us"), read(folder + "/cpu.cfs_period_us")));
-        }
-      }
-    }
+  for (const CgroupFolder& folder : cgroup_folders("cpu", read)) {
+    limit(folder.version == 2 ? quota_v2(read(folder.path + "/cpu.max").value_or(""))
+                              : quota_v1(read(folder.path + "/cpu.cfs_quota_us"), read(folder.path + "/cpu.cfs_period_us")));
   }
   if (usable.quota) {
     // A part of a processor is worth a worker: 1.5 CPUs keep two busy most of the time.
@@ -99,11 +59,7 @@ UsableCpus usable_cpus() {
   CPU_ZERO(&allowed);
   const bool known = os::call("sched_getaffinity", ::sched_getaffinity, 0, sizeof allowed, &allowed) == 0;
   const std::uint32_t affinity = known ? static_cast<std::uint32_t>(std::max(1, CPU_COUNT(&allowed))) : 1;
-  return usable_cpus(affinity, [](const std::string& path) -> std::optional<std::string> {
-    std::ifstream file(path);
-    if (!file) return std::nullopt;
-    return std::string(std::istreambuf_iterator<char>(file), {});
-  });
+  return usable_cpus(affinity, &read_file);
 }
 
 }  // namespace runner::master

@@ -8,9 +8,9 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
-#include <string>
+
+#include "master/cgroups.hpp"
 
 namespace runner::master {
 
@@ -23,7 +23,6 @@ struct UsableCpus {
 [[nodiscard]] UsableCpus usable_cpus();
 
 // The same from texts: `read` gives a file's content, or nothing. `affinity` as the kernel says. For tests.
-using ReadFile = std::function<std::optional<std::string>(const std::string& path)>;
 [[nodiscard]] UsableCpus usable_cpus(std::uint32_t affinity, const ReadFile& read);
 
 }  // namespace runner::master

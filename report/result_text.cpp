@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "ipc/os.hpp"
+
+#include <cerrno>
 #include <exception>
+#include <new>
 
 #include <runner/wire.hpp>
 
@@ -27,6 +31,8 @@ Result<std::string_view> ResultText::of(const master::JobRecord& record) {
     return fail(ErrorCode::protocol, fmt::format("its result cannot be read: no kind is called `{}`", name));
   try {
     text_ = kind_->result_json(record.outcome.result.bytes());
+  } catch (const std::bad_alloc&) {
+    return os::failure("show the result of `" + record.job.name + "`", "malloc", ENOMEM);
   } catch (const std::exception& error) {  // WireError; a plug-in's own code may throw others
     return fail(ErrorCode::protocol, fmt::format("its result cannot be read: {}", error.what()));
   }

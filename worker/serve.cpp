@@ -6,7 +6,10 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <memory>
+#include <new>
 #include <optional>
 #include <runner/version.hpp>
 #include <string>
@@ -41,10 +44,23 @@ struct Served {
 // Exit statuses of a worker that leaves by itself, for the master's message.
 constexpr int kDone = 0, kNoHello = 70, kBrokenConnection = 71;
 
+void go_first_when_memory_runs_out() {
+  constexpr int adjustment = 500;  // of 1000: as if it used half of all memory more than it does
+  const UniqueFd file(os::retry("open", ::open, "/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC));
+  char now[16] = {};
+  if (!file || os::retry("read", ::read, file.get(), static_cast<void*>(now), sizeof now - 1) <= 0) return;
+  if (std::atoi(now) >= adjustment) return;
+  const std::string wanted = std::to_string(adjustment);
+  // Where it is not allowed, the kernel chooses as it would anyway.
+  static_cast<void>(
+      os::retry("pwrite", ::pwrite, file.get(), static_cast<const void*>(wanted.data()), wanted.size(), off_t{0}));
+}
+
 // Things a worker must get right before it runs anybody's code:
 //  1. It dies with its master. PDEATHSIG counts from now, so whether the master died a moment ago is looked at afterwards.
 //  2. A terminal's Ctrl-C or its end, or a SIGTERM to the whole group, is the master's to decide on. Crash signals kill: the status is the evidence.
 //  3. Its standard input is nobody's; what a job prints goes to stderr, so that stdout carries results only.
+//  4. Where memory runs out, the kernel ends a worker, or what it has started, before the master, which can tell of it.
 Result<void> take_over_process(const ipc::Hello& hello) {
   ::prctl(PR_SET_NAME, ("runner-w" + std::to_string(hello.worker)).c_str());
   if (os::call("prctl", ::prctl, PR_SET_PDEATHSIG, SIGKILL) != 0) return os::failure("follow the master", "prctl");
@@ -59,6 +75,7 @@ Result<void> take_over_process(const ipc::Hello& hello) {
   if (os::call("dup2", ::dup2, null.get(), STDIN_FILENO) < 0 || os::call("dup2", ::dup2, STDERR_FILENO, STDOUT_FILENO) < 0) {
     return os::failure("set up standard input and output", "dup2");
   }
+  go_first_when_memory_runs_out();
   return {};
 }
 
@@ -93,6 +110,17 @@ Result<std::unique_ptr<ipc::Responder>> greet(const ipc::Hello& hello, std::vect
   return connect(hello, std::move(files), control);
 }
 
+const std::string kUnsent = "its result could not be sent: ";
+
+Result<void> answer(const Served& by, const ipc::Answer& answer) try {
+  return by.responder.answer(answer);
+} catch (const std::bad_alloc&) {
+  return fail(ErrorCode::unwritable, os::describe("write it down", "malloc", ENOMEM));
+}
+
+// What cannot be sent fails its job; its worker is well.
+bool is_too_much(const Result<void>& answered) { return !answered && answered.error().code == ErrorCode::unwritable; }
+
 // One job of a batch, from "entered" to "answered".
 Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
   const Result<ipc::JobRequest> request = ipc::read_request(incoming.bytes);
@@ -124,10 +152,18 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
     if (*file) files[count++] = file->get();
   }
   const ipc::ReplyContent content(reply);
-  return by.responder.answer({.last_part = ipc::LastPart::result,
-                              .last = &content,
-                              .files = ipc::spilled_files(reply.outcome),
-                              .attached = std::span(files).first(count)});
+  Result<void> answered = answer(by, {.last_part = ipc::LastPart::result,
+                                      .last = &content,
+                                      .files = ipc::spilled_files(reply.outcome),
+                                      .attached = std::span(files).first(count)});
+  if (!is_too_much(answered)) return answered;
+  Outcome failed;
+  failed.ending = Failed{kUnsent + answered.error().text};
+  failed.wall = reply.outcome.wall;
+  failed.cpu = reply.outcome.cpu;
+  reply.outcome = std::move(failed);
+  const ipc::ReplyContent less(reply);
+  return answer(by, {.last_part = ipc::LastPart::result, .last = &less, .files = 0, .attached = {}});
 }
 
 // The calls of one request, from the first item entered to "answered".
@@ -146,9 +182,13 @@ Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
     CallItems call{function, incoming.items, args, by.responder.items(), context};
     failed = execute(reinterpret_cast<Trampoline>(trampoline), call);
   }
-  if (!failed) return by.responder.answer({});
+  if (!failed) {
+    Result<void> answered = answer(by, {});
+    if (!is_too_much(answered)) return answered;
+    failed = Failed{kUnsent + answered.error().text};
+  }
   const ipc::TextContent text(failed->reason);
-  return by.responder.answer({.last_part = ipc::LastPart::failure, .last = &text, .files = 0, .attached = {}});
+  return answer(by, {.last_part = ipc::LastPart::failure, .last = &text, .files = 0, .attached = {}});
 }
 
 }  // namespace
@@ -156,8 +196,8 @@ Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
 int serve(UniqueFd control, Registry& registry, const ipc::Modules* modules) {
   ipc::ControlMessage message;
   const Result<ipc::Received> got = ipc::receive_control(control.get(), message, true);
-  if (!got || *got != ipc::Received::message) return kNoHello;
-  const Result<ipc::Hello> hello = ipc::read_hello(message);
+  if (got && *got != ipc::Received::message) return kNoHello;
+  const Result<ipc::Hello> hello = got ? ipc::read_hello(message) : tl::unexpected(got.error());
 
   ipc::SharedState shared;
   Result<std::unique_ptr<ipc::Responder>> responder =

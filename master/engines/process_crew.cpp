@@ -1,6 +1,7 @@
 #include "master/engines/process_crew.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/epoll.h>
 
 #include <algorithm>
@@ -8,8 +9,11 @@
 #include <chrono>
 #include <utility>
 
+#include "ipc/layout.hpp"
 #include "ipc/os.hpp"
+#include "master/cgroups.hpp"
 #include "master/engines/binding.hpp"
+#include "master/engines/room_for_workers.hpp"
 
 namespace runner::master {
 
@@ -20,11 +24,14 @@ using std::chrono::steady_clock;
 
 constexpr std::size_t kInboundArena = std::size_t{4} << 20;
 // Deaths in a row that cost no job, beside one of each that is there: workers that cannot live, rather than jobs that kill them, or
-// somebody who ends all idle workers at once.
-constexpr std::uint32_t kMostIdleDeaths = 10;
+// somebody from outside who ends all of them, perhaps again and again before they have come to anything. They take a millisecond each.
+constexpr std::uint32_t kMostIdleDeaths = 100;
 constexpr std::uint32_t kMostSpinning = 2;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
 constexpr std::uint32_t kNoSeat = 0;
+
+constexpr const char* kWhoKills =
+    " (if nobody sent that, the kernel did, for want of memory: raise the cgroup's memory.max, or use fewer --procs)";
 
 TimePoint now() { return steady_clock::now(); }
 
@@ -36,9 +43,10 @@ ProcessCrew::~ProcessCrew() = default;
 
 Result<void> ProcessCrew::open() {
   if (options_.procs == 0 || options_.procs > kMostProcs) {
-    return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) + ", found " +
-                                      std::to_string(options_.procs));
+    return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) +
+                                      ", as many as one master has places for, found " + std::to_string(options_.procs));
   }
+  if (Result<void> enough = room(); !enough) return enough;
   if (options_.start == StartMethod::fork) modules_ = ipc::Modules::take();
   Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
                                                    ? make_fork_launcher(registry_, modules_)
@@ -70,6 +78,14 @@ Result<void> ProcessCrew::open() {
     if (const Result<bool> slept = sleep(TimePoint::max(), -1); !slept) return tl::unexpected(slept.error());
   }
   return {};
+}
+
+Result<void> ProcessCrew::room() const {
+  if (Result<void> enough = enough_descriptors(options_.procs); !enough) return enough;
+  const bool shm = options_.transport == Transport::shm;
+  const Bytes once{shm ? kInboundArena : 0};
+  const Bytes each{shm ? ipc::channel_bytes(options_.geometry.depth) + options_.geometry.out_bytes : 0};
+  return enough_memory(options_.procs, once, each, cgroup_memory_limit());
 }
 
 std::string ProcessCrew::description() const {
@@ -109,9 +125,10 @@ Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
   const WorkerProcess::Death death = worker.reap();
   idle_deaths_ = owner_.bury(seat, death) ? 0 : idle_deaths_ + 1;
-  if (idle_deaths_ >= kMostIdleDeaths + size() - 1) {
+  if (idle_deaths_ >= kMostIdleDeaths + size()) {
     return fail(ErrorCode::system, std::to_string(idle_deaths_) +
-                                       " workers in a row ended without having run a job; the last one " + death.how);
+                                       " workers in a row ended without having run a job; the last one " + death.how +
+                                       (death.signal == SIGKILL ? kWhoKills : ""));
   }
   // Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched, and
   // the death of this worker would be told again as that of the next one.
@@ -210,7 +227,7 @@ Result<bool> ProcessCrew::sleep(TimePoint until, int wake_fd, std::unique_lock<s
   for (int i = 0; i < count; ++i) {
     const std::uint64_t data = ready[static_cast<std::size_t>(i)].data.u64;
     const auto what = static_cast<Watch>(static_cast<std::uint32_t>(data));
-    const Result<bool> told = attend(what, static_cast<std::uint32_t>(data >> 32));
+    Result<bool> told = attend(what, static_cast<std::uint32_t>(data >> 32));
     if (!told) return told;
     more = more || *told;
     if (what == Watch::pidfd) return true;  // other readiness in this batch may speak of descriptors that are gone

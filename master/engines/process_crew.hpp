@@ -50,6 +50,8 @@ class ProcessCrew {
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(seats_.size()); }
   [[nodiscard]] WorkerProcess& worker(std::uint32_t seat) { return *seats_[seat].worker; }
   [[nodiscard]] const WorkerProcess& worker(std::uint32_t seat) const { return *seats_[seat].worker; }
+  // -1: nobody sits there, because nobody could be started.
+  [[nodiscard]] pid_t pid(std::uint32_t seat) const { return seats_[seat].worker ? seats_[seat].worker->pid() : -1; }
   [[nodiscard]] bool ready(std::uint32_t seat) const { return seats_[seat].worker && seats_[seat].worker->greeted(); }
 
   // The processor that the worker on `seat` is bound to; -1: none.
@@ -88,6 +90,8 @@ class ProcessCrew {
   };
   enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake };
 
+  // Whether so many workers can be at all.
+  [[nodiscard]] Result<void> room() const;
   [[nodiscard]] Result<void> start(std::uint32_t seat);
   [[nodiscard]] Result<void> greeted(std::uint32_t seat);
   [[nodiscard]] Result<void> bury(std::uint32_t seat);

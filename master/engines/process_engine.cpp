@@ -1,8 +1,12 @@
 #include "master/engines/process_engine.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <new>
 #include <utility>
+
+#include "ipc/os.hpp"
 
 namespace runner::master {
 
@@ -223,7 +227,10 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
       return;
     }
     if (!*got) return;
-    if (Result<void> plausible = check(completion, *job.job); !plausible) {
+    if (Result<void> plausible = check(completion, *job.job); !plausible && plausible.error().code == ErrorCode::system) {
+      completion.reply.outcome.ending = Failed{"its answer could not be taken: " + plausible.error().text};
+      completion.reply.outcome.result = {};
+    } else if (!plausible) {
       seat.broke_rules = plausible.error().text;
       worker_of(seat).kill();
       completion.reply.outcome = Outcome{};
@@ -248,8 +255,12 @@ Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSp
     return fail(ErrorCode::protocol, "a reply tells of times that cannot be");
   }
   if (const auto* typed = std::get_if<TypedWork>(&job.work); typed != nullptr && succeeded(outcome)) {
-    if (!registry_.find(typed->kind)->is_result(outcome.result.bytes())) {
-      return fail(ErrorCode::protocol, "a reply brings bytes that are no result of the kind `" + typed->kind + "`");
+    try {
+      if (!registry_.find(typed->kind)->is_result(outcome.result.bytes())) {
+        return fail(ErrorCode::protocol, "a reply brings bytes that are no result of the kind `" + typed->kind + "`");
+      }
+    } catch (const std::bad_alloc&) {
+      return os::failure("read a result of " + format_size({outcome.result.size()}), "malloc", ENOMEM);
     }
   }
   return {};
@@ -366,6 +377,7 @@ Result<void> ProcessEngine::wait(std::vector<EngineEvent>& events, TimePoint unt
     const TimePoint look = std::min({until, next_look(at), lazy_ ? at + kPatience : TimePoint::max()});
     const Result<bool> woken = crew_.sleep(look, wake_fd);
     if (!woken) {
+      for (Seat& seat : seats_) collect(seat, pending_);  // what is done is not lost
       tell();
       return tl::unexpected(woken.error());
     }

@@ -86,11 +86,13 @@ Result<std::unique_ptr<Launcher>> make_spawn_launcher(const std::string& program
   }
   UniqueFd opened(os::retry("open", ::open, path.c_str(), O_PATH | O_CLOEXEC));
   if (!opened || os::call("access", ::access, path.c_str(), X_OK) != 0) {
+    if (errno != ENOENT && errno != EACCES && errno != ENOTDIR)
+      return os::failure("open the worker program `" + path + "`", "open");
     return fail(ErrorCode::usage, "cannot start workers: `" + path + "`: " + std::strerror(errno) +
                                       " (the worker program belongs beside `runner`: install both, or use --start fork)");
   }
-  // Out of the way of the numbers that the child gives its own descriptors.
-  UniqueFd high(os::call("fcntl", ::fcntl, opened.get(), F_DUPFD_CLOEXEC, 64));
+  // Not the number that the child gives its control socket.
+  UniqueFd high(os::call("fcntl", ::fcntl, opened.get(), F_DUPFD_CLOEXEC, kControlFd + 1));
   if (!high) return os::failure("open the worker program", "fcntl");
   return std::unique_ptr<Launcher>(std::make_unique<SpawnLauncher>(std::move(high)));
 }

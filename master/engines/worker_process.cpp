@@ -79,17 +79,20 @@ Result<bool> WorkerProcess::greet() {
   if (!got) return tl::unexpected(got.error());
   if (*got != ipc::Received::message) return false;  // an end of file is its death, which the pidfd tells
   const Result<ipc::Ready> ready = ipc::read_ready(message);
-  if (!ready) return tl::unexpected(ready.error());
-  if (!ready->refusal.empty()) return fail(ErrorCode::system, "a worker refused to start: " + ready->refusal);
+  if (!ready) {
+    return fail(ErrorCode::system, "the worker program does not answer as a worker (" + ready.error().text +
+                                       "): install runner and runner-worker from one build");
+  }
   if (std::string differs = ipc::mismatch("worker", ready->version, ready->layout); !differs.empty()) {
     return fail(ErrorCode::system, std::move(differs));
   }
+  if (!ready->refusal.empty()) return fail(ErrorCode::system, "a worker refused to start: " + ready->refusal);
   greeted_ = true;
   return true;
 }
 
 Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {
-  return ipc::send_note(control_.get(), {ipc::NoteTag::terminate, number(ticket)}, {});
+  return ipc::send_note(control_.get(), {ipc::NoteTag::terminate, number(ticket)}, {}, false);
 }
 
 void WorkerProcess::kill() {

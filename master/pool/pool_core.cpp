@@ -55,7 +55,7 @@ std::size_t threads_that_stay() {
   return found;
 }
 
-master::ProcessOptions process_options(const PoolOptions& options) {
+master::ProcessOptions process_options(const PoolOptions& options, const ipc::SharedState& shared) {
   const master::UsableCpus cpus = master::usable_cpus();
   return {.procs = options.procs,
           .transport = options.transport == PoolTransport::shm ? ipc::Transport::shm : ipc::Transport::pipe,
@@ -65,7 +65,22 @@ master::ProcessOptions process_options(const PoolOptions& options) {
           .cpu_quota = cpus.quota.has_value(),
           .worker_program = {},
           .geometry = {options.depth, options.results.count, options.memfd_from.count},
-          .max_result = options.max_result.count};
+          .max_result = options.max_result.count,
+          .shared = &shared};
+}
+
+ipc::SharedState made(const std::vector<SharedSpec>& shared) {
+  for (const SharedSpec& one : shared) {
+    if (!is_shared_name(one.name)) {
+      throw PoolError("`" + one.name + "` in PoolOptions::shared is no name: use letters, digits, `_`, `-` and `.`");
+    }
+    if (std::count_if(shared.begin(), shared.end(), [&](const SharedSpec& other) { return other.name == one.name; }) > 1) {
+      throw PoolError("`" + one.name + "` stands twice in PoolOptions::shared");
+    }
+  }
+  Result<ipc::SharedState> state = ipc::SharedState::create(shared);
+  if (!state) throw PoolError("cannot make what a pool shares: " + state.error().text);
+  return std::move(*state);
 }
 
 PoolOptions checked(PoolOptions options) {
@@ -101,7 +116,7 @@ class CallContent final : public WireContent {
 }  // namespace
 
 PoolCore::PoolCore(const PoolOptions& options)
-    : options_(checked(options)), crew_(process_options(options_), registry_, *this) {
+    : options_(checked(options)), shared_(made(options_.shared)), crew_(process_options(options_, shared_), registry_, *this) {
   seats_.resize(options_.procs);
   if (Result<void> opened = crew_.open(); !opened) throw PoolError("cannot make a process pool: " + opened.error().text);
 }
@@ -220,7 +235,8 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
   std::unique_ptr<Target>& target = targets_[work.callable()];
   if (target == nullptr) {
     const std::optional<ipc::FunctionName> function = crew_.modules().name_of(work.callable().code);
-    const std::optional<ipc::FunctionName> trampoline = crew_.modules().name_of(reinterpret_cast<AnyFunction>(work.callable().run));
+    const std::optional<ipc::FunctionName> trampoline =
+        crew_.modules().name_of(reinterpret_cast<AnyFunction>(work.callable().run));
     if (!function || !trampoline) {
       targets_.erase(work.callable());
       throw PoolError("this function was loaded after the pool was made, so its workers do not have it: load it before");
@@ -309,11 +325,8 @@ void PoolCore::give(Seat& seat, Piece piece) {
                    Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
   Result<ipc::Ticket> ticket;
   try {
-    ticket = seat.requester->send({.form = ipc::Form::call,
-                                   .items = piece.count,
-                                   .stream_room = piece.room,
-                                   .timed = piece.timed,
-                                   .content = content});
+    ticket = seat.requester->send(
+        {.form = ipc::Form::call, .items = piece.count, .stream_room = piece.room, .timed = piece.timed, .content = content});
   } catch (const std::exception& error) {  // the user's code writes arguments
     return give_singly(piece, error.what());
   }
@@ -347,8 +360,9 @@ void PoolCore::take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& int
   std::vector<ipc::Ticket> taken;
   seat.requester->take_back(ticket, taken);
   for (const ipc::Ticket one : taken) {
-    const auto at = std::lower_bound(seat.hand.begin(), seat.hand.end(), one,
-                                     [](const Piece& piece, ipc::Ticket ticket_of_one) { return piece.ticket < ticket_of_one; });
+    const auto at =
+        std::lower_bound(seat.hand.begin(), seat.hand.end(), one,
+                         [](const Piece& piece, ipc::Ticket ticket_of_one) { return piece.ticket < ticket_of_one; });
     into.push_back(*at);
     drop(seat, at);
   }
@@ -438,11 +452,19 @@ void PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t c
 }
 
 void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
+  // Of the worker's clock is believed only what our own, which is the same, bears out.
+  if (piece.timed && (reply.entered < TimePoint{} || reply.finished < reply.entered || reply.finished > steady_clock::now())) {
+    throw WireError("a reply tells of times that cannot be");
+  }
   const std::uint32_t finished = reply.finished_items;
   read_items(piece, piece.first, finished, reply.stream);
   std::size_t done = finished;
   std::optional<Failed> failed;
-  switch (reply.last_part) {
+  if (reply.lost) {
+    ++done;
+    failed.emplace(Failed{"its answer could not be taken: " + reply.lost->text});
+  }
+  switch (reply.lost ? ipc::LastPart::none : reply.last_part) {
     case ipc::LastPart::none: break;
     case ipc::LastPart::result: read_items(piece, piece.first + done++, 1, reply.last); break;
     case ipc::LastPart::failure:
@@ -467,7 +489,7 @@ void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
 void PoolCore::learn(const Piece& piece, const ipc::Reply& reply) {
   Target& target = *piece.target;
   const auto items = static_cast<double>(reply.finished_items + (reply.last_part != ipc::LastPart::none ? 1 : 0));
-  if (piece.timed && reply.finished >= reply.entered && items > 0) {
+  if (piece.timed && items > 0) {
     const double each = static_cast<double>(Duration(reply.finished - reply.entered).count()) / items;
     target.mean_ns = target.mean_ns ? *target.mean_ns + (each - *target.mean_ns) / 8 : each;
   }
@@ -606,7 +628,10 @@ void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {
   const Result<bool> slept = crew_.sleep(until, -1, &lock);
   polling_ = false;
   if (crew_.overslept()) patient_ = false;
-  if (!slept) trouble_ = slept.error();
+  if (!slept) {
+    trouble_ = slept.error();
+    for (Seat& seat : seats_) collect(seat);  // what is done is not lost
+  }
   changed_.notify_all();
 }
 

@@ -10,10 +10,10 @@
 // Fails with   PoolError.
 #pragma once
 
+#include <atomic>
 #include <boost/circular_buffer.hpp>
 #include <boost/container_hash/hash.hpp>
 #include <boost/unordered/unordered_flat_map.hpp>
-#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
@@ -26,6 +26,7 @@
 
 #include "ipc/call_message.hpp"
 #include "ipc/requester.hpp"
+#include "ipc/shared_state.hpp"
 #include "ipc/spin_budget.hpp"
 #include "master/engines/process_crew.hpp"
 
@@ -42,6 +43,7 @@ class PoolCore final : private master::CrewOwner {
 
   [[nodiscard]] std::uint32_t procs() const { return options_.procs; }
   [[nodiscard]] std::vector<PoolWorker> workers();
+  [[nodiscard]] const Shared& shared() const { return shared_.view(); }
 
  private:
   // What the thread that waits waits for: a call, or the end of everything that is out.
@@ -57,9 +59,9 @@ class PoolCore final : private master::CrewOwner {
   // What is known of a function.
   struct Target {
     ipc::CallHeader header;
-    std::optional<double> mean_ns;      // of one item
-    std::optional<double> result_bytes; // of one item, where that is not fixed
-    std::uint32_t untimed = 0;          // requests since the last that was timed
+    std::optional<double> mean_ns;       // of one item
+    std::optional<double> result_bytes;  // of one item, where that is not fixed
+    std::uint32_t untimed = 0;           // requests since the last that was timed
   };
   // A linker may fold functions of different types into one, so their address alone does not tell them apart.
   struct HashOfCallable {
@@ -129,6 +131,7 @@ class PoolCore final : private master::CrewOwner {
 
   PoolOptions options_;
   Registry registry_;
+  ipc::SharedState shared_;
   std::vector<Seat> seats_;
   master::ProcessCrew crew_;
 
@@ -145,8 +148,8 @@ class PoolCore final : private master::CrewOwner {
   ipc::SpinBudget spin_budget_;
   std::string scratch_;
   bool progressed_ = false;  // a reply came since the last death
-  bool lazy_ = false;     // somebody was told to ring late, or holds what somebody idle could do
-  bool patient_ = true;   // ... and may be
+  bool lazy_ = false;        // somebody was told to ring late, or holds what somebody idle could do
+  bool patient_ = true;      // ... and may be
 };
 
 }  // namespace runner

@@ -20,6 +20,7 @@ ProcessPool::~ProcessPool() = default;
 
 std::uint32_t ProcessPool::procs() const { return core_->procs(); }
 std::vector<PoolWorker> ProcessPool::workers() const { return core_->workers(); }
+const Shared& ProcessPool::shared() const { return core_->shared(); }
 void ProcessPool::start(PoolWork& call) { core_->submit(call); }
 void ProcessPool::run(PoolWork& work, std::size_t items) { core_->run(work, items); }
 

@@ -47,11 +47,11 @@ class Endings final : public master::Sink {
     return {};
   }
   Result<void> worker_lost(const master::WorkerLost& lost) override {
-    lost_workers.push_back(lost.how);
+    lost_workers.push_back(lost);
     return {};
   }
   std::vector<Ended> jobs;
-  std::vector<std::string> lost_workers;
+  std::vector<master::WorkerLost> lost_workers;
 };
 
 inline void add(std::vector<JobSpec>& jobs, std::string name, Work work) {

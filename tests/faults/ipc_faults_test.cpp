@@ -100,6 +100,7 @@ Result<void> round_trip(ChannelEnds& ends, std::size_t bytes) {
   const Result<bool> got = ends.requester().collect(completion);
   if (!got) return drop(got);
   EXPECT_TRUE(*got);
+  if (const auto* lost = std::get_if<Failed>(&completion.reply.outcome.ending)) return fail(ErrorCode::system, lost->reason);
   EXPECT_TRUE(completion.reply.outcome.result.text() == args);
   EXPECT_TRUE(static_cast<bool>(completion.reply.outcome.out.spill));
   return {};

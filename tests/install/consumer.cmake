@@ -45,6 +45,10 @@ expect("100000 prices")
 expect("at the money: 7\\.96557")
 expect("option 7: crashed: SIGSEGV\noption 8: the option has ended\n99998 are fine")
 
+consumer(${SOURCE_DIR}/examples/race race)
+must(${build}/race/race)
+expect("careless +80000000 added, [0-9]+ arrived, [0-9]+ lost\nwith care +80000000 added, 80000000 arrived, 0 lost")
+
 # Public headers lie in one folder, compile alone, and none but the one for coroutines brings a large library along.
 file(GLOB_RECURSE headers RELATIVE ${prefix}/include ${prefix}/include/*)
 foreach(header IN LISTS headers)

@@ -1,6 +1,7 @@
 #include "tests/integration/program.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -15,6 +16,10 @@
 #include <sstream>
 #include <stdexcept>
 #include <thread>
+
+extern "C" {  // this header of glibc 2.36 forgets to say so
+#include <sys/pidfd.h>
+}
 
 namespace runner::integration {
 
@@ -103,11 +108,13 @@ Ended Folder::run(const std::vector<std::string>& arguments, const std::string& 
   return run_other(words(arguments), standard_input);
 }
 
-Ended Folder::run_other(const std::vector<std::string>& all, const std::string& standard_input) const {
-  return Running(*this, all, standard_input).wait();
+Ended Folder::run_other(const std::vector<std::string>& all, const std::string& standard_input,
+                        const std::function<void()>& prepare) const {
+  return Running(*this, all, standard_input, prepare).wait();
 }
 
-Running::Running(const Folder& folder, const std::vector<std::string>& all, const std::string& standard_input) {
+Running::Running(const Folder& folder, const std::vector<std::string>& all, const std::string& standard_input,
+                 const std::function<void()>& prepare) {
   static std::atomic<int> count{0};
   const std::filesystem::path base = folder.path().string() + ".io-" + std::to_string(count++);
   out_ = base.string() + ".out";
@@ -129,6 +136,7 @@ Running::Running(const Folder& folder, const std::vector<std::string>& all, cons
     to(out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDOUT_FILENO);
     to(err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, STDERR_FILENO);
     if (::chdir(folder.path().c_str()) != 0) ::_exit(126);
+    if (prepare) prepare();
     ::execvp(argv[0], argv.data());
     ::_exit(127);
   }
@@ -150,10 +158,16 @@ std::string Running::err_so_far() const { return read_file(err_); }
 std::vector<pid_t> Running::descendants() const { return below(pid_); }
 
 Ended Running::wait() {
+  constexpr int patience_ms = 240'000;
+  pollfd end{::pidfd_open(pid_, 0), POLLIN, 0};
+  const bool hangs = end.fd >= 0 && ::poll(&end, 1, patience_ms) == 0;
+  if (hangs) ::kill(pid_, SIGKILL);
+  if (end.fd >= 0) ::close(end.fd);
   int status = 0;
   ::waitpid(pid_, &status, 0);
   over_ = true;
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(out_), read_file(err_)};
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), read_file(out_),
+          read_file(err_) + (hangs ? "\nthe test killed it because it did not end\n" : "")};
 }
 
 bool eventually(const std::function<bool()>& is_so) {

@@ -36,8 +36,9 @@ class Folder {
 
   // Runs the program with these arguments to its end.
   [[nodiscard]] Ended run(const std::vector<std::string>& arguments, const std::string& standard_input = {}) const;
-  // Any other program, looked up in PATH.
-  [[nodiscard]] Ended run_other(const std::vector<std::string>& words, const std::string& standard_input = {}) const;
+  // Any other program, looked up in PATH. `prepare` is called in its process just before it begins.
+  [[nodiscard]] Ended run_other(const std::vector<std::string>& words, const std::string& standard_input = {},
+                                const std::function<void()>& prepare = {}) const;
 
  private:
   std::filesystem::path path_;
@@ -46,13 +47,15 @@ class Folder {
 // One that runs while the test does something else.
 class Running {
  public:
-  Running(const Folder& folder, const std::vector<std::string>& words, const std::string& standard_input = {});
+  Running(const Folder& folder, const std::vector<std::string>& words, const std::string& standard_input = {},
+          const std::function<void()>& prepare = {});
   ~Running();
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 
   [[nodiscard]] pid_t pid() const { return pid_; }
   void signal(int number) const;
+  // To its end; one that does not end in four minutes hangs: it is killed, and `err` says so.
   [[nodiscard]] Ended wait();
   // What it has written to standard error so far.
   [[nodiscard]] std::string err_so_far() const;

@@ -56,7 +56,33 @@ Mark tally_and_crash(const TallyAndCrashArgs& args, runner::JobContext& context)
   std::abort();
 }
 
+struct VisitArgs {
+  std::string counter;
+  std::optional<std::int64_t> until;
+  template <class A>
+  void serialize(A& a) {
+    a(runner::arg("counter", counter, "the counter to add 1 to"),
+      runner::arg("until", until, "what it then waits for it to be"));
+  }
+};
+struct Visit {
+  std::int64_t seen{};  // with its own addition
+  template <class A>
+  void serialize(A& a) {
+    a(CEREAL_NVP(seen));
+  }
+};
+
+// Short; or as long as it takes until enough others have been here.
+Visit visit(const VisitArgs& args, runner::JobContext& context) {
+  runner::SharedCount& counter = context.shared().counter(args.counter);
+  std::int64_t seen = counter.fetch_add(1) + 1;
+  for (; args.until && seen < *args.until; seen = counter.load()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return {seen};
+}
+
 }  // namespace
 
+RUNNER_JOB("visit", visit, "Adds 1 to a shared counter, and may wait for others to do so.")
 RUNNER_JOB("mark", mark, "Writes one byte of a shared region and waits for another.")
 RUNNER_JOB("tally_and_crash", tally_and_crash, "Adds to a shared counter and crashes.")

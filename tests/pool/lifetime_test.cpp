@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <ranges>
 #include <string>
 #include <thread>
@@ -46,6 +47,35 @@ TEST_P(Lifetime, AFutureMayOutliveItsPool) {
   for (Future<int>& one : behind) EXPECT_TRUE(ended_as<Cancelled>(one.outcome()));
   const auto either = ended.outcome();
   EXPECT_TRUE(either.has_value() ? *either == 2 : ended_as<Cancelled>(either));
+}
+
+int die_or_stay(int x) {
+  if (x == 0) ::raise(SIGKILL);
+  return for_ever(x);
+}
+int zygote() {
+  std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  for (int pid = 0; children >> pid;) {
+    std::ifstream comm("/proc/" + std::to_string(pid) + "/comm");
+    std::string name;
+    if (std::getline(comm, name) && name == "runner-zygote") return pid;
+  }
+  return -1;
+}
+
+TEST_P(Lifetime, APoolThatCannotReplaceItsWorkersSaysSoToEverybodyAndEnds) {
+  Future<int> waiting = pool().submit(for_ever, 1);
+  const int from_which_workers_come = zygote();
+  ASSERT_GT(from_which_workers_come, 0);
+  ASSERT_EQ(::kill(from_which_workers_come, SIGKILL), 0);
+  // One item's worker dies while others are still in theirs: they are the map's, and that is gone.
+  EXPECT_THROW(static_cast<void>(pool().map(die_or_stay, std::views::iota(0, 20))), PoolError);
+  EXPECT_THROW(static_cast<void>(pool().map(twice, std::views::iota(0, 20))), PoolError);
+  EXPECT_THROW(static_cast<void>(pool().submit(twice, 1)), PoolError);
+  EXPECT_THROW(static_cast<void>(pool().workers()), PoolError);
+  EXPECT_THROW(waiting.get(), PoolError);
+  destroy();
+  EXPECT_TRUE(ended_as<Cancelled>(waiting.outcome()));
 }
 
 TEST_P(Lifetime, APoolThatIsDestroyedAtOnceLeavesNothing) {

@@ -4,10 +4,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "ipc/os.hpp"
 #include "tests/channel_ends.hpp"
 #include "tests/silence.hpp"
 
@@ -51,6 +53,11 @@ class Channel : public testing::TestWithParam<Transport> {
     Result<std::optional<JobRequest>> request = worker().next();
     EXPECT_TRUE(request.has_value() && request->has_value());
     return request && *request ? std::move(**request) : JobRequest{};
+  }
+  JobRequest next_entered() {
+    JobRequest request = next();
+    EXPECT_TRUE(worker().entering().has_value());
+    return request;
   }
   void answer(const JobRequest& request, Outcome outcome) {
     EXPECT_TRUE(worker().answer({request.job, request.attempt, std::move(outcome), false}).has_value());
@@ -220,6 +227,49 @@ TEST_P(Channel, PassesAFileBesideALargeResult) {
   EXPECT_EQ(first_of(done->reply.outcome.err), 'e');
   master().close();
   other.join();
+}
+
+TEST_P(Channel, FailsAJobWhoseAnswerCannotBeTakenAndNoOther) {
+  send(1, typed("a"));
+  send(2, typed("b"));
+  kick();
+  Outcome spilled = echoed(next_entered());
+  spilled.out.bytes = Captured::kCaptureInMemory + 1;
+  spilled.out.spill.reset(::memfd_create("spill", MFD_CLOEXEC));
+  answer({.job = JobId{1}, .attempt = Attempt{1}, .work = {}}, std::move(spilled));
+  const JobRequest second = next_entered();
+  answer(second, echoed(second));
+  os::faults::arm({.nth = 1, .error = EMFILE, .only = "fstat"});
+  const Completion lost = collect();
+  os::faults::disarm();
+  EXPECT_EQ(number(lost.reply.job), 1U);
+  ASSERT_TRUE(std::holds_alternative<Failed>(lost.reply.outcome.ending));
+  EXPECT_THAT(std::get<Failed>(lost.reply.outcome.ending).reason,
+              testing::AllOf(testing::StartsWith("its answer could not be taken: "), testing::HasSubstr("RLIMIT_NOFILE")));
+  EXPECT_EQ(collect().reply.outcome.result.text(), "b");
+}
+
+TEST_P(Channel, LetsAWorkerAnswerWithLessWhenItCannotSendAll) {
+  for (const char* call : {"memfd_create", "sendmsg"}) {
+    if (GetParam() == Transport::pipe && std::string_view(call) == "memfd_create") continue;
+    send(1, typed("a"));
+    kick();
+    const JobRequest request = next_entered();
+    JobReply all{.job = request.job, .attempt = request.attempt, .outcome = {}, .terminated = false};
+    if (GetParam() == Transport::shm) all.outcome.result = letters(1U << 20);
+    all.outcome.out.bytes = Captured::kCaptureInMemory + 1;
+    all.outcome.out.spill.reset(::memfd_create("spill", MFD_CLOEXEC));
+    os::faults::arm({.nth = 1, .error = EMFILE, .only = call});
+    const Result<void> sent = worker().answer(all);
+    os::faults::disarm();
+    ASSERT_FALSE(sent.has_value());
+    EXPECT_EQ(sent.error().code, ErrorCode::unwritable);
+    EXPECT_TRUE(nothing_to_collect());
+    Outcome less;
+    less.ending = Failed{"too much"};
+    answer(request, std::move(less));
+    EXPECT_EQ(std::get<Failed>(collect().reply.outcome.ending).reason, "too much");
+  }
 }
 
 TEST_P(Channel, AnswersInTheOrderOfTicketsUntilItIsFullAndTakesMoreThen) {

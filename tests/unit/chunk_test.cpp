@@ -116,6 +116,19 @@ TEST_P(Chunk, ThatWasAnsweredBeforeTheDeathIsDelivered) {
   EXPECT_EQ(master().wreck(second).finished_items, 1U);
 }
 
+TEST_P(Chunk, OfAnySizeThatIsSentToAWorkerWhoIsGoneStaysUntouched) {
+  ends_.responder.reset();
+  ends_.worker_control.reset();
+  for (const std::size_t items : {2U, 1'000U, 100'000U}) {
+    const Result<Ticket> ticket = ask(master(), Sizes(items, 1));
+    ASSERT_TRUE(ticket.has_value()) << ticket.error().text;
+    static_cast<void>(master().kick());
+    const Result<Reply*> none = master().front();
+    EXPECT_TRUE(none.has_value() && *none == nullptr);
+    EXPECT_EQ(master().wreck(*ticket).fate, Fate::untouched);
+  }
+}
+
 TEST_P(Chunk, EndsEarlyWithAResultThatIsLargerThanItsRoom) {
   const Sizes sizes{10, 20, 600, 30};
   send(sizes, 100);
@@ -166,6 +179,23 @@ TEST_P(Chunk, SealsAHugeLastResultSoThatItNeedsNoCopyWhereMemoryIsShared) {
   if (owner != nullptr) {
     EXPECT_TRUE(read_results(kept, 1).front() == letters(3U << 20)) << "it stays as long as its owner";
   }
+}
+
+TEST_P(Chunk, IsDeliveredWithItsFilesThoughTheWorkerDiedBeforeItReadThoseOfTheNext) {
+  make({.memfd_from = 4'096});
+  const Sizes sizes{10, 40'000, 10};
+  send(sizes);
+  ASSERT_TRUE(worker().serve());
+  const Ticket unread = send(Sizes(2'000, 1));
+  ends_.responder.reset();
+  ends_.worker_control.reset();
+  const Reply& reply = front();
+  EXPECT_EQ(reply.finished_items, 1U);
+  EXPECT_EQ(reply.last_part, LastPart::result);
+  EXPECT_EQ(reply.last.owner != nullptr, shm());
+  EXPECT_EQ(read_results(reply.last.bytes, 1).front(), letters(40'000));
+  master().pop();
+  EXPECT_EQ(master().wreck(unread).fate, Fate::untouched);
 }
 
 TEST_P(Chunk, TellsWhyAnItemFailedAndKeepsThoseBeforeIt) {

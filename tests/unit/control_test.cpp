@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -98,6 +99,22 @@ TEST_F(Control, RefusesAMessageThatIsTooLongOrCarriesTooManyDescriptorsAndKeepsN
   message_.files.clear();
 }
 
+TEST_F(Control, TellsALimitOfOpenFilesFromAMessageWithTooManyOfThem) {
+  const UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  say("x", std::vector<int>(kMaxControlFiles, null.get()));
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = static_cast<rlim_t>(null.get()) + 3;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const Result<Received> got = hear();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  ASSERT_FALSE(got.has_value());
+  EXPECT_EQ(got.error().code, ErrorCode::system);
+  EXPECT_THAT(got.error().text, HasSubstr("RLIMIT_NOFILE"));
+  message_.files.clear();
+}
+
 TEST_F(Control, CarriesAHelloAndItsAnswer) {
   const Hello hello{.version = "1.2",
                     .layout = 99,
@@ -126,6 +143,27 @@ TEST_F(Control, CarriesAHelloAndItsAnswer) {
   const Result<Ready> ready = read_ready(message_);
   ASSERT_TRUE(ready.has_value());
   EXPECT_EQ(ready->refusal, "no");
+}
+
+TEST_F(Control, ReadsOfTheHelloOfAnotherBuildWhichBuildItIs) {
+  const std::string front = "hllo" + to_wire(std::string("9.9.9")) + to_wire(std::uint64_t{7});
+  for (const std::string& rest : {std::string(), std::string("x"), std::string(100, '\xff')}) {
+    message_.bytes = front + rest;
+    const Result<Hello> hello = read_hello(message_);
+    ASSERT_TRUE(hello.has_value()) << hello.error().text;
+    EXPECT_EQ(hello->version, "9.9.9");
+    EXPECT_EQ(hello->layout, 7U);
+    const Result<Ready> ready = read_ready(message_);
+    ASSERT_TRUE(ready.has_value()) << ready.error().text;
+    EXPECT_EQ(ready->version, "9.9.9");
+  }
+  // Of this build it must be whole; and what is no version is none of another build.
+  message_.bytes = "hllo" + to_wire(std::string(RUNNER_VERSION_STRING)) + to_wire(layout_hash()) + "x";
+  EXPECT_EQ(read_hello(message_).error().code, ErrorCode::protocol);
+  for (const std::string& version : {std::string("\x1b[2J"), std::string(65, '1')}) {
+    message_.bytes = "hllo" + to_wire(version) + to_wire(std::uint64_t{7});
+    EXPECT_EQ(read_hello(message_).error().code, ErrorCode::protocol);
+  }
 }
 
 TEST_F(Control, RefusesAHelloThatIsNone) {
@@ -162,6 +200,13 @@ TEST_F(Control, CarriesNotesAndRefusesWhatIsNone) {
     message_.bytes = bytes;
     EXPECT_EQ(read_note(message_).error().code, ErrorCode::protocol);
   }
+}
+
+TEST_F(Control, DoesNotWaitForOneWhoReadsNothing) {
+  Result<void> sent;
+  for (int i = 0; i < 100'000 && sent; ++i) sent = send_note(master_.get(), {NoteTag::terminate, 1}, {}, false);
+  ASSERT_FALSE(sent.has_value());
+  EXPECT_EQ(sent.error().code, ErrorCode::system);
 }
 
 TEST_F(Control, HandsOverTheFilesOfAReplyOnlyIfTheyAreItsOwnAndFiles) {

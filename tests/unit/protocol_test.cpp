@@ -1,6 +1,8 @@
 // A peer that breaks the rules: every lie is ErrorCode::protocol at the side that reads it, and nothing worse.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <limits.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -160,6 +162,17 @@ TEST_F(LyingSlots, MayNotSendAPayloadThatTheyCouldStillChange) {
   slot().reply_bytes = wire.size();
   send_payload(wire);
   EXPECT_TRUE(delivered());
+}
+
+TEST_F(LyingSlots, CannotMakeTheMasterWaitAtABellThatTheyHaveSilenced) {
+  const int bell = ends_.requester().doorbell();  // its flags are those of the worker's copy
+  ASSERT_EQ(::fcntl(bell, F_SETFL, 0), 0);
+  ends_.requester().hush();
+  const std::uint64_t rings = 3;
+  ASSERT_EQ(::write(bell, &rings, sizeof rings), 8);
+  ends_.requester().hush();
+  pollfd ready{bell, POLLIN, 0};
+  EXPECT_EQ(::poll(&ready, 1, 0), 0) << "hushed";
 }
 
 TEST_F(LyingSlots, MayNotSendMoreThanTheLargestResultNeeds) {
@@ -340,6 +353,40 @@ TEST_F(LyingPipe, MayNotSendAnUnknownTagOrACutOffMessage) {
   const std::string whole = reply(0, 0, reply_wire(5, 2));
   for (std::size_t length = 0; length < whole.size(); ++length)
     EXPECT_TRUE(refused({entered(0), whole.substr(0, length)})) << length;
+}
+
+TEST_F(LyingPipe, MayNotGoOnTellingThatItCameNoFurther) {
+  const auto came_to = [](std::uint32_t item) {
+    return to_wire(static_cast<std::uint8_t>(PipeTag::progress)) + to_wire(std::uint64_t{0}) + to_wire(item);
+  };
+  EXPECT_TRUE(refused({entered(0), came_to(0)})) << "entering said so";
+  EXPECT_TRUE(refused({entered(0), came_to(1), came_to(1)}));
+  frame(entered(0));
+  frame(came_to(1));
+  EXPECT_FALSE(collect().value_or(true));
+}
+
+TEST_F(LyingPipe, MayForgeRequestsThatComeBackToTheMaster) {
+  const std::string path = "/proc/self/fd/" + std::to_string(requests_.get());
+  const UniqueFd forge(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC));
+  ASSERT_EQ(::fcntl(forge.get(), F_SETFL, O_NONBLOCK | O_DIRECT), 0);
+  const auto packet = [&](std::uint64_t ticket) {
+    const std::string message = to_wire(std::uint32_t{8}) + to_wire(ticket);
+    ASSERT_EQ(::write(forge.get(), message.data(), message.size()), static_cast<ssize_t>(message.size()));
+  };
+  char taken[PIPE_BUF];
+  ASSERT_GT(::read(requests_.get(), taken, sizeof taken), 0) << "the worker has it";
+  frame(entered(0));
+  ASSERT_FALSE(collect().value_or(true));
+  const Ticket second = jobs_->send(JobId{6}, Attempt{1}, TypedWork{"kind", "args"}).value();
+  packet(0);
+  packet(77);
+  packet(1);
+  std::vector<Ticket> back;
+  ASSERT_TRUE(requester_->kick().has_value());
+  jobs_->take_back(second, back);
+  EXPECT_EQ(requester_->wreck(Ticket{0}).fate, Fate::entered) << "it was entered, whatever else is said";
+  for (const Ticket one : back) EXPECT_EQ(one, second);
 }
 
 TEST_F(LyingPipe, MayNotAnnounceFilesThatDoNotCome) {

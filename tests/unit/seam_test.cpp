@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -14,6 +15,7 @@ namespace runner::os {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 int succeed() { return 7; }
 volatile sig_atomic_t signals = 0;
@@ -55,6 +57,19 @@ TEST(Seam, TriesAgainWhatASignalInterrupted) {
   faults::disarm();
 }
 
+TEST(Seam, NamesTheLimitWithItsValue) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 97;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  EXPECT_EQ(
+      describe("make a pipe", "pipe2", EMFILE),
+      "cannot make a pipe: pipe2: Too many open files (RLIMIT_NOFILE (97) is too low: raise it with `ulimit -n`, or use fewer "
+      "--procs)");
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 TEST(Seam, KillsAtTheNthPassingOfThePointThatIsMeant) {
   ::signal(SIGUSR1, [](int) { signals = signals + 1; });
   faults::arm({.nth = 2, .only = "here", .signal = SIGUSR1});
@@ -84,10 +99,14 @@ TEST(Seam, FailsNoCallWhereItIsToKillAndCountsNoPointWhereItIsToFail) {
 
 TEST(Seam, MakesASentenceOfErrnoWithAdviceForALimit) {
   EXPECT_EQ(describe("make a pipe", "pipe2", EPERM), "cannot make a pipe: pipe2: Operation not permitted");
-  EXPECT_THAT(describe("make a pipe", "pipe2", EMFILE), HasSubstr("ulimit -n"));
   EXPECT_THAT(describe("x", "y", ENOMEM), HasSubstr("memory.max"));
   EXPECT_THAT(describe("x", "y", EAGAIN), HasSubstr("pids.max"));
   EXPECT_THAT(describe("x", "y", ENOSPC), HasSubstr("full"));
+  EXPECT_THAT(describe("x", "y", ENOSYS), HasSubstr("Linux 5.11 or later"));
+  for (const int forbidden : {ENOSYS, EPERM, EACCES}) {
+    EXPECT_THAT(describe("x", "memfd_create", forbidden), HasSubstr("--transport pipe"));
+    EXPECT_THAT(describe("x", "clone", forbidden), Not(HasSubstr("--transport pipe")));
+  }
   EXPECT_EQ(failure("x", "y", EIO).value().code, ErrorCode::system);
 }
 

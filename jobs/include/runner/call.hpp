@@ -102,11 +102,13 @@ template <class F>
 struct CallTraits;
 template <class R, class... A>
 struct CallTraits<R (*)(A...)> {
-  static_assert((... && (!std::is_lvalue_reference_v<A> || std::is_const_v<std::remove_reference_t<A>> ||
-                         std::is_same_v<A, JobContext&>)),
-                "what a function changes in its arguments would be changed in another process only: take them by value or as const&");
+  static_assert(
+      (... &&
+       (!std::is_lvalue_reference_v<A> || std::is_const_v<std::remove_reference_t<A>> || std::is_same_v<A, JobContext&>)),
+      "what a function changes in its arguments would be changed in another process only: take them by value or as const&");
   static constexpr std::size_t kCount = sizeof...(A);
-  static constexpr bool kTakesContext = kCount > 0 && std::is_same_v<std::tuple_element_t<kCount == 0 ? 0 : kCount - 1, std::tuple<A..., void>>, JobContext&>;
+  static constexpr bool kTakesContext =
+      kCount > 0 && std::is_same_v<std::tuple_element_t<kCount == 0 ? 0 : kCount - 1, std::tuple<A..., void>>, JobContext&>;
 
   template <std::size_t... I>
   static std::tuple<std::remove_cvref_t<std::tuple_element_t<I, std::tuple<A...>>>...> sent(std::index_sequence<I...>);

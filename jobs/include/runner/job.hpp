@@ -81,6 +81,8 @@ template <auto Function>
     try {
       static_cast<void>(from_wire<Returned>(wire));
       return true;
+    } catch (const std::bad_alloc&) {
+      throw;
     } catch (const std::exception&) {
       return false;
     }

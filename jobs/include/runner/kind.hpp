@@ -33,7 +33,7 @@ struct Kind {
   std::string (*call)(std::span<const std::byte> args, JobContext& context) = nullptr;
   // Wire bytes -> JSON text of one line.
   std::string (*args_json)(std::span<const std::byte> args) = nullptr;
-  bool (*is_result)(std::span<const std::byte> result) = nullptr;  // whether these bytes are one at all; never throws
+  bool (*is_result)(std::span<const std::byte> result) = nullptr;  // whether these bytes are one at all; std::bad_alloc
   std::string (*result_json)(std::span<const std::byte> result) = nullptr;
 
   // How the async engine runs it without blocking its loop; null: `call` runs on the loop and blocks it.

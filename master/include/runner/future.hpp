@@ -29,8 +29,7 @@ class CallResult : public PoolWork {
  public:
   using Value = std::conditional_t<std::is_void_v<R>, std::tuple<>, R>;
 
-  CallResult(PoolCore& core, Callable called)
-      : PoolWork(called, runner::result_bytes<R>(), kCopiesResult<R>), core_(&core) {}
+  CallResult(PoolCore& core, Callable called) : PoolWork(called, runner::result_bytes<R>(), kCopiesResult<R>), core_(&core) {}
 
   void read(std::size_t, std::uint32_t count, ByteReader& in) override {
     if (count == 0) return;

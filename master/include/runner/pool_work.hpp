@@ -69,9 +69,10 @@ class PoolWork {
 // The function pointer that a plain function or a lambda without captures is.
 template <class F>
 [[nodiscard]] auto plain_function(F function) {
-  static_assert(requires { +function; } && std::is_pointer_v<decltype(+function)>,
-                "only plain functions and lambdas without captures can be called in another process: what a lambda captures, or an "
-                "object holds, would stay here; pass it as an argument");
+  static_assert(
+      requires { +function; } && std::is_pointer_v<decltype(+function)>,
+      "only plain functions and lambdas without captures can be called in another process: what a lambda captures, or an "
+      "object holds, would stay here; pass it as an argument");
   return +function;
 }
 template <class F>

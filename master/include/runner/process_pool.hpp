@@ -39,6 +39,7 @@
 
 #include "runner/future.hpp"
 #include "runner/pool_work.hpp"
+#include "runner/shared.hpp"
 
 namespace runner {
 
@@ -52,18 +53,19 @@ enum class PoolTransport : std::uint8_t { shm, pipe };
 enum class PoolBind : std::uint8_t { core, none };
 
 struct PoolOptions {
-  std::uint32_t procs = 0;        // worker processes; 0: as many as there are usable CPUs (affinity, cgroup quota)
+  std::uint32_t procs = 0;  // worker processes; 0: as many as there are usable CPUs (affinity, cgroup quota)
   PoolTransport transport = PoolTransport::shm;
   PoolBind bind = PoolBind::core;
-  Bytes max_result = kMaxResult;  // a call with a larger result fails
-  std::uint32_t depth = 512;      // requests in flight per worker, a power of two
+  Bytes max_result = kMaxResult;             // a call with a larger result fails
+  std::uint32_t depth = 512;                 // requests in flight per worker, a power of two
   Bytes memfd_from{std::uint64_t{1} << 20};  // larger arguments and results travel in a segment of their own
   Bytes results{std::uint64_t{1} << 20};     // memory for the results of one worker that wait to be collected
+  std::vector<SharedSpec> shared{};          // files, counters and regions that all workers and this process have in common
 };
 
 // A worker process of a pool, for tests and for people who look.
 struct PoolWorker {
-  int pid = -1;
+  int pid = -1;                // -1: it could not be replaced, and the pool is of no use any more
   std::uint64_t replaced = 0;  // how many died on its seat before it
 };
 
@@ -76,6 +78,8 @@ class ProcessPool {
 
   [[nodiscard]] std::uint32_t procs() const;
   [[nodiscard]] std::vector<PoolWorker> workers() const;
+  // What PoolOptions::shared asked for. A function sees the same through a JobContext& as its last parameter.
+  [[nodiscard]] const Shared& shared() const;
 
   // Calls function(arguments...) in a worker. Does not wait.
   template <class F, class... A>
@@ -115,9 +119,7 @@ class MapWork final : public PoolWork {
 
  public:
   MapWork(F function, const Items& items, Sink& sink)
-      : PoolWork(runner::callable(function), runner::result_bytes<R>(), kCopiesResult<R>),
-        items_(items),
-        sink_(sink) {}
+      : PoolWork(runner::callable(function), runner::result_bytes<R>(), kCopiesResult<R>), items_(items), sink_(sink) {}
 
   void write(std::size_t first, std::uint32_t count, ByteWriter& out) const override {
     if constexpr (kSlice) {
@@ -127,8 +129,8 @@ class MapWork final : public PoolWork {
         if constexpr (std::is_same_v<std::ranges::range_value_t<Items>, Argument>) {
           write_item<Argument>(out, std::ranges::begin(items_)[static_cast<std::ranges::range_difference_t<const Items>>(i)]);
         } else {
-          write_item<Argument>(out,
-                               Argument(std::ranges::begin(items_)[static_cast<std::ranges::range_difference_t<const Items>>(i)]));
+          write_item<Argument>(
+              out, Argument(std::ranges::begin(items_)[static_cast<std::ranges::range_difference_t<const Items>>(i)]));
         }
       }
     }

@@ -77,7 +77,8 @@ std::string tables(const Results& results, const std::vector<std::string>& rows,
   std::string text = fmt::format(
       "Medians of {} repetitions (least-most). Round trip: one message there, the same bytes back. Stream: up to 64\n"
       "messages in flight, each answered by 8 bytes once every cache line of it was read. Workers: bound to no core.\n"
-      "Who spins yields (sched_yield) between two looks where there are more processes than cores.\n\n",
+      "Who spins yields (sched_yield) between two looks where there are more processes than cores.\n"
+      "Our channel, spinning: the worker looks for up to 10 us before it sleeps, and there it sleeps at once.\n\n",
       plan.repetitions);
   text += by_size(results, rows, plan, processors) + by_crew(results, rows, plan);
   if (!processors.remark().empty()) text += processors.remark() + '\n';

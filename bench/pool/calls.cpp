@@ -4,6 +4,10 @@
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
+#include <fmt/format.h>
+
+#include <atomic>
+#include <thread>
 #include <vector>
 
 #include "bench/pool/sections.hpp"
@@ -46,6 +50,44 @@ Seconds task_group_noop(tbb::task_arena& arena, const std::vector<int>& numbers)
   return took / static_cast<double>(numbers.size());
 }
 
+// The same, with a look at who runs the tasks: those that the thread runs which made them were handed to nobody.
+double share_of_other_thread(tbb::task_arena& arena, const std::vector<int>& numbers) {
+  std::atomic<std::size_t> by_other{0};
+  arena.execute([&] {
+    const std::thread::id maker = std::this_thread::get_id();
+    tbb::task_group group;
+    for (std::size_t done = 0; done < numbers.size(); done += kInFlight) {
+      for (std::size_t i = done; i < done + kInFlight; ++i) {
+        group.run([&, i] {
+          if (noop(numbers[i]) > 0 && std::this_thread::get_id() != maker) by_other.fetch_add(1, std::memory_order_relaxed);
+        });
+      }
+      group.wait();
+    }
+  });
+  return static_cast<double>(by_other) / static_cast<double>(numbers.size());
+}
+
+// Tasks that one thread makes and the other runs, all of them.
+Seconds enqueue_noop(tbb::task_arena& arena, const std::vector<int>& numbers) {
+  std::vector<int> results(numbers.size());
+  std::atomic<std::size_t> left{0};
+  const Seconds took = seconds_of([&] {
+    for (std::size_t done = 0; done < numbers.size(); done += kInFlight) {
+      left.store(kInFlight, std::memory_order_relaxed);
+      for (std::size_t i = done; i < done + kInFlight; ++i) {
+        arena.enqueue([&, i] {
+          results[i] = noop(numbers[i]);
+          left.fetch_sub(1, std::memory_order_release);
+        });
+      }
+      while (left.load(std::memory_order_acquire) != 0) std::this_thread::yield();
+    }
+  });
+  expect_sum(results, "enqueue");
+  return took / static_cast<double>(numbers.size());
+}
+
 }  // namespace
 
 void calls(Table& table, const Scale& scale) {
@@ -64,6 +106,12 @@ void calls(Table& table, const Scale& scale) {
                  .ours = [&] { return submit_noop(pool, some.size(), kInFlight); },
                  .theirs = [&] { return task_group_noop(arena, some); },
                  .budget = at_most(1.0, 0.7)});
+  Table::remark(
+      fmt::format("task_group: {:.0f} % of the tasks went to the other thread; those that did not were handed to nobody",
+                  100 * share_of_other_thread(arena, some)));
+  table.compare({.what = "  the same : enqueue, all to the other thread",
+                 .ours = [&] { return submit_noop(pool, some.size(), kInFlight); },
+                 .theirs = [&] { return enqueue_noop(arena, some); }});
   table.compare({.what = "  one for each that is back : task_group",
                  .ours = [&] { return submit_noop_in_window(pool, some.size(), kInFlight); },
                  .theirs = [&] { return task_group_noop(arena, some); }});

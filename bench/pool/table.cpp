@@ -4,6 +4,8 @@
 
 #include <cstdio>
 
+#include "bench/ipc/figure.hpp"
+
 namespace runner::bench {
 
 namespace {
@@ -46,11 +48,9 @@ void Table::compare(const Comparison& comparison) {
   if (!comparison.no_verdict.empty()) remark("no verdict: " + comparison.no_verdict);
 }
 
-void Table::judge(const std::string& what, const std::vector<double>& samples,
-                  const std::function<std::string(const Spread&)>& shown, const Budget& budget,
+void Table::judge(const std::string& what, double figure, const std::string& shown, const Budget& budget,
                   const std::string& budget_shown) {
-  const Spread of = spread(samples);
-  line(what, shown(of), "", "", (budget.at_least ? ">= " : "<= ") + budget_shown, verdict(of.median, budget));
+  line(what, shown, "", "", (budget.at_least ? ">= " : "<= ") + budget_shown, verdict(figure, budget));
 }
 
 void Table::remark(const std::string& text) {

@@ -10,7 +10,6 @@
 #include <string>
 #include <vector>
 
-#include "bench/ipc/figure.hpp"
 #include "bench/ipc/trial.hpp"
 
 namespace runner::bench {
@@ -44,9 +43,9 @@ class Table {
   static void head();
   // Both sides once to warm up, then in turn, A B A B ...; the ratio is the median of those of the turns.
   void compare(const Comparison& comparison);
-  // One figure beside its budget: its samples, how a person reads them, and how one reads the budget.
-  void judge(const std::string& what, const std::vector<double>& samples,
-             const std::function<std::string(const Spread&)>& shown, const Budget& budget, const std::string& budget_shown);
+  // One figure beside its budget, and how a person reads both.
+  void judge(const std::string& what, double figure, const std::string& shown, const Budget& budget,
+             const std::string& budget_shown);
   // Below the line before it.
   static void remark(const std::string& text);
 

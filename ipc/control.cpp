@@ -34,7 +34,8 @@ Result<void> send_control(int socket, std::span<const std::byte> bytes, std::spa
     std::memcpy(CMSG_DATA(first), files.data(), files.size_bytes());
   }
   if (os::retry("sendmsg", ::sendmsg, socket, &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) < 0) {
-    if (errno == EAGAIN) return fail(ErrorCode::system, "cannot send to a control socket: the other side reads nothing from it");
+    if (errno == EAGAIN)
+      return fail(ErrorCode::system, "cannot send to a control socket: the other side reads nothing from it");
     return os::failure("send to a worker's control socket", "sendmsg");
   }
   return {};

@@ -39,8 +39,8 @@ struct Hello {
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, memfd_from, max_result, plugins,
-            shared);
+    archive(version, layout, transport, worker, incarnation, master_pid, depth, in_bytes, out_bytes, memfd_from, max_result,
+            plugins, shared);
   }
 };
 

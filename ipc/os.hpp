@@ -45,7 +45,8 @@ void pass(const char* name);
 
 // A place in the code at which a test can have the process die. Costs a load.
 inline void point(const char* name) {
-  if (faults::armed.load(std::memory_order_relaxed)) [[unlikely]] faults::pass(name);
+  if (faults::armed.load(std::memory_order_relaxed)) [[unlikely]]
+    faults::pass(name);
 }
 
 // Calls function(arguments...) unless the fault plan says that it fails: then -1 (as the type it returns) with errno set.

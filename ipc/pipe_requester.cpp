@@ -69,7 +69,8 @@ bool PipeRequester::full() const { return issued_.size() >= kMostOutstanding || 
 Result<Ticket> PipeRequester::send(const Request& request) {
   ByteWriter sizing({});
   request.content.write(sizing);
-  Issued issue{.ticket = next_, .items = request.items, .stream_room = std::min(request.stream_room, kMostPipeStream), .frame = {}};
+  Issued issue{
+      .ticket = next_, .items = request.items, .stream_room = std::min(request.stream_room, kMostPipeStream), .frame = {}};
   const auto header = [&](ByteWriter& out) {
     WireWriter{out}(issue.ticket, issue.items, issue.stream_room, static_cast<std::uint16_t>(request.form));
   };
@@ -189,7 +190,8 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
     in(entered);
     if (entered_ || in.left() != 0) return violation("a request was entered twice");
     entered_ = TimePoint(Duration(entered));
-    if (waiting_ != 0) static_cast<void>(kick());  // what had to wait for a long request may follow; a failure is told by its death
+    if (waiting_ != 0)
+      static_cast<void>(kick());  // what had to wait for a long request may follow; a failure is told by its death
     return false;
   }
   if (!entered_) return violation("a reply comes before its request was entered");

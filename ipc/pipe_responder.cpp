@@ -31,8 +31,7 @@ Result<std::unique_ptr<PipeResponder>> PipeResponder::open(const Hello& hello, s
   if (files.size() != 2) {
     return fail(ErrorCode::protocol, "a hello came with " + std::to_string(files.size()) + " descriptors, expected 2");
   }
-  return std::unique_ptr<PipeResponder>(
-      new PipeResponder(std::move(files[0]), std::move(files[1]), control, hello.max_result));
+  return std::unique_ptr<PipeResponder>(new PipeResponder(std::move(files[0]), std::move(files[1]), control, hello.max_result));
 }
 
 Result<void> PipeResponder::flush() {
@@ -119,8 +118,8 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   const LastPart last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
   const std::uint64_t tail = used_ - sent_;
   put_frame(replies_out_, [&](ByteWriter& out) {
-    WireWriter{out}(static_cast<std::uint8_t>(PipeTag::reply), ticket_, finished, item_, static_cast<std::uint16_t>(last_part), answer.files,
-        static_cast<std::uint32_t>(tail));
+    WireWriter{out}(static_cast<std::uint8_t>(PipeTag::reply), ticket_, finished, item_, static_cast<std::uint16_t>(last_part),
+                    answer.files, static_cast<std::uint32_t>(tail));
     out.put(results_.data() + sent_, static_cast<std::size_t>(tail));
     if (answer.last != nullptr) {
       answer.last->write(out);

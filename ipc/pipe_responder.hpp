@@ -15,7 +15,8 @@ namespace runner::ipc {
 class PipeResponder final : public Responder, private ItemSink {
  public:
   // `files`: requests, replies; `control` is borrowed.
-  [[nodiscard]] static Result<std::unique_ptr<PipeResponder>> open(const Hello& hello, std::vector<UniqueFd> files, int control);
+  [[nodiscard]] static Result<std::unique_ptr<PipeResponder>> open(const Hello& hello, std::vector<UniqueFd> files,
+                                                                   int control);
 
   [[nodiscard]] Result<std::optional<Incoming>> next() override;
   [[nodiscard]] Result<void> entering() override;

@@ -155,7 +155,8 @@ Result<UniqueFd> seal_payload(const WireContent& content, std::size_t bytes) {
   ByteWriter out({buffer.get(), std::min(bytes, kBuffer)}, spill);
   content.write(out);
   out.flush();
-  if (spill.error() != 0) return os::failure("fill " + std::to_string(bytes) + " bytes of shared memory", "write", spill.error());
+  if (spill.error() != 0)
+    return os::failure("fill " + std::to_string(bytes) + " bytes of shared memory", "write", spill.error());
   if (os::call("fcntl", ::fcntl, fd->get(), F_ADD_SEALS, kImmutable | F_SEAL_SEAL) != 0) {
     return os::failure("seal shared memory", "fcntl");
   }

@@ -53,11 +53,11 @@ struct Reply {
   ReplyBytes stream;
   LastPart last_part{};
   ReplyBytes last;
-  std::uint32_t files = 0;           // which streams of an outcome `attached` has (message.hpp)
+  std::uint32_t files = 0;  // which streams of an outcome `attached` has (message.hpp)
   std::vector<UniqueFd> attached;
   std::optional<Error> lost;  // why `last` and `attached` are empty though they came: something on our side was used up
-  TimePoint entered;   // the worker entered the user's code ...
-  TimePoint finished;  // ... and left it; both only if the request was timed
+  TimePoint entered;          // the worker entered the user's code ...
+  TimePoint finished;         // ... and left it; both only if the request was timed
 };
 
 // What became of a request whose worker died without a reply.

@@ -41,10 +41,11 @@ std::optional<std::span<const std::byte>> part(std::span<const std::byte> memory
 }
 
 // The results of the items before progress.item.
-std::optional<std::span<const std::byte>> stream_of(const Slot& slot, ItemProgress progress, std::span<const std::byte> out) {
+std::optional<std::span<const std::byte>> stream_of(const Slot& slot, const Issued& issued, ItemProgress progress,
+                                                    std::span<const std::byte> out) {
   if (progress.end == 0) return std::span<const std::byte>();
-  if (const std::uint64_t offset = once(slot.stream_offset); offset != kStreamInline) return part(out, offset, progress.end);
-  return part(std::span(slot.reply), 0, progress.end);
+  if (issued.items == 1) return part(std::span(slot.reply), 0, progress.end);
+  return part(out, once(slot.stream_offset), progress.end);
 }
 
 }  // namespace
@@ -96,15 +97,18 @@ bool ShmRequester::full() const { return tail_ - head_ >= geometry_.depth || mem
 
 Result<Ticket> ShmRequester::send(const Request& request) {
   // Never over a slot that is in use, whatever the caller thought.
-  if (tail_ - head_ >= geometry_.depth) return fail(ErrorCode::usage, "a request was sent to a worker whose slots are all in use");
+  if (tail_ - head_ >= geometry_.depth)
+    return fail(ErrorCode::usage, "a request was sent to a worker whose slots are all in use");
   const std::uint64_t seq = tail_;
   Slot& to = slot(seq);
   Issued& issue = issued(seq);
   release(issue);  // what was taken for a request whose content threw
-  issue = {.items = request.items, .timed = request.timed, .payload = {}, .memfd = false, .taken_back = false};
+  issue.items = request.items;
+  issue.timed = request.timed;
+  issue.taken_back = false;
   to.items = request.items;
   to.form = request.form;
-  to.stream_room = request.stream_room;
+  if (request.items != 1) to.stream_room = request.stream_room;
   to.timed = request.timed ? 1 : 0;
   if (Result<void> placed = place(to, issue, seq, request.content); !placed) {
     release(issue);
@@ -151,10 +155,8 @@ Result<void> ShmRequester::place_large(Slot& slot, Issued& issue, std::uint64_t 
 }
 
 void ShmRequester::release(Issued& issue) {
-  if (issue.payload) inbound_.arena().free(*issue.payload);
-  if (issue.memfd) --memfds_;
-  issue.payload.reset();
-  issue.memfd = false;
+  if (issue.payload) inbound_.arena().free(*std::exchange(issue.payload, {}));
+  if (std::exchange(issue.memfd, false)) --memfds_;
 }
 
 Result<void> ShmRequester::kick() {
@@ -206,9 +208,12 @@ Result<Reply*> ShmRequester::front() {
 
 void ShmRequester::pop() {
   release(issued(head_));
-  reply_.attached.clear();
-  reply_.stream = reply_.last = {};
-  reply_.lost.reset();
+  if (reply_is_large_) {
+    reply_.attached.clear();
+    reply_.last.owner.reset();
+    reply_.lost.reset();
+    reply_is_large_ = false;
+  }
   slot(head_).word.store(pack({head_ + geometry_.depth, SlotState::free}), std::memory_order_release);
   ++head_;
 }
@@ -232,20 +237,23 @@ Result<void> ShmRequester::read(const Slot& slot, std::uint64_t seq) {
       break;
     default: return violation("a reply ends in an unknown way");
   }
-  const std::optional<std::span<const std::byte>> stream = stream_of(slot, progress, out_.bytes());
+  const std::optional<std::span<const std::byte>> stream = stream_of(slot, issue, progress, out_.bytes());
   if (!stream) return violation("the results of items lie where no results can lie");
 
   if (last_part != LastPart::none && bytes > longest_) return violation("a reply is longer than allowed");
 
   reply_.ticket = Ticket{seq};
   reply_.finished_items = progress.item;
-  reply_.stream.bytes = *stream;
+  reply_.stream.bytes = {stream->data(), stream->size()};
+  reply_.last.bytes = {};
   reply_.last_part = last_part;
   reply_.files = files;
   reply_.entered = issue.timed ? time_point(once(slot.started_ns)) : TimePoint{};
   reply_.finished = issue.timed ? time_point(once(slot.finished_ns)) : TimePoint{};
-  if (last_part == LastPart::none) return files == 0 ? Result<void>() : violation("a reply without a last part announces files");
+  if (last_part == LastPart::none)
+    return files == 0 ? Result<void>() : violation("a reply without a last part announces files");
   if (place == Place::memfd || files != 0) {
+    reply_is_large_ = true;
     Result<void> there = read_files(seq, place, files, bytes);
     if (!there && there.error().code != ErrorCode::system) return there;
     if (!there) reply_.lost = there.error();
@@ -302,7 +310,7 @@ Wreck examine(const Slot& slot, std::uint64_t seq, const Issued& issued, std::sp
     default: return {Fate::unknown, 0, {}};
   }
   const ItemProgress progress = unpack_progress(slot.progress.load(std::memory_order_acquire));
-  const std::optional<std::span<const std::byte>> stream = stream_of(slot, progress, out);
+  const std::optional<std::span<const std::byte>> stream = stream_of(slot, issued, progress, out);
   if (progress.item > issued.items || !stream) return {Fate::unknown, 0, {}};
   return {Fate::entered, progress.item, *stream};
 }

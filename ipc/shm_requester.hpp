@@ -89,8 +89,9 @@ class ShmRequester final : public Requester {
   std::uint64_t head_ = 0;  // oldest not yet collected
   std::uint64_t tail_ = 0;  // next to be sent
   std::uint32_t memfds_ = 0;
-  std::uint32_t unread_ = 0;  // notes that the worker may not have read, those of requests taken back among them
-  Reply reply_;               // of head_
+  std::uint32_t unread_ = 0;     // notes that the worker may not have read, those of requests taken back among them
+  Reply reply_;                  // of head_
+  bool reply_is_large_ = false;  // it has an owner or descriptors
 };
 
 }  // namespace runner::ipc

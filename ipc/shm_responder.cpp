@@ -20,12 +20,16 @@ namespace runner::ipc {
 namespace {
 
 constexpr int kLooksAtATime = 8;          // between two readings of the clock
-constexpr std::int64_t kAtOnceNs = 150;   // no master answers a reply with a request so fast: it had more to send
 constexpr std::uint32_t kMostInARow = 4;  // requests without a wait; with more they stream
+constexpr std::int64_t kApartNs = 1000;   // looks at a stream
 
 tl::unexpected<Error> unsent(const Error& why) { return fail(ErrorCode::unwritable, why.text); }
 
 std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+
+void look_away() {
+  for (const std::int64_t until = now_ns() + kApartNs; now_ns() < until;) relax();
+}
 
 }  // namespace
 
@@ -116,29 +120,27 @@ Result<void> ShmResponder::sleep() {
   return {};
 }
 
-// Looking pays where requests come one by one. Where they stream, each look takes the line that the master fills away from it, and
-// to sleep is better: by the time that a wake-up takes there are hundreds.
+// A look takes the line that the master fills next away from it. Where requests come one by one, that is the price of seeing each at
+// once; where they stream, a look now and then is cheaper, and finds many.
 bool ShmResponder::spin() {
-  const bool streaming = std::exchange(in_a_row_, 0) > kMostInARow || std::exchange(met_at_once_, false);
+  const bool streaming = std::exchange(in_a_row_, 0) > kMostInARow;
   const StatePage& state = *reinterpret_cast<const StatePage*>(in_.data());
   const std::int64_t allowed = state.may_spin_ns[worker_].load(std::memory_order_relaxed);
-  if (allowed == 0 || streaming) return false;
+  if (allowed == 0) return false;
   const std::atomic<std::uint64_t>& word = slot().word;
   const std::uint64_t nothing = word.load(std::memory_order_relaxed);
-  const std::int64_t began = now_ns(), until = began + spin_budget_.next_ns(allowed);
-  for (;;) {
+  const std::int64_t began = now_ns(), until = began + (streaming ? allowed : spin_budget_.next_ns(allowed));
+  do {
+    if (streaming) look_away();
     for (int looks = 0; looks < kLooksAtATime; ++looks) {
       if (word.load(std::memory_order_relaxed) != nothing) {
-        const std::int64_t waited = now_ns() - began;
-        spin_budget_.met(waited);
-        met_at_once_ = waited < kAtOnceNs;
+        if (!streaming) spin_budget_.met(now_ns() - began);
         return true;
       }
       relax();
     }
-    if (now_ns() >= until) break;
-  }
-  spin_budget_.missed(allowed);
+  } while (now_ns() < until);
+  if (!streaming) spin_budget_.missed(allowed);
   return false;
 }
 
@@ -205,7 +207,6 @@ Result<void> ShmResponder::entering() {
   if (at.items == 1) {
     // One result may lie in the slot itself, where no last part is then.
     room_ = std::span(at.reply).first(std::min<std::size_t>(kInlineReply, max_result_));
-    at.stream_offset = kStreamInline;
   } else if (const std::uint64_t wanted = at.stream_room; wanted != 0) {
     // As much as there is: with less, the chunk ends early, and its reply says where.
     const std::size_t room = std::min<std::size_t>({wanted, out_.size() / 8, max_result_});

@@ -64,7 +64,6 @@ class ShmResponder final : public Responder, private ItemSink {
   std::uint64_t rung_ = 0;      // the last of the master's naps that was rung for
   SpinBudget spin_budget_;
   std::uint32_t in_a_row_ = 0;  // requests since the last wait
-  bool met_at_once_ = false;    // the last wait was hardly one
   std::vector<Held> held_;
   std::map<std::uint64_t, UniqueFd> payloads_;   // request payloads that came before their turn
   std::shared_ptr<const SharedRegion> request_;  // the payload of the current request

@@ -14,7 +14,8 @@
 // RUNNING on how far they came (item_sink.hpp). Where the results lie is published before RUNNING, so what was finished before a
 // crash is kept.
 //
-// A small request touches the first line and, with a small reply, the third. Layout: docs/shm-layout.md; checked by the
+// A small request touches the first line, its small reply the third, and nothing else: what one side does not have to write, and the
+// other need not read, is not taken from its core to the other's. Layout: docs/shm-layout.md; checked by the
 // static_asserts below.
 #pragma once
 
@@ -43,14 +44,13 @@ struct Word {
 enum class Place : std::uint16_t { inline_ = 0, arena = 1, memfd = 2 };
 
 // What a request's bytes are: a job of a batch (message.hpp), or calls of a function (call_message.hpp).
-enum class Form : std::uint16_t { job = 0, call = 1 };
+enum class Form : std::uint8_t { job = 0, call = 1 };
 
 // What the last part of a reply is: nothing (all results are in the stream), the result of the item that was entered last, or
 // the text of why that item failed.
 enum class LastPart : std::uint16_t { none = 0, result = 1, failure = 2 };
 
-inline constexpr std::uint64_t kStreamInline = ~std::uint64_t{0};
-inline constexpr std::size_t kInlineRequest = 80;
+inline constexpr std::size_t kInlineRequest = 88;
 inline constexpr std::size_t kInlineReply = 64;
 
 struct alignas(kCacheLine) Slot {
@@ -59,12 +59,11 @@ struct alignas(kCacheLine) Slot {
   std::uint64_t request_bytes;
   std::uint32_t items;
   Form form;
+  std::uint8_t timed;  // 1: started_ns and finished_ns are wanted
   Place request_place;
   std::byte request[kInlineRequest];
   std::uint64_t request_offset;  // in the `in` arena, for Place::arena
-  std::uint64_t stream_room;     // bytes that the results of the items will take, as far as the master knows
-  std::uint32_t timed;           // 1: started_ns and finished_ns are wanted
-  std::uint32_t padding;
+  std::uint64_t stream_room;     // of several items: bytes that their results will take, as far as the master knows
 
   // Written by the worker: progress, started_ns and stream_* before RUNNING, progress again between items, the rest before DONE.
   alignas(kCacheLine) std::atomic<std::uint64_t> progress;
@@ -76,8 +75,8 @@ struct alignas(kCacheLine) Slot {
   std::uint32_t reply_files;  // descriptors that follow on the control socket
   std::byte reply[kInlineReply];
   std::uint64_t reply_offset;   // in the `out` arena, for Place::arena
-  std::uint64_t stream_offset;  // of the results of the items, in the `out` arena; kStreamInline: that of the one item, in `reply`
-  std::uint64_t padding2;
+  std::uint64_t stream_offset;  // of several items: their results in the `out` arena; that of one lies in `reply`
+  std::uint64_t padding;
 };
 
 static_assert(sizeof(Slot) == 4 * kCacheLine);

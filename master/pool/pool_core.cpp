@@ -24,6 +24,8 @@ constexpr Duration kWakeUp = microseconds(50);
 // What a call that has a request to itself takes of its worker, beside its function.
 constexpr Duration kCallOverhead = std::chrono::nanoseconds(50);
 constexpr std::uint32_t kCollectEvery = 64;
+// So much work in single calls goes to one worker before another is looked for.
+constexpr Duration kStay = microseconds(1);
 // As much work as a worker gets ahead in chunks, and in how many of them.
 constexpr Duration kWindow = microseconds(500);
 constexpr std::uint32_t kMostChunks = 32;
@@ -156,7 +158,7 @@ void PoolCore::submit(PoolWork& work) {
   piece.work = &work;
   piece.target = &target;
   if (!pending_.empty()) poll();
-  Seat* seat = pending_.empty() ? seat_for(target, false) : nullptr;
+  Seat* seat = pending_.empty() ? seat_for_call(target) : nullptr;
   // So that what we think it has is near to what it has.
   if (seat != nullptr && seat->hand.size() % kCollectEvery == kCollectEvery - 1) collect(*seat);
   if (seat == nullptr) {
@@ -195,9 +197,9 @@ void PoolCore::forget(const Run& run) {
   }
 }
 
-void PoolCore::wait(const std::atomic<bool>& ended) {
+void PoolCore::wait(const std::atomic<CallStage>& stage) {
   std::unique_lock lock(mutex_);
-  work_until(lock, Awaited::one, [&] { return ended.load(std::memory_order_acquire); });
+  work_until(lock, Awaited::one, [&] { return stage.load(std::memory_order_acquire) == CallStage::ended; });
 }
 
 template <class Done>
@@ -249,6 +251,18 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
   return *target;
 }
 
+// To ask all of them for each call would cost more than a short call takes.
+PoolCore::Seat* PoolCore::seat_for_call(const Target& target) {
+  if (last_seat_ != nullptr && last_seat_->queued < stay_until_ && target.mean_ns && takes_more(*last_seat_)) return last_seat_;
+  last_seat_ = seat_for(target, false);
+  if (last_seat_ != nullptr) stay_until_ = last_seat_->queued + kStay;
+  return last_seat_;
+}
+
+bool PoolCore::takes_more(const Seat& seat) {
+  return seat.requester != nullptr && seat.broke_rules.empty() && !seat.hand.full() && !seat.requester->full();
+}
+
 // The worker that would come to it first. One that sleeps costs a wake-up, and one on our own core waits until we sleep; who knows
 // nothing of the work spreads it.
 PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
@@ -256,7 +270,7 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
   Seat* best = nullptr;
   Duration least = Duration::max();
   for (Seat& seat : seats_) {
-    if (seat.requester == nullptr || !seat.broke_rules.empty() || seat.hand.full() || seat.requester->full()) continue;
+    if (!takes_more(seat)) continue;
     Duration load = seat.queued;
     if (chunk) {
       if (seat.hand.size() >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
@@ -313,34 +327,48 @@ void PoolCore::hand_out() {
   }
 }
 
-void PoolCore::give(Seat& seat, Piece piece) {
-  if (seat.hand.full() || seat.requester->full()) {  // what was taken back keeps its place until the worker has passed it
-    pending_.push_back(piece);
-    return;
+void PoolCore::give(Seat& seat, const Piece& what) {
+  Target& target = *what.target;
+  static constexpr Piece kNone;  // a copy of what was written a moment ago would wait for its stores
+  seat.hand.push_back(kNone);
+  Piece& piece = seat.hand.back();
+  piece.work = what.work;
+  piece.run = what.run;
+  piece.target = what.target;
+  piece.first = what.first;
+  piece.count = what.count;
+  if (piece.count == 1) {
+    piece.room = 0;
+    piece.expected = target.call;
+  } else {
+    const double result = piece.work->result_bytes() != 0 ? static_cast<double>(piece.work->result_bytes())
+                                                          : 1.5 * target.result_bytes.value_or(64);
+    piece.room = static_cast<std::uint64_t>(result * piece.count);
+    piece.expected = master::Chunking::kOverhead +
+                     Duration(static_cast<std::int64_t>(target.mean_ns.value_or(kUnknownCall.count()) * piece.count));
   }
-  Target& target = *piece.target;
-  const CallContent content(target.header, *piece.work, piece.first, piece.count);
-  const double bytes = piece.work->result_bytes() != 0 ? static_cast<double>(piece.work->result_bytes())
-                                                       : 1.5 * target.result_bytes.value_or(64);
-  piece.room = piece.count == 1 ? 0 : static_cast<std::uint64_t>(bytes * piece.count);
   piece.timed = !target.mean_ns || piece.run != nullptr || ++target.untimed >= kTimedEvery;
   if (piece.timed) target.untimed = 0;
-  piece.expected = (piece.run != nullptr ? master::Chunking::kOverhead : kCallOverhead) +
-                   Duration(static_cast<std::int64_t>(target.mean_ns.value_or(1000) * piece.count));
+  const CallContent content(target.header, *piece.work, piece.first, piece.count);
+  const auto withdrawn = [&] {
+    const Piece unsent = piece;
+    seat.hand.pop_back();
+    return unsent;
+  };
   Result<ipc::Ticket> ticket;
   try {
     ticket = seat.requester->send(
         {.form = ipc::Form::call, .items = piece.count, .stream_room = piece.room, .timed = piece.timed, .content = content});
   } catch (const std::exception& error) {  // the user's code writes arguments
-    return give_singly(piece, error.what());
+    return give_singly(withdrawn(), error.what());
   }
   if (!ticket) {
-    fail_items(piece, piece.first, piece.count, Failed{"it could not be sent to a worker: " + ticket.error().text});
+    const Piece unsent = withdrawn();
+    fail_items(unsent, unsent.first, unsent.count, Failed{"it could not be sent to a worker: " + ticket.error().text});
     return;
   }
   piece.ticket = *ticket;
-  seat.hand.push_back(piece);
-  crew_.set_busy(number_of(seat), true);
+  if (seat.hand.size() == 1) crew_.set_busy(number_of(seat), true);
   seat.queued += piece.expected;
   seat.room += piece.room;
   seat.unkicked = true;
@@ -404,7 +432,14 @@ void PoolCore::rebalance() {
       if (taken.size() == before) break;  // begun, and so are all older ones
     }
     std::sort(taken.begin(), taken.end(), [](const Piece& a, const Piece& b) { return a.ticket < b.ticket; });
-    for (std::size_t i = 0; i < taken.size(); ++i) give(i < wanted ? idle : *richest, taken[i]);
+    for (std::size_t i = 0; i < taken.size(); ++i) {
+      Seat& seat = i < wanted ? idle : *richest;
+      if (takes_more(seat)) {
+        give(seat, taken[i]);
+      } else {  // what was taken back keeps its place until the worker has passed it
+        pending_.push_back(taken[i]);
+      }
+    }
   }
 }
 
@@ -492,10 +527,12 @@ void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
 
 void PoolCore::learn(const Piece& piece, const ipc::Reply& reply) {
   Target& target = *piece.target;
+  if (!piece.timed && piece.work->result_bytes() != 0) return;
   const auto items = static_cast<double>(reply.finished_items + (reply.last_part != ipc::LastPart::none ? 1 : 0));
   if (piece.timed && items > 0) {
     const double each = static_cast<double>(Duration(reply.finished - reply.entered).count()) / items;
     target.mean_ns = target.mean_ns ? *target.mean_ns + (each - *target.mean_ns) / 8 : each;
+    target.call = kCallOverhead + Duration(static_cast<std::int64_t>(*target.mean_ns));
   }
   if (piece.work->result_bytes() == 0 && items > 0) {
     const double each = static_cast<double>(reply.stream.bytes.size() + reply.last.bytes.size()) / items;

@@ -39,13 +39,15 @@ class PoolCore final : private master::CrewOwner {
 
   void submit(PoolWork& work);
   void run(PoolWork& work, std::size_t items);
-  void wait(const std::atomic<bool>& ended);
+  void wait(const std::atomic<CallStage>& stage);
 
   [[nodiscard]] std::uint32_t procs() const { return options_.procs; }
   [[nodiscard]] std::vector<PoolWorker> workers();
   [[nodiscard]] const Shared& shared() const { return shared_.view(); }
 
  private:
+  static constexpr Duration kUnknownCall = std::chrono::microseconds(1);
+
   // What the thread that waits waits for: a call, or the end of everything that is out.
   enum class Awaited : std::uint8_t { one, all };
 
@@ -60,6 +62,7 @@ class PoolCore final : private master::CrewOwner {
   struct Target {
     ipc::CallHeader header;
     std::optional<double> mean_ns;       // of one item
+    Duration call = kUnknownCall;        // expected of a call that has a request to itself
     std::optional<double> result_bytes;  // of one item, where that is not fixed
     std::uint32_t untimed = 0;           // requests since the last that was timed
   };
@@ -77,10 +80,10 @@ class PoolCore final : private master::CrewOwner {
     Run* run = nullptr;  // null: a single call
     Target* target = nullptr;
     std::size_t first = 0;
-    std::uint32_t count = 1;
     ipc::Ticket ticket{};
     Duration expected{};
     std::uint64_t room = 0;
+    std::uint32_t count = 1;
     bool timed = false;
   };
   struct Seat {
@@ -112,9 +115,11 @@ class PoolCore final : private master::CrewOwner {
   [[nodiscard]] Target& target_of(const PoolWork& work);
   void hand_out();
   [[nodiscard]] Seat* seat_for(const Target& target, bool chunk);
+  [[nodiscard]] Seat* seat_for_call(const Target& target);
+  [[nodiscard]] static bool takes_more(const Seat& seat);
   [[nodiscard]] Duration time_until_free(const Seat& seat, int here) const;
   [[nodiscard]] Piece cut(Run& run);
-  void give(Seat& seat, Piece piece);
+  void give(Seat& seat, const Piece& what);
   void give_singly(const Piece& piece, const char* why);
   void rebalance();
   void take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& into);
@@ -145,6 +150,8 @@ class PoolCore final : private master::CrewOwner {
   boost::unordered_flat_map<Callable, std::unique_ptr<Target>, HashOfCallable> targets_;
   Callable last_callable_;
   Target* last_target_ = nullptr;
+  Seat* last_seat_ = nullptr;  // that single calls go to, until it has got work for kStay
+  Duration stay_until_{};      // of its queue
   ipc::SpinBudget spin_budget_;
   std::string scratch_;
   bool progressed_ = false;  // a reply came since the last death

@@ -1,3 +1,5 @@
+#include <oneapi/tbb/scalable_allocator.h>
+
 #include <runner/process_pool.hpp>
 
 #include "master/pool/pool_core.hpp"
@@ -13,7 +15,15 @@ JobError::JobError(Ending ending, std::size_t item)
       ending_(std::move(ending)),
       item_(item) {}
 
-void wait_for(PoolCore& core, const std::atomic<bool>& ended) { core.wait(ended); }
+void wait_for(PoolCore& core, const std::atomic<CallStage>& stage) { core.wait(stage); }
+
+void* allocate_call(std::size_t bytes, std::align_val_t alignment) {
+  const auto align = static_cast<std::size_t>(alignment);
+  void* const memory = align <= 16 ? ::scalable_malloc(bytes) : ::scalable_aligned_malloc(bytes, align);
+  if (memory == nullptr) throw std::bad_alloc();
+  return memory;
+}
+void free_call(void* memory) noexcept { ::scalable_free(memory); }
 
 ProcessPool::ProcessPool(const PoolOptions& options) : core_(new PoolCore(options), [](PoolCore* core) { delete core; }) {}
 ProcessPool::~ProcessPool() = default;

@@ -34,7 +34,7 @@ inline void forge_reply(ipc::Slot& slot, std::mt19937_64& random) {
   slot.reply_files = static_cast<std::uint32_t>(random() % 2 == 0 ? 0 : number(random));
   slot.reply_bytes = number(random);
   slot.reply_offset = number(random);
-  slot.stream_offset = random() % 2 == 0 ? ipc::kStreamInline : number(random);
+  slot.stream_offset = number(random);
   slot.started_ns = number(random);
   slot.finished_ns = number(random);
   slot.progress.store(random() % 2 == 0 ? random() % 3 : number(random));

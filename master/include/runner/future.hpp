@@ -6,6 +6,10 @@
 #pragma once
 
 #include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <new>
 #include <optional>
 #include <tl/expected.hpp>
 #include <tuple>
@@ -17,16 +21,28 @@ namespace runner {
 
 class PoolCore;
 
-// Waits until `ended`, doing the pool's work meanwhile.
-void wait_for(PoolCore& core, const std::atomic<bool>& ended);
+// A call belongs to the pool until it ended, and to its Future; whoever is the second to have done with it deletes it.
+enum class CallStage : std::uint8_t { under_way, ended, unwanted };
+
+// Waits until it ended, doing the pool's work meanwhile.
+void wait_for(PoolCore& core, const std::atomic<CallStage>& stage);
 
 // A call of `Sent` arguments that gives an R, shared by the pool and the Future.
 template <class R, class Sent>
 class CallState;
 
+// Memory of calls, which come and go by the thousand and may end in another thread than they began. Throws bad_alloc.
+[[nodiscard]] void* allocate_call(std::size_t bytes, std::align_val_t alignment);
+void free_call(void* memory) noexcept;
+
 template <class R>
 class CallResult : public PoolWork {
  public:
+  static void* operator new(std::size_t bytes) { return allocate_call(bytes, std::align_val_t{alignof(std::max_align_t)}); }
+  static void* operator new(std::size_t bytes, std::align_val_t alignment) { return allocate_call(bytes, alignment); }
+  static void operator delete(void* memory) noexcept { free_call(memory); }
+  static void operator delete(void* memory, std::align_val_t) noexcept { free_call(memory); }
+
   using Value = std::conditional_t<std::is_void_v<R>, std::tuple<>, R>;
 
   CallResult(PoolCore& core, Callable called) : PoolWork(called, runner::result_bytes<R>(), kCopiesResult<R>), core_(&core) {}
@@ -38,31 +54,30 @@ class CallResult : public PoolWork {
   }
   void fail(std::size_t, JobError error) override {
     value_.reset();
-    error_.emplace(std::move(error));
+    error_ = std::make_unique<JobError>(std::move(error));
   }
   void end() override {
-    ended_.store(true, std::memory_order_release);
-    release();
+    if (stage_.exchange(CallStage::ended, std::memory_order_acq_rel) == CallStage::unwanted) delete this;
   }
 
   void wait() {
-    if (!ended()) wait_for(*core_, ended_);
+    if (!ended()) wait_for(*core_, stage_);
   }
-  [[nodiscard]] bool ended() const { return ended_.load(std::memory_order_acquire); }
+  [[nodiscard]] bool ended() const { return stage_.load(std::memory_order_acquire) == CallStage::ended; }
   // After ended().
-  [[nodiscard]] std::optional<JobError>& error() { return error_; }
+  [[nodiscard]] std::unique_ptr<JobError>& error() { return error_; }
   [[nodiscard]] Value& value() { return *value_; }
 
-  void release() {
-    if (shares_.fetch_sub(1, std::memory_order_acq_rel) == 1) delete this;
+  // By its Future.
+  void let_go() {
+    if (ended() || stage_.exchange(CallStage::unwanted, std::memory_order_acq_rel) == CallStage::ended) delete this;
   }
 
  private:
   PoolCore* core_;
   std::optional<Value> value_;
-  std::optional<JobError> error_;
-  std::atomic<bool> ended_{false};
-  std::atomic<int> shares_{2};  // the pool's and the Future's
+  std::unique_ptr<JobError> error_;  // rare, and large
+  std::atomic<CallStage> stage_{CallStage::under_way};
 };
 
 template <class R, class Sent>
@@ -95,7 +110,7 @@ class Future {
   Future(const Future&) = delete;
   Future& operator=(const Future&) = delete;
   ~Future() {
-    if (call_ != nullptr) call_->release();
+    if (call_ != nullptr) call_->let_go();
   }
 
   // False once get() or outcome() took the result.

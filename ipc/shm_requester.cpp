@@ -110,22 +110,20 @@ Result<Ticket> ShmRequester::send(const Request& request) {
   to.form = request.form;
   if (request.items != 1) to.stream_room = request.stream_room;
   to.timed = request.timed ? 1 : 0;
-  if (Result<void> placed = place(to, issue, seq, request.content); !placed) {
-    release(issue);
-    return tl::unexpected(placed.error());
+  ByteWriter small(std::span(to.request));
+  request.content.write(small);
+  to.request_bytes = small.size();
+  to.request_place = Place::inline_;
+  if (!small.fits()) {
+    if (Result<void> placed = place_large(to, issue, seq, request.content, small.size()); !placed) {
+      release(issue);
+      return tl::unexpected(placed.error());
+    }
   }
   ++tail_;
   // release: after all of the request's bytes. kick() has the fence between this store and the look at `sleeping`.
   to.word.store(pack({seq, SlotState::ready}), std::memory_order_release);
   return Ticket{seq};
-}
-
-Result<void> ShmRequester::place(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content) {
-  ByteWriter small(std::span(slot.request));
-  content.write(small);
-  slot.request_bytes = small.size();
-  slot.request_place = Place::inline_;
-  return small.fits() ? Result<void>() : place_large(slot, issue, seq, content, small.size());
 }
 
 Result<void> ShmRequester::place_large(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content,

@@ -71,7 +71,6 @@ class ShmRequester final : public Requester {
   [[nodiscard]] Slot& slot(std::uint64_t seq) const { return slot_of(channel_.data(), geometry_.depth, seq); }
   [[nodiscard]] Issued& issued(std::uint64_t seq) { return issued_[seq & (geometry_.depth - 1)]; }
   [[nodiscard]] const Issued& issued(std::uint64_t seq) const { return issued_[seq & (geometry_.depth - 1)]; }
-  [[nodiscard]] Result<void> place(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content);
   [[nodiscard]] Result<void> place_large(Slot& slot, Issued& issue, std::uint64_t seq, const WireContent& content,
                                          std::size_t bytes);
   [[nodiscard]] Result<void> read(const Slot& slot, std::uint64_t seq);

@@ -76,7 +76,8 @@ Result<std::unique_ptr<Interrupts>> Interrupts::install() {
     sigaddset(&ours, signal);
   }
   // Blocked by whoever started us, they would never come.
-  if (os::call("sigprocmask", ::sigprocmask, SIG_UNBLOCK, &ours, nullptr) != 0) return os::failure("watch for Ctrl-C", "sigprocmask");
+  if (os::call("sigprocmask", ::sigprocmask, SIG_UNBLOCK, &ours, nullptr) != 0)
+    return os::failure("watch for Ctrl-C", "sigprocmask");
   return interrupts;
 }
 

@@ -75,7 +75,7 @@ struct RunTotals {
   std::string engine;  // Engine::description()
   std::optional<std::uint64_t> size;
   std::uint64_t retries = 0;
-  bool interrupted = false;  // some jobs may never have been started
+  bool interrupted = false;             // some jobs may never have been started
   std::vector<Shared::Count> counters;  // that the jobs shared, as they were left
 };
 

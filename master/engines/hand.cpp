@@ -42,9 +42,7 @@ std::vector<InHand> Hand::take_back(ipc::Ticket ticket) {
 }
 
 // The worker goes in order: once it has begun one, all older ones are begun too.
-std::vector<InHand> Hand::take_back_newest() {
-  return jobs_.empty() ? std::vector<InHand>() : take_back(jobs_.back().ticket);
-}
+std::vector<InHand> Hand::take_back_newest() { return jobs_.empty() ? std::vector<InHand>() : take_back(jobs_.back().ticket); }
 
 std::vector<InHand> Hand::take_back_all() {
   std::vector<InHand> all;

@@ -113,9 +113,9 @@ class ProcessCrew {
   std::vector<Seat> seats_;
   std::vector<int> cores_;  // by seat; empty: nobody is bound
   std::uint32_t idle_deaths_ = 0;
-  std::uint32_t processors_ = 0;         // that may be kept from sleeping; 0: none
-  std::uint32_t busy_ = 0;               // seats
-  std::vector<std::uint32_t> recent_;    // seats that had something to do last, oldest first
+  std::uint32_t processors_ = 0;       // that may be kept from sleeping; 0: none
+  std::uint32_t busy_ = 0;             // seats
+  std::vector<std::uint32_t> recent_;  // seats that had something to do last, oldest first
   bool overslept_ = false;
 };
 

@@ -253,7 +253,8 @@ Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSp
   };
   const TimePoint at = now();
   const Duration age = at - opened_ + unremarkable;
-  if (!fits(outcome.wall, age) || !fits(outcome.cpu, age * kMostThreads) || completion.entered > at || completion.finished > at) {
+  if (!fits(outcome.wall, age) || !fits(outcome.cpu, age * kMostThreads) || completion.entered > at ||
+      completion.finished > at) {
     return fail(ErrorCode::protocol, "a reply tells of times that cannot be");
   }
   if (const auto* typed = std::get_if<TypedWork>(&job.work); typed != nullptr && succeeded(outcome)) {
@@ -450,9 +451,9 @@ EngineCosts ProcessEngine::close() {
   for (Seat& seat : seats_) {
     if (seat.hand && last_finish_ > seat.idle_since) costs_.tail += last_finish_ - seat.idle_since;
     const InHand* head = seat.hand ? seat.hand->head() : nullptr;
-    how.push_back(head == nullptr            ? ProcessCrew::Leave::by_itself
+    how.push_back(head == nullptr          ? ProcessCrew::Leave::by_itself
                   : is_command(*head->job) ? ProcessCrew::Leave::hung_up  // killed, it would leave what the command has started
-                                             : ProcessCrew::Leave::killed);
+                                           : ProcessCrew::Leave::killed);
   }
   seats_.clear();  // before the requesters that they refer to
   crew_.close(how);

@@ -59,7 +59,9 @@ class ProcessEngine final : public Engine, private CrewOwner {
   [[nodiscard]] WorkerId id_of(const Seat& seat) const { return WorkerId{static_cast<std::uint32_t>(&seat - seats_.data())}; }
   [[nodiscard]] WorkerProcess& worker_of(const Seat& seat) { return crew_.worker(number(id_of(seat))); }
   // Whether it may be given something.
-  [[nodiscard]] static bool open_to(const Seat& seat) { return seat.hand && !seat.kill_at && !seat.overdue && !seat.hand->full(); }
+  [[nodiscard]] static bool open_to(const Seat& seat) {
+    return seat.hand && !seat.kill_at && !seat.overdue && !seat.hand->full();
+  }
   void collect(Seat& seat, std::vector<EngineEvent>& events);
   [[nodiscard]] Result<void> check(const ipc::Completion& completion, const JobSpec& job) const;
   void finish(Seat& seat, ipc::Completion& completion, const InHand& job, std::vector<EngineEvent>& events);
@@ -88,8 +90,8 @@ class ProcessEngine final : public Engine, private CrewOwner {
   Prefetch prefetch_;
   bool last_was_command_ = false;
   Duration last_expected_ = Prefetch::kWindow;
-  bool patient_ = true;  // workers with a short queue may ring only when half of it is done
-  bool lazy_ = false;    // at least one was told so
+  bool patient_ = true;      // workers with a short queue may ring only when half of it is done
+  bool lazy_ = false;        // at least one was told so
   bool progressed_ = false;  // a job has finished since the last death
   std::uint64_t lost_ = 0;
   EngineCosts costs_;

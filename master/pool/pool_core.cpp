@@ -166,7 +166,7 @@ void PoolCore::submit(PoolWork& work) {
     return;
   }
   give(*seat, piece);
-  if (std::exchange(seat->unkicked, false)) crew_.kick(number_of(*seat));
+  if (std::exchange(seat->unkicked, false)) static_cast<void>(seat->requester->kick());
 }
 
 void PoolCore::run(PoolWork& work, std::size_t items) {
@@ -253,7 +253,8 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
 
 // To ask all of them for each call would cost more than a short call takes.
 PoolCore::Seat* PoolCore::seat_for_call(const Target& target) {
-  if (last_seat_ != nullptr && last_seat_->queued < stay_until_ && target.mean_ns && takes_more(*last_seat_)) return last_seat_;
+  if (last_seat_ != nullptr && last_seat_->queued < stay_until_ && target.time.ns() && takes_more(*last_seat_))
+    return last_seat_;
   last_seat_ = seat_for(target, false);
   if (last_seat_ != nullptr) stay_until_ = last_seat_->queued + kStay;
   return last_seat_;
@@ -273,10 +274,10 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     if (!takes_more(seat)) continue;
     Duration load = seat.queued;
     if (chunk) {
-      if (seat.hand.size() >= (target.mean_ns ? kMostChunks : kUnknownChunks)) continue;
+      if (seat.hand.size() >= (target.time.ns() ? kMostChunks : kUnknownChunks)) continue;
       if (!seat.hand.empty() && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
     }
-    if (!target.mean_ns) {
+    if (!target.time.ns()) {
       load = Duration(static_cast<std::int64_t>(seat.hand.size()));
     } else {
       load = time_until_free(seat, here);
@@ -303,7 +304,7 @@ PoolCore::Piece PoolCore::cut(Run& run) {
   piece.first = run.next;
   const std::size_t bytes = run.work->result_bytes() != 0 ? run.work->result_bytes()
                                                           : static_cast<std::size_t>(piece.target->result_bytes.value_or(0));
-  piece.count = master::Chunking::next(run.total - run.next, options_.procs, piece.target->mean_ns, bytes,
+  piece.count = master::Chunking::next(run.total - run.next, options_.procs, piece.target->time.ns(), bytes,
                                        options_.results.count / kChunkShare);
   run.next += piece.count;
   return piece;
@@ -345,9 +346,9 @@ void PoolCore::give(Seat& seat, const Piece& what) {
                                                           : 1.5 * target.result_bytes.value_or(64);
     piece.room = static_cast<std::uint64_t>(result * piece.count);
     piece.expected = master::Chunking::kOverhead +
-                     Duration(static_cast<std::int64_t>(target.mean_ns.value_or(kUnknownCall.count()) * piece.count));
+                     Duration(static_cast<std::int64_t>(target.time.ns().value_or(kUnknownCall.count()) * piece.count));
   }
-  piece.timed = !target.mean_ns || piece.run != nullptr || ++target.untimed >= kTimedEvery;
+  piece.timed = !target.time.ns() || piece.run != nullptr || ++target.untimed >= kTimedEvery;
   if (piece.timed) target.untimed = 0;
   const CallContent content(target.header, *piece.work, piece.first, piece.count);
   const auto withdrawn = [&] {
@@ -420,7 +421,7 @@ void PoolCore::rebalance() {
     Seat* richest = nullptr;
     const Duration worth = 2 * time_until_free(idle, here);
     for (Seat& seat : seats_) {
-      if (seat.hand.size() < 2 || (patient_ && seat.queued < worth && seat.hand.back().target->mean_ns)) continue;
+      if (seat.hand.size() < 2 || (patient_ && seat.queued < worth && seat.hand.back().target->time.ns())) continue;
       if (richest == nullptr || seat.queued > richest->queued) richest = &seat;
     }
     if (richest == nullptr) return;
@@ -465,10 +466,8 @@ bool PoolCore::collect(Seat& seat) {
       broken(seat, "a reply is for another request than the oldest");
       break;
     }
-    // Out of the hand first: what is told to others may come back to us.
-    const Piece piece = seat.hand.front();
     try {
-      deliver(seat, piece, **front);
+      deliver(seat, **front);
     } catch (const std::exception& error) {  // WireError; or what reading a result of the user's throws
       broken(seat, std::string("its results cannot be read: ") + error.what());
       break;
@@ -490,7 +489,8 @@ void PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t c
   if (in.left() != 0) throw WireError("bytes are left over after the last result");
 }
 
-void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
+void PoolCore::deliver(Seat& seat, ipc::Reply& reply) {
+  const Piece piece = seat.hand.front();
   // Of the worker's clock is believed only what our own, which is the same, bears out.
   if (piece.timed && (reply.entered < TimePoint{} || reply.finished < reply.entered || reply.finished > steady_clock::now())) {
     throw WireError("a reply tells of times that cannot be");
@@ -513,13 +513,12 @@ void PoolCore::deliver(Seat& seat, const Piece& piece, ipc::Reply& reply) {
   }
   progressed_ = true;
   learn(piece, reply);
-  const Piece whole = piece;
   drop(seat, seat.hand.begin());
   seat.requester->pop();
-  if (failed) whole.work->fail(whole.first + finished, JobError(*std::move(failed), whole.first + finished));
-  ended(whole, done);
-  if (done == whole.count) return;
-  Piece rest = whole;  // it ended early; the rest was not entered
+  if (failed) piece.work->fail(piece.first + finished, JobError(*std::move(failed), piece.first + finished));
+  ended(piece, done);
+  if (done == piece.count) return;
+  Piece rest = piece;  // it ended early; the rest was not entered
   rest.first += done;
   rest.count -= static_cast<std::uint32_t>(done);
   pending_.push_front(rest);
@@ -530,9 +529,8 @@ void PoolCore::learn(const Piece& piece, const ipc::Reply& reply) {
   if (!piece.timed && piece.work->result_bytes() != 0) return;
   const auto items = static_cast<double>(reply.finished_items + (reply.last_part != ipc::LastPart::none ? 1 : 0));
   if (piece.timed && items > 0) {
-    const double each = static_cast<double>(Duration(reply.finished - reply.entered).count()) / items;
-    target.mean_ns = target.mean_ns ? *target.mean_ns + (each - *target.mean_ns) / 8 : each;
-    target.call = kCallOverhead + Duration(static_cast<std::int64_t>(*target.mean_ns));
+    target.time.measured(static_cast<double>(Duration(reply.finished - reply.entered).count()) / items);
+    target.call = kCallOverhead + Duration(static_cast<std::int64_t>(*target.time.ns()));
   }
   if (piece.work->result_bytes() == 0 && items > 0) {
     const double each = static_cast<double>(reply.stream.bytes.size() + reply.last.bytes.size()) / items;

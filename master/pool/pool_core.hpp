@@ -29,6 +29,7 @@
 #include "ipc/shared_state.hpp"
 #include "ipc/spin_budget.hpp"
 #include "master/engines/process_crew.hpp"
+#include "master/pool/typical_time.hpp"
 
 namespace runner {
 
@@ -61,7 +62,7 @@ class PoolCore final : private master::CrewOwner {
   // What is known of a function.
   struct Target {
     ipc::CallHeader header;
-    std::optional<double> mean_ns;       // of one item
+    master::TypicalTime time;            // of one item
     Duration call = kUnknownCall;        // expected of a call that has a request to itself
     std::optional<double> result_bytes;  // of one item, where that is not fixed
     std::uint32_t untimed = 0;           // requests since the last that was timed
@@ -127,7 +128,7 @@ class PoolCore final : private master::CrewOwner {
   void kick_all();
 
   bool collect(Seat& seat);
-  void deliver(Seat& seat, const Piece& piece, ipc::Reply& reply);
+  void deliver(Seat& seat, ipc::Reply& reply);
   void read_items(const Piece& piece, std::size_t first, std::uint32_t count, const ipc::ReplyBytes& bytes);
   void learn(const Piece& piece, const ipc::Reply& reply);
   void fail_items(const Piece& piece, std::size_t first, std::size_t count, const Ending& ending);

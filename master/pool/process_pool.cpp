@@ -17,13 +17,26 @@ JobError::JobError(Ending ending, std::size_t item)
 
 void wait_for(PoolCore& core, const std::atomic<CallStage>& stage) { core.wait(stage); }
 
+// A sanitizer sees what becomes of memory only if it gave it.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+void* allocate_call(std::size_t bytes, std::align_val_t alignment) { return ::operator new(bytes, alignment); }
+void free_call(void* memory, std::align_val_t alignment) noexcept { ::operator delete(memory, alignment); }
+#else
 void* allocate_call(std::size_t bytes, std::align_val_t alignment) {
   const auto align = static_cast<std::size_t>(alignment);
-  void* const memory = align <= 16 ? ::scalable_malloc(bytes) : ::scalable_aligned_malloc(bytes, align);
+  // What it gives without being asked is aligned for every fundamental type.
+  void* const memory = align <= alignof(std::max_align_t) ? ::scalable_malloc(bytes) : ::scalable_aligned_malloc(bytes, align);
   if (memory == nullptr) throw std::bad_alloc();
   return memory;
 }
-void free_call(void* memory) noexcept { ::scalable_free(memory); }
+void free_call(void* memory, std::align_val_t alignment) noexcept {
+  if (static_cast<std::size_t>(alignment) <= alignof(std::max_align_t)) {
+    ::scalable_free(memory);
+  } else {
+    ::scalable_aligned_free(memory);
+  }
+}
+#endif
 
 ProcessPool::ProcessPool(const PoolOptions& options) : core_(new PoolCore(options), [](PoolCore* core) { delete core; }) {}
 ProcessPool::~ProcessPool() = default;

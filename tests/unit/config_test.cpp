@@ -191,7 +191,10 @@ TEST(Names, AboveAMillionMustBeDifferentByTheirForm) {
 
 TEST(Names, AboveAMillionThatAreDifferentForSureAreTaken) {
   const std::string sweep = "{name: sweep, kind: noop, matrix: {a: 1..2000000}}";
-  EXPECT_EQ(error(job("{name: prep, kind: noop}\n  - {name: prep-all, kind: noop}\n  - {name: sweep-summary, kind: noop}\n  - " + sweep)), "no error");
+  EXPECT_EQ(
+      error(job("{name: prep, kind: noop}\n  - {name: prep-all, kind: noop}\n  - {name: sweep-summary, kind: noop}\n  - " +
+                sweep)),
+      "no error");
   EXPECT_EQ(error(job("{name: sweep-2000001, kind: noop}\n  - {name: sweep-007, kind: noop}\n  - " + sweep)), "no error");
   EXPECT_THAT(error(job("{name: sweep-2000000, kind: noop}\n  - " + sweep)), HasSubstr("`sweep-2000000` is given by this job"));
   EXPECT_EQ(error(job("{kind: noop, matrix: {a: 1..2000000}}\n  - {kind: noop, matrix: {a: 1..2000000}}")), "no error");

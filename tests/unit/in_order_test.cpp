@@ -19,7 +19,8 @@ struct Notes final : master::Sink {
   Result<void> ended(const master::JobRecord& record) override {
     ids.push_back(number(record.job.id));
     text += record.job.name + "/" + std::string(kind_of(record.job)) + "/" + describe(record.outcome) + "/" +
-            std::string(record.outcome.result.text()) + record.outcome.out.text + "/" + std::to_string(number(record.attempts)) + "\n";
+            std::string(record.outcome.result.text()) + record.outcome.out.text + "/" +
+            std::to_string(number(record.attempts)) + "\n";
     if (record.outcome.out.spill) {
       std::string all(record.outcome.out.bytes + 1, '\0');
       all.resize(static_cast<std::size_t>(::pread(record.outcome.out.spill.get(), all.data(), all.size(), 0)));

@@ -408,8 +408,9 @@ TEST_F(LyingPipe, MayNotClaimMoreThanTheLargestResultNeeds) {
 TEST_F(LyingPipe, FullOfAnyBytesIsRefusedOrReadButNeverMore) {
   std::mt19937_64 random(2025);
   for (int round = 0; round < 5'000; ++round) {
-    std::string bytes =
-        to_wire(std::uint32_t{17}) + entered(0) + to_wire(static_cast<std::uint32_t>(reply(0, 0, reply_wire(5, 2)).size())) + reply(0, 0, reply_wire(5, 2));
+    std::string bytes = to_wire(std::uint32_t{17}) + entered(0) +
+                        to_wire(static_cast<std::uint32_t>(reply(0, 0, reply_wire(5, 2)).size())) +
+                        reply(0, 0, reply_wire(5, 2));
     for (std::uint64_t flips = 1 + random() % 5; flips > 0; --flips)
       bytes[random() % bytes.size()] = static_cast<char>(random());
     write(bytes);

@@ -47,8 +47,8 @@ class Slots : public testing::Test {
     ends_ = std::move(*made);
   }
   Ticket send(std::uint64_t job, std::size_t bytes = 0) {
-    const Result<Ticket> ticket =
-        ends_.requester().send(JobId{job}, Attempt{1}, TypedWork{"kind", std::string(bytes, static_cast<char>('a' + job % 26))});
+    const Result<Ticket> ticket = ends_.requester().send(
+        JobId{job}, Attempt{1}, TypedWork{"kind", std::string(bytes, static_cast<char>('a' + job % 26))});
     EXPECT_TRUE(ticket.has_value());
     return ticket.value_or(Ticket{});
   }

@@ -33,15 +33,17 @@ class CallState;
 
 // Memory of calls, which come and go by the thousand and may end in another thread than they began. Throws bad_alloc.
 [[nodiscard]] void* allocate_call(std::size_t bytes, std::align_val_t alignment);
-void free_call(void* memory) noexcept;
+void free_call(void* memory, std::align_val_t alignment) noexcept;
 
 template <class R>
 class CallResult : public PoolWork {
+  static constexpr std::align_val_t kUsual{alignof(std::max_align_t)};
+
  public:
-  static void* operator new(std::size_t bytes) { return allocate_call(bytes, std::align_val_t{alignof(std::max_align_t)}); }
+  static void* operator new(std::size_t bytes) { return allocate_call(bytes, kUsual); }
   static void* operator new(std::size_t bytes, std::align_val_t alignment) { return allocate_call(bytes, alignment); }
-  static void operator delete(void* memory) noexcept { free_call(memory); }
-  static void operator delete(void* memory, std::align_val_t) noexcept { free_call(memory); }
+  static void operator delete(void* memory) noexcept { free_call(memory, kUsual); }
+  static void operator delete(void* memory, std::align_val_t alignment) noexcept { free_call(memory, alignment); }
 
   using Value = std::conditional_t<std::is_void_v<R>, std::tuple<>, R>;
 

@@ -105,6 +105,30 @@ INSTANTIATE_TEST_SUITE_P(Plays, AMaliciousWorkerWithPipes, testing::ValuesIn(nam
 TEST_P(AMaliciousWorkerWithMemory, HarmsNeitherItsMasterNorOtherWorkers) { run_beside_it(ipc::Transport::shm); }
 TEST_P(AMaliciousWorkerWithPipes, HarmsNeitherItsMasterNorOtherWorkers) { run_beside_it(ipc::Transport::pipe); }
 
+class AWorkerThatLeaves : public Malice {};
+INSTANTIATE_TEST_SUITE_P(Over, AWorkerThatLeaves, testing::Values("shm", "pipe"), kNames);
+
+TEST_P(AWorkerThatLeaves, TimeAndAgainEndsTheRunWithTheReason) {
+  ::setenv("RUNNER_TRICK", "leave", 1);
+  Registry registry;
+  std::vector<JobSpec> jobs;
+  for (std::uint64_t i = 0; i < 10; ++i) add(jobs, std::to_string(i), TypedWork{"noop", {}});
+  Endings endings(jobs.size());
+  const auto engine =
+      master::make_process_engine({.procs = 2,
+                                   .transport = GetParam() == "shm" ? ipc::Transport::shm : ipc::Transport::pipe,
+                                   .start = master::StartMethod::spawn,
+                                   .bind = master::Bind::none,
+                                   .worker_program = RUNNER_MALICIOUS_WORKER},
+                                  registry);
+  const Result<master::RunAnswer> answer = run_all(jobs, *engine, endings);
+  const std::string said = !answer ? answer.error().text : answer->trouble ? answer->trouble->text : "";
+  EXPECT_NE(said.find("workers in a row ended without having run a job; the last one left with exit status 0"),
+            std::string::npos)
+      << said;
+  for (const Ended& job : endings.jobs) EXPECT_FALSE(std::holds_alternative<Succeeded>(job.ending) && job.times > 0);
+}
+
 // ---- user code that lies, in a worker of a pool ----
 
 std::uint64_t twice(std::uint64_t number) { return 2 * number; }

@@ -1,5 +1,6 @@
 // A worker program that lies. Worker 0 greets as it should, takes a request and plays a trick with all it was given; the others are
-// honest. RUNNER_TRICK names the trick, or all of them take turns; RUNNER_SEED is where its random numbers begin.
+// honest. RUNNER_TRICK names the trick, or all of them take turns; RUNNER_SEED is where its random numbers begin. With the trick
+// "leave" every worker greets, and leaves without having taken anything.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -25,6 +26,8 @@ std::string setting(const char* name) {
   const char* const value = std::getenv(name);
   return value != nullptr ? value : "";
 }
+
+bool leaves() { return setting("RUNNER_TRICK") == "leave"; }
 
 // Looks at the hello without taking it.
 ipc::Hello peek(int control) {
@@ -75,7 +78,7 @@ int lie(int control, const ipc::Hello& hello) {
     grip.shared_file = take(0);
   }
   if (!ipc::send_ready(control, {RUNNER_VERSION_STRING, ipc::layout_hash(), {}})) return 70;
-  if (!take_request(grip)) return 0;
+  if (leaves() || !take_request(grip)) return 0;
 
   Random random(static_cast<std::uint64_t>(std::atoll(setting("RUNNER_SEED").c_str())) + hello.incarnation);
   const std::span<const Trick> tricks = grip.requests >= 0 ? tricks_with_pipes() : tricks_with_memory();
@@ -94,7 +97,7 @@ int main() {
   constexpr int control = 3;
   ::fcntl(control, F_SETFD, FD_CLOEXEC);
   const runner::ipc::Hello hello = runner::chaos::peek(control);
-  if (hello.worker == 0) return runner::chaos::lie(control, hello);
+  if (hello.worker == 0 || runner::chaos::leaves()) return runner::chaos::lie(control, hello);
   runner::Registry registry;
   return runner::worker::serve(runner::UniqueFd(control), registry, nullptr);
 }

@@ -148,6 +148,29 @@ TEST_P(Crash, OfACommandIsItsOwn) {
   EXPECT_THAT(ended.err, Not(HasSubstr("worker 0 died")));
 }
 
+TEST(TheZygote, ThatIsKilledEndsTheRunWithTheReasonAtTheNextDeath) {
+  const Folder folder;
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: waits, shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done\"}, "
+               "{name: dies, kind: misbehave, args: {how: segfault}}, {name: late, kind: noop, matrix: {i: 1..10}}]\n");
+  Running running(folder,
+                  words({"--procs", "1", "--progress", "none", "--start", "fork", "--results", "r.jsonl", "jobs.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("begun"); }));
+  int zygotes = 0;
+  for (const pid_t pid : running.descendants()) {
+    if (process_name(pid) == "runner-zygote") zygotes += ::kill(pid, SIGKILL) == 0;
+  }
+  EXPECT_EQ(zygotes, 1);
+  folder.write("go", "");
+  const Ended ended = running.wait();
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("the zygote is gone"));
+  auto all = records(folder.read("r.jsonl"));
+  EXPECT_EQ(all["waits"]["status"], "ok");
+  EXPECT_EQ(all["dies"]["status"], "crashed");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
 TEST(MasterKilled, LeavesNoWorkerAndNoCommand) {
   const Folder folder;
   folder.write("jobs.yaml",

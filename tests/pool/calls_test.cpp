@@ -2,10 +2,13 @@
 #include <gmock/gmock.h>
 
 #include <unistd.h>
+#include <array>
 #include <cereal/types/map.hpp>
 #include <cereal/types/string.hpp>
 #include <cereal/types/vector.hpp>
+#include <functional>
 #include <map>
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -66,6 +69,11 @@ Parcel reversed(Parcel parcel) {
   parcel.fragile = !parcel.fragile;
   return parcel;
 }
+
+// What only refers to something does not compile as an argument or result.
+static_assert(kRefers<const char*> && kRefers<std::string_view> && kRefers<std::span<const int>> && kRefers<int (*)()> &&
+              kRefers<std::reference_wrapper<int>>);
+static_assert(!kRefers<int> && !kRefers<std::string> && !kRefers<std::vector<int>> && !kRefers<std::array<int, 3>>);
 
 TEST_P(Calls, GiveBackWhatTheFunctionReturns) {
   Future<int> future = pool().submit(twice, 21);

@@ -7,7 +7,8 @@
 // (ipc/modules.hpp), so both must be loaded there too.
 //
 // Trivially copyable values cross as they lie in memory (both sides are one program); all others as cereal serializes them.
-// Pointers are refused: they mean nothing in another process.
+// Pointers and views are refused: what they refer to is not there in another process. A struct with a pointer in it is flat, and its
+// pointer is worth nothing there.
 //
 // Called from  call_function: the thread that runs the items. The rest: any thread.
 // Fails with   WireError from reading; whatever the function throws.
@@ -16,6 +17,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <functional>
+#include <ranges>
 #include <span>
 #include <tuple>
 #include <type_traits>
@@ -39,14 +42,23 @@ struct CallItems {
 };
 using Trampoline = void (*)(CallItems& call);
 
+// Whether a T only refers to something, which another process does not have.
+template <class T>
+inline constexpr bool kRefers = std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::ranges::view<T>;
+template <class T>
+inline constexpr bool kRefers<std::reference_wrapper<T>> = true;
+
 // Whether T crosses as it lies in memory. A truth value does not: another process could send one that is neither.
 template <class T>
-inline constexpr bool kIsFlat = std::is_trivially_copyable_v<T> && !std::is_pointer_v<T> && !std::is_same_v<T, bool> &&
-                                !std::is_member_pointer_v<T> && !std::is_empty_v<T>;
+inline constexpr bool kIsFlat =
+    std::is_trivially_copyable_v<T> && !kRefers<T> && !std::is_same_v<T, bool> && !std::is_empty_v<T>;
 
 template <class T>
 void write_item(ByteWriter& out, const T& value) {
-  static_assert(!std::is_pointer_v<T>, "a pointer means nothing in another process: send what it points to");
+  static_assert(
+      !kRefers<T>,
+      "a pointer, a view or a reference means nothing in another process: send what it refers to (a std::string instead "
+      "of a std::string_view, a std::vector instead of a std::span)");
   if constexpr (kIsFlat<T>) {
     out.put(&value, sizeof value);
   } else {
@@ -56,6 +68,7 @@ void write_item(ByteWriter& out, const T& value) {
 }
 template <class T>
 void read_item(ByteReader& in, T& value) {
+  static_assert(!kRefers<T>, "a pointer, a view or a reference means nothing in another process: send what it refers to");
   if constexpr (kIsFlat<T>) {
     in.get(&value, sizeof value);
   } else {

@@ -86,9 +86,7 @@ using TraitsOf = CallTraits<decltype(plain_function(std::declval<F>()))>;
 // How many bytes each result of type R takes on its way; 0: it depends.
 template <class R>
 [[nodiscard]] constexpr std::size_t result_bytes() {
-  if constexpr (std::is_void_v<R>) {
-    return 0;
-  } else if constexpr (kIsFlat<R>) {
+  if constexpr (kIsFlat<R>) {
     return sizeof(R);
   } else {
     return 0;

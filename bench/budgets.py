@@ -60,7 +60,7 @@ class Ours:
     def command(self, text: str, jobs: int, *options: str) -> list:
         batch = self.folder / "jobs.yaml"
         batch.write_text(text.format(jobs))
-        return [self.programs / "runner", "--procs", "2", "--progress", "none", *options, batch]
+        return [self.programs / "runner", "--procs", "2", "--no-store", "--progress", "none", *options, batch]
 
     def shared(self, size: int) -> str:
         """A batch that shares a file of so many zeros, which takes no room."""

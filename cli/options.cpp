@@ -27,6 +27,7 @@ constexpr const char* kRunExamples = R"(EXAMPLES
   runner check jobs.yaml                   only look whether the file is right
   runner --dry-run jobs.yaml               print what would run
   runner --results out.jsonl jobs.yaml     one JSON object per job (or .csv)
+  runner --resume jobs.yaml                go on where a run was stopped or killed
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
   runner --mode threads jobs.yaml          the same on threads, to compare
   runner kinds primes                      what a typed job takes and gives
@@ -52,7 +53,8 @@ Progress and the closing summary go to standard error.
 EXIT STATUS
   0    every job ended well, or was allowed to fail
   1    some job did not, or results could not be written
-  2    the command line or the batch file is wrong; nothing has run
+  2    the command line, the batch file or the store that was asked for cannot be
+       used; nothing has run
   130  interrupted: Ctrl-C lets running jobs finish, a second one ends them, a
        third ends everything
 )";
@@ -126,7 +128,7 @@ void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
 
 // Parses; answers the help page if that was asked for. What is left over is an error with a near miss.
 Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> arguments) {
-  std::erase(arguments, "--");  // what follows is a file anyway
+  std::erase(arguments, "--");                       // what follows is a file anyway
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     app.parse(std::move(arguments));
@@ -185,9 +187,14 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
                                        "A job with a larger result fails (default: as\nthe file says, or 1GiB)")
       ->option_text("SIZE")
       ->check(CLI::Validator(check_size, ""));
-  const CLI::Option* results =
-      app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
-      ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* results = app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
+                                   ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* store =
+      app.add_option("--store", options.store, "Record the run there (default:\nNAME.runs.sqlite, of the batch's name)")
+          ->option_text("FILE");
+  app.add_flag("--no-store", options.no_store, "Record nothing; such a run cannot be resumed");
+  app.add_flag("--resume", options.resume, "Go on with the newest run: run what has no outcome\nin the store");
+  app.add_flag("--retry-failed", options.retry_failed, "As --resume, and what did not end well again");
   app.add_flag("-k,--keep-order", options.keep_order, "Output and results in the order of the batch");
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
   choice<report::ProgressStyle>(app, "--progress", options.progress,
@@ -204,6 +211,12 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
   if (options.file.empty()) return no_file("");
   if (results->count() != 0 && options.results.empty()) {
     return fail(ErrorCode::usage, "--results names no file (an empty variable?); give one that ends in .jsonl or .csv");
+  }
+  if (store->count() != 0 && options.store.empty()) {
+    return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or --no-store");
+  }
+  if (options.no_store && (store->count() != 0 || options.resume || options.retry_failed)) {
+    return fail(ErrorCode::usage, "--no-store leaves nothing to record in or to resume from; leave out one of the two");
   }
   for (const CLI::Option* option : {transport, start, bind}) {
     if (option->count() != 0 && options.mode != Mode::processes) {

@@ -31,7 +31,11 @@ struct RunOptions {
   master::StartMethod start{};
   master::Bind bind{};
   std::optional<Bytes> max_result;  // none: what the batch file says
-  std::string results;  // empty: none
+  std::string results;              // empty: none
+  std::string store;                // empty: the default of the batch
+  bool no_store = false;
+  bool resume = false;
+  bool retry_failed = false;
   bool keep_order = false;
   bool dry_run = false;
   report::ProgressStyle progress{};

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "cli/choose_store.hpp"
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
 #include "cli/parting_message.hpp"
@@ -25,8 +26,10 @@
 #include "report/console.hpp"
 #include "report/in_order.hpp"
 #include "report/job_printer.hpp"
+#include "report/printable.hpp"
 #include "report/progress.hpp"
 #include "report/results_file.hpp"
+#include "report/store/run_store.hpp"
 #include "report/summary.hpp"
 
 namespace runner::cli {
@@ -99,6 +102,27 @@ class Sinks {
     all_.push_back(&summary_);
     return {};
   }
+  // Before any other: what a person has seen is recorded, or as good as.
+  void add_store(report::Sitting sitting) {
+    store_ =
+        std::make_unique<report::RunStore>(std::move(sitting), results_, [this](const std::string& text) { notice(text); });
+    all_.insert(all_.begin(), store_.get());
+  }
+  void skip(const std::vector<bool>& ended) {
+    for (const auto& ordered : ordered_) {
+      ordered->skip([&ended](JobId id) { return number(id) < ended.size() && ended[number(id)]; });
+    }
+  }
+  void notice(const std::string& text) {
+    console_.clear();
+    for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+      end = text.find('\n', begin);
+      console_.err().buffer() += "runner: " + report::printable(text.substr(begin, end - begin)) + "\n";
+    }
+    // Nobody is left to be told if this fails.
+    static_cast<void>(console_.err().end_record());
+    static_cast<void>(console_.flush());
+  }
   // Counts what the others have; so it comes last.
   [[nodiscard]] Result<void> add_last_words() {
     all_.push_back(&held_back_);
@@ -139,6 +163,7 @@ class Sinks {
   report::Summary summary_;
   bool keep_order_;
   std::unique_ptr<report::ResultsFile> file_;
+  std::unique_ptr<report::RunStore> store_;
   std::vector<std::unique_ptr<report::InOrder>> ordered_;
   HeldBack held_back_{ordered_};
   std::vector<master::Sink*> all_, told_;
@@ -185,10 +210,23 @@ int run_batch(const RunOptions& options) {
 
   std::error_code unknown;
   if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
-    return not_started({ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
+    return not_started(
+        {ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
   }
   Sinks sinks(registry, options);
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
+  Result<ChosenStore> store = choose_store(options, batch);
+  if (!store) return not_started(store.error());
+  for (const std::string& text : store->notices) sinks.notice(text);
+  master::Counts recorded;
+  if (store->plan) {
+    recorded = store->plan->recorded;
+    if (store->plan->left() == 0) return recorded.done() - recorded.ok == recorded.allowed ? kAllWell : kNotAllWell;
+    batch.size = store->plan->left();
+    batch.jobs = std::make_unique<report::RemainingJobs>(std::move(batch.jobs), store->plan->ended);
+    sinks.skip(store->plan->ended);
+  }
+  if (store->sitting) sinks.add_store(std::move(*store->sitting));
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
@@ -196,7 +234,8 @@ int run_batch(const RunOptions& options) {
   const std::uint32_t cpus = master::usable_cpus().count;
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
-  const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
+  const auto procs =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
   const std::unique_ptr<master::Engine> engine =
       make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result));
@@ -216,7 +255,8 @@ int run_batch(const RunOptions& options) {
     return kNotAllWell;
   }
   if (answer->totals.interrupted) return kInterrupted;
-  return answer->all_well() ? kAllWell : kNotAllWell;
+  const bool all_was_well = recorded.done() - recorded.ok == recorded.allowed;
+  return answer->all_well() && all_was_well ? kAllWell : kNotAllWell;
 }
 
 int check_batch(const CheckOptions& options) {

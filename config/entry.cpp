@@ -33,6 +33,37 @@ auto reading(Read&& read) {
   }
 }
 
+// No two values have the same form, and none is the beginning of another's.
+void append_form(const Value& value, std::string& out) {
+  if (const auto* list = std::get_if<Sequence>(&value.data)) {
+    out += '[';
+    for (const Value& item : *list) append_form(item, out);
+    out += ']';
+  } else if (const auto* mapping = std::get_if<Mapping>(&value.data)) {
+    out += '{';
+    for (const auto& [key, item] : *mapping) {
+      out.append(key.text) += '\0';
+      append_form(item, out);
+    }
+    out += '}';
+  } else {
+    const Scalar& scalar = std::get<Scalar>(value.data);
+    out += scalar.plain ? '=' : '"';
+    out.append(scalar.text) += '\0';
+  }
+}
+
+// Every scalar in it.
+void append_texts(const Value& value, std::vector<std::string>& out) {
+  if (const auto* list = std::get_if<Sequence>(&value.data)) {
+    for (const Value& item : *list) append_texts(item, out);
+  } else if (const auto* mapping = std::get_if<Mapping>(&value.data)) {
+    for (const auto& [key, item] : *mapping) append_texts(item, out);
+  } else if (!value.is_null()) {
+    out.push_back(std::get<Scalar>(value.data).text);
+  }
+}
+
 void check_name(const std::string& name, Position at) {
   if (name.empty()) bad(at, "the name of this job is empty");
   if (!is_printable(name)) {
@@ -53,10 +84,11 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const Value* own_cwd = job.take("cwd");
   const Value* own_env = job.take("env");
   const Value* matrix = job.take("matrix");
+  const Value* inputs = job.take("inputs");
   const Value* timeout = job.take("timeout");
   const Value* retries = job.take("retries");
   const Value* allow_failure = job.take("allow_failure");
-  job.finish({"needs", "priority", "zip", "inputs", "backoff", "memory", "cpus", "resources"});
+  job.finish({"needs", "priority", "zip", "backoff", "memory", "cpus", "resources"});
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {
@@ -84,6 +116,7 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
     named_ = true;
   }
   name_at_ = name != nullptr ? name->at : at_;
+  if (inputs != nullptr) read_inputs(*inputs);
   check_name(name_, name_at_);
 
   const Value* common_cwd = nullptr;
@@ -109,6 +142,8 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
     if (retries != nullptr) retries_ = static_cast<std::uint32_t>(read_unsigned(*retries, "retries", 1'000'000));
     if (allow_failure != nullptr) read_value(*allow_failure, "allow_failure", allow_failure_);
   });
+  reads_files_ = stdin_file != nullptr || !inputs_.empty() || !path_arguments_.empty() ||
+                 std::any_of(lists_.begin(), lists_.end(), [](const ValueList& list) { return list.files(); });
   if (kind != nullptr) return;
   if (stdin_file != nullptr) stdin_ = text(*stdin_file, "`stdin`");
   if (const Value* cwd = own_cwd != nullptr ? own_cwd : common_cwd) cwd_ = text(*cwd, "`cwd`");
@@ -169,6 +204,10 @@ void Entry::read_kind(const Value& kind, const Value* args, const Registry& regi
   if (args_.mapping() == nullptr) bad(args_.at, fmt::format("`args` must be a mapping, found {}", found(args_)));
   Mapping& given = std::get<Mapping>(args_.data);
   const std::vector<FieldInfo> fields = kind_->arguments();
+  for (const FieldInfo& field : fields) {
+    // Of an optional, a list or a mapping too.
+    if (field.type == "path" || field.type.ends_with(" path")) path_arguments_.push_back(field.name);
+  }
   std::vector<std::pair<std::size_t, std::size_t>> passed;  // place in `given`, key
   for (std::size_t k = 0; k < keys_.size(); ++k) {
     const auto same = std::find_if(given.begin(), given.end(), [&](const auto& item) { return item.key.text == keys_[k]; });
@@ -221,6 +260,40 @@ void Entry::read_shell(const Value& shell) {
   if (shell.scalar()->text.find_first_not_of(" \t\n") == std::string::npos)
     bad(shell.at, "`shell` is empty; it is the script to run");
   name_ = "shell";
+}
+
+void Entry::read_inputs(const Value& inputs) {
+  const Sequence* paths = inputs.sequence();
+  if (paths == nullptr) {
+    bad(inputs.at,
+        fmt::format("`inputs` must be a list of files that the job reads, such as [model.bin], found {}", found(inputs)));
+  }
+  for (const Value& path : *paths) {
+    inputs_.push_back(text(path, "a file of `inputs`"));
+    if (path.scalar()->text.empty()) bad(path.at, "a file of `inputs` is empty text; it is the path of a file");
+  }
+}
+
+void Entry::add_inputs(JobSpec& job) const {
+  std::string path;
+  if (!stdin_.constant() || !stdin_.tail().empty()) {
+    stdin_.render(values_, path);
+    job.inputs.push_back(path);
+  }
+  for (std::size_t k = 0; k < lists_.size(); ++k) {
+    if (lists_[k].files()) append_texts(values_[k], job.inputs);
+  }
+  if (!path_arguments_.empty()) {
+    for (const auto& [key, value] : *args_.mapping()) {
+      if (std::find(path_arguments_.begin(), path_arguments_.end(), key.text) != path_arguments_.end()) {
+        append_texts(value, job.inputs);
+      }
+    }
+  }
+  for (const TextTemplate& input : inputs_) {
+    input.render(values_, path);
+    job.inputs.push_back(path);
+  }
 }
 
 void Entry::encode() {
@@ -285,6 +358,13 @@ void Entry::fill(std::uint64_t index, JobSpec& job) {
   select(index);
   name_of(index, job.name);
   make(job);
+  job.values.clear();
+  for (std::size_t k = 0; k < keys_.size(); ++k) {
+    job.values.append(keys_[k]) += '\0';
+    append_form(values_[k], job.values);
+  }
+  job.inputs.clear();
+  if (reads_files_) add_inputs(job);
 }
 
 void Entry::check() {
@@ -312,9 +392,10 @@ void Entry::check_points_of_several_keys() {
     for (const std::size_t k : met)
       product = std::min(product * std::min(lists_[k].size(), kMostCombinations), kMostCombinations + 1);
     if (product > kMostCombinations) {
-      bad(point.target->at, fmt::format("this argument is made of {} keys of the matrix with more than {} combinations, too many to check before "
-                                        "the start; use one key for it",
-                                        met.size(), kMostCombinations));
+      bad(point.target->at,
+          fmt::format("this argument is made of {} keys of the matrix with more than {} combinations, too many to check before "
+                      "the start; use one key for it",
+                      met.size(), kMostCombinations));
     }
     for (std::uint64_t i = 0; i < product; ++i) {
       std::uint64_t rest = i;

@@ -61,6 +61,8 @@ class Entry {
   void select(std::uint64_t index);
   void make(JobSpec& job);
   void encode();
+  void read_inputs(const Value& inputs);
+  void add_inputs(JobSpec& job) const;
   void check_points_of_several_keys();
 
   Position at_, name_at_;
@@ -81,6 +83,9 @@ class Entry {
 
   std::vector<TextTemplate> argv_;
   TextTemplate stdin_, cwd_;
+  std::vector<TextTemplate> inputs_;         // named by the person
+  std::vector<std::string> path_arguments_;  // of the kind
+  bool reads_files_ = false;                 // may have inputs at all
   std::vector<std::pair<std::string, TextTemplate>> env_;
   Duration timeout_{};
   std::uint32_t retries_ = 0;

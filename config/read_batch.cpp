@@ -48,6 +48,11 @@ class EntrySource : public JobSource {
     }
     return true;
   }
+  bool rewind() override {
+    entry_ = 0;
+    index_ = id_ = 0;
+    return true;
+  }
 
  private:
   std::vector<std::unique_ptr<Entry>> entries_;

@@ -133,7 +133,12 @@ class Loop {
   }
 
   void carry_out(Action& action) {
-    std::visit(Overloaded{[&](StartJob& start) { engine_.start(*start.job, start.attempt); },
+    std::visit(Overloaded{[&](StartJob& start) {
+                            if (!start.job->inputs.empty() && number(start.attempt) == 1) {
+                              tell([&](Sink& sink) { return sink.starting(*start.job); });
+                            }
+                            engine_.start(*start.job, start.attempt);
+                          },
                           [&](StopJob& stop) { engine_.stop(stop.job, stop.attempt, stop.reason); },
                           [&](TakeBackUnstarted&) { engine_.take_back(); },
                           [&](ReportJob& report) {

@@ -102,6 +102,7 @@ ReadRecord read_record(std::span<const std::byte> bytes) {
 
 Result<void> InOrder::ended(const master::JobRecord& record) {
   if (trouble_) return behind_.ended(record);
+  pass_over();
   if (number(record.job.id) != next_) {
     if (Result<void> kept = keep(record); !kept) {
       // Out of order is bad, lost would be worse: from here on everything passes as it comes.
@@ -114,12 +115,19 @@ Result<void> InOrder::ended(const master::JobRecord& record) {
   if (Result<void> told = behind_.ended(record); !told) return told;
   ++next_;
   if (!kept_.empty()) kept_.pop_front();
-  while (!kept_.empty() && kept_.front().size != 0) {
+  for (pass_over(); !kept_.empty() && kept_.front().size != 0; pass_over()) {
     Kept kept = std::move(kept_.front());
     kept_.pop_front();
     if (Result<void> told = tell(kept, JobId{next_++}); !told) return told;
   }
   return {};
+}
+
+void InOrder::pass_over() {
+  while (ended_before_ && ended_before_(JobId{next_})) {
+    ++next_;
+    if (!kept_.empty()) kept_.pop_front();
+  }
 }
 
 Result<void> InOrder::release() {

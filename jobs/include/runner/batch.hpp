@@ -2,7 +2,7 @@
 //
 // Called from  config makes it, the master's loop thread pulls from it.
 // Owns         whatever the expansion needs; memory does not depend on how many jobs there are.
-// Call order   next* ; not after it said that there are no more.
+// Call order   (next* rewind)* next* ; next not after it said that there are no more.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,8 @@ class JobSource {
   // Fills `job` (whose old content is of no interest, its memory is reused) and answers true, or answers false when there
   // are no more. Ids count up from 0. Error (bad_batch): the sequence cannot go on, e.g. a list file vanished.
   [[nodiscard]] virtual Result<bool> next(JobSpec& job) = 0;
+  // The next job is the first one again; false: the sequence can be had only once.
+  [[nodiscard]] virtual bool rewind() { return false; }
 };
 
 struct Batch {

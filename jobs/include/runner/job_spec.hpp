@@ -42,6 +42,10 @@ struct JobSpec {
   Duration timeout{};          // of one attempt; zero: none
   std::uint32_t retries = 0;   // further attempts after one that failed, crashed or timed out
   bool allow_failure = false;  // its failure does not make the run fail
+
+  // What a resumed run knows the job by, beside `work`.
+  std::string values;               // of its matrix, in an unambiguous form
+  std::vector<std::string> inputs;  // files that it reads
 };
 
 // What results call the kind of a job: the kind's name, or "command".

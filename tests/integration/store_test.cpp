@@ -1,0 +1,158 @@
+// The run store: what is recorded, and what --resume makes of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <random>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "tests/integration/program.hpp"
+
+namespace runner::integration {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// One line per row, by a reader that is not ours.
+std::string query(const Folder& folder, const std::string& store, const std::string& sql) {
+  return folder
+      .run_other({"/usr/bin/python3", "-c",
+                  "import sqlite3, sys\nfor row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print(*row)", store, sql})
+      .out;
+}
+
+const std::string kFive =
+    "version: 1\njobs:\n  - {name: \"j-${{i}}\", shell: \"echo ${{i}} >> ran; test ${{i}} != 3\", matrix: {i: 1..5}}\n";
+
+TEST(Store, RecordsEveryJobOnce) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT job, name, status, attempts FROM jobs ORDER BY job"),
+            "0 j-1 ok 1\n1 j-2 ok 1\n2 j-3 failed 1\n3 j-4 ok 1\n4 j-5 ok 1\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT run, jobs, ok, failed, ended_ns > started_ns FROM runs"), "1 5 4 1 1\n");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Store, IsNotMadeWithNoStore) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"--no-store", "b.yaml"}).status, 1);
+  EXPECT_FALSE(folder.exists("b.runs.sqlite"));
+}
+
+TEST(Store, WithNothingLeftExitsAsTheRecordedOutcomesDemand) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"--resume", "b.yaml"}).status, 1);  // a first run
+  const Ended again = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(again.status, 1);
+  EXPECT_THAT(again.err, HasSubstr("nothing is left to run"));
+  EXPECT_EQ(again.out, "");
+}
+
+TEST(Store, RunsWhatFailedAgainOnlyWhenAsked) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("ran", "");
+  EXPECT_EQ(folder.run({"--retry-failed", "b.yaml"}).status, 1);
+  EXPECT_EQ(folder.read("ran"), "3\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*) FROM runs"), "1\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT attempts FROM jobs WHERE job=2"), "2\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT job, attempt, status FROM attempts"), "2 1 failed\n");
+}
+
+TEST(Store, ResumesWhatIsTheSameInABatchThatHasChanged) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("ran", "");
+  std::string changed = kFive;
+  changed.replace(changed.find("1..5"), 4, "2..6");
+  folder.write("b.yaml", changed);
+  const Ended resumed = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(folder.read("ran"), "6\n");
+  EXPECT_THAT(
+      resumed.err,
+      HasSubstr("the batch has changed: 1 job new or different, 4 under another number or name, 1 recorded job is not in it"));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT job, name FROM jobs WHERE job>=0 ORDER BY job"),
+            "0 j-2\n1 j-3\n2 j-4\n3 j-5\n4 j-6\n");
+}
+
+TEST(Store, RunsAJobAgainWhoseInputHasChanged) {
+  const Folder folder;
+  folder.write("in", "1");
+  folder.write(
+      "b.yaml",
+      "version: 1\njobs:\n  - {name: a, shell: \"echo a >> ran\", inputs: [in]}\n  - {name: b, shell: \"echo b >> ran\"}\n");
+  EXPECT_EQ(folder.run({"--procs", "1", "b.yaml"}).status, 0);
+  folder.write("in", "other");
+  EXPECT_EQ(folder.run({"--resume", "b.yaml"}).status, 0);
+  EXPECT_EQ(folder.read("ran"), "a\nb\na\n");
+}
+
+TEST(Store, OfANewerVersionIsRefused) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  static_cast<void>(folder.run({"b.yaml"}));
+  static_cast<void>(query(folder, "b.runs.sqlite", "PRAGMA user_version=99"));
+  folder.write("ran", "");
+  const Ended ended = folder.run({"--store", "b.runs.sqlite", "b.yaml"});
+  EXPECT_EQ(ended.status, 2);
+  EXPECT_THAT(ended.err, HasSubstr("its format is 99, this program knows 1"));
+  EXPECT_EQ(folder.read("ran"), "");
+}
+
+TEST(Store, OfAnotherRunIsLeftToIt) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs: [{shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done\"}]\n");
+  Running first(folder, words({"b.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("begun"); }));
+  const Ended named = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(named.status, 2);
+  EXPECT_THAT(named.err, HasSubstr("in use by another run (process " + std::to_string(first.pid()) + ")"));
+  folder.write("go", "");
+  EXPECT_EQ(first.wait().status, 0);
+}
+
+// Every resume begins at the instant of the kill.
+TEST(Store, LosesNothingAndRecordsNothingTwiceWhenTheMasterIsKilledAgainAndAgain) {
+  const char* rounds = std::getenv("RUNNER_SOAK_ROUNDS");
+  const int kills = rounds != nullptr ? std::atoi(rounds) : 20;
+  const Folder folder;
+  const int jobs = kills * 40;
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: \"j-${{duration}}-${{i}}\", kind: sleep, matrix: {i: 1.." +
+                             std::to_string(jobs) + ", duration: [1ms]}}\n");
+  std::mt19937 random(4711);
+  std::set<std::string> known;
+  const auto recorded = [&] {
+    std::set<std::string> names;
+    std::istringstream lines(query(folder, "b.runs.sqlite", "SELECT name FROM jobs"));
+    for (std::string name; std::getline(lines, name);) EXPECT_TRUE(names.insert(name).second) << name;
+    return names;
+  };
+  for (int round = 0; round < kills; ++round) {
+    Running running(folder, words({"--resume", "--progress", "none", "--procs", "2", "b.yaml"}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 60));
+    running.signal(SIGKILL);
+    if (round % 2 == 0) continue;  // the next one begins at once
+    static_cast<void>(running.wait());
+    const std::set<std::string> now = folder.exists("b.runs.sqlite") ? recorded() : std::set<std::string>();
+    for (const std::string& name : known) EXPECT_TRUE(now.contains(name)) << name << " was lost in round " << round;
+    known = now;
+  }
+  const Ended last = folder.run({"--resume", "--progress", "none", "b.yaml"});
+  EXPECT_EQ(last.status, 0) << last.err;
+  EXPECT_EQ(recorded().size(), static_cast<std::size_t>(jobs));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*), max(ok), max(jobs) FROM runs"),
+            "1 " + std::to_string(jobs) + " " + std::to_string(jobs) + "\n");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace runner::integration

@@ -27,7 +27,7 @@ constexpr const char* kRunExamples = R"(EXAMPLES
   runner check jobs.yaml                   only look whether the file is right
   runner --dry-run jobs.yaml               print what would run
   runner --results out.jsonl jobs.yaml     one JSON object per job (or .csv)
-  runner --resume jobs.yaml                go on where a run was stopped or killed
+  runner --resume jobs.yaml                go on where a run was stopped
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
   runner --mode threads jobs.yaml          the same on threads, to compare
   runner kinds primes                      what a typed job takes and gives
@@ -53,8 +53,8 @@ Progress and the closing summary go to standard error.
 EXIT STATUS
   0    every job ended well, or was allowed to fail
   1    some job did not, or results could not be written
-  2    the command line, the batch file or the store that was asked for cannot be
-       used; nothing has run
+  2    the command line, the batch file or a store that was asked for cannot
+       be used; nothing has run
   130  interrupted: Ctrl-C lets running jobs finish, a second one ends them, a
        third ends everything
 )";
@@ -193,7 +193,7 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
       app.add_option("--store", options.store, "Record the run there (default:\nNAME.runs.sqlite, of the batch's name)")
           ->option_text("FILE");
   app.add_flag("--no-store", options.no_store, "Record nothing; such a run cannot be resumed");
-  app.add_flag("--resume", options.resume, "Go on with the newest run: run what has no outcome\nin the store");
+  app.add_flag("--resume", options.resume, "Go on with the newest run: run what\nhas no outcome in the store");
   app.add_flag("--retry-failed", options.retry_failed, "As --resume, and what did not end well again");
   app.add_flag("-k,--keep-order", options.keep_order, "Output and results in the order of the batch");
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");

@@ -116,7 +116,7 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
     named_ = true;
   }
   name_at_ = name != nullptr ? name->at : at_;
-  if (inputs != nullptr) read_inputs(*inputs);
+  if (inputs != nullptr) read_input_files(*inputs);
   check_name(name_, name_at_);
 
   const Value* common_cwd = nullptr;
@@ -262,7 +262,7 @@ void Entry::read_shell(const Value& shell) {
   name_ = "shell";
 }
 
-void Entry::read_inputs(const Value& inputs) {
+void Entry::read_input_files(const Value& inputs) {
   const Sequence* paths = inputs.sequence();
   if (paths == nullptr) {
     bad(inputs.at,
@@ -274,7 +274,7 @@ void Entry::read_inputs(const Value& inputs) {
   }
 }
 
-void Entry::add_inputs(JobSpec& job) const {
+void Entry::add_input_files(JobSpec& job) const {
   std::string path;
   if (!stdin_.constant() || !stdin_.tail().empty()) {
     stdin_.render(values_, path);
@@ -364,7 +364,7 @@ void Entry::fill(std::uint64_t index, JobSpec& job) {
     append_form(values_[k], job.values);
   }
   job.inputs.clear();
-  if (reads_files_) add_inputs(job);
+  if (reads_files_) add_input_files(job);
 }
 
 void Entry::check() {

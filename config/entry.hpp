@@ -61,8 +61,8 @@ class Entry {
   void select(std::uint64_t index);
   void make(JobSpec& job);
   void encode();
-  void read_inputs(const Value& inputs);
-  void add_inputs(JobSpec& job) const;
+  void read_input_files(const Value& inputs);
+  void add_input_files(JobSpec& job) const;
   void check_points_of_several_keys();
 
   Position at_, name_at_;

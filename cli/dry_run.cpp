@@ -29,7 +29,8 @@ std::string in_words(const JobSpec& job, const Registry& registry) {
   return text;
 }
 
-// Line breaks are part of a script; anything else that would move a cursor is shown instead.
+}  // namespace
+
 std::string shown(std::string_view text) {
   std::string out;
   for (std::size_t end = 0; end != std::string_view::npos;) {
@@ -41,8 +42,6 @@ std::string shown(std::string_view text) {
   }
   return out;
 }
-
-}  // namespace
 
 Result<void> print_jobs(Batch& batch, const Registry& registry) {
   report::OutputFile out(STDOUT_FILENO, "standard output");

@@ -28,6 +28,7 @@ constexpr const char* kRunExamples = R"(EXAMPLES
   runner --dry-run jobs.yaml               print what would run
   runner --results out.jsonl jobs.yaml     one JSON object per job (or .csv)
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
+  runner --halt soon,fail=3 jobs.yaml      start no more once three have failed
   runner --mode threads jobs.yaml          the same on threads, to compare
   runner kinds primes                      what a typed job takes and gives
   generate-jobs | runner -                 the batch from standard input
@@ -50,7 +51,8 @@ one line of JSON.
 Progress and the closing summary go to standard error.
 
 EXIT STATUS
-  0    every job ended well, or was allowed to fail
+  0    every job ended well, or was allowed to fail; or --halt stopped the run
+       before any other failed
   1    some job did not, or results could not be written
   2    the command line or the batch file is wrong; nothing has run
   130  interrupted: Ctrl-C lets running jobs finish, a second one ends them, a
@@ -126,7 +128,7 @@ void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
 
 // Parses; answers the help page if that was asked for. What is left over is an error with a near miss.
 Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> arguments) {
-  std::erase(arguments, "--");  // what follows is a file anyway
+  std::erase(arguments, "--");                       // what follows is a file anyway
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     app.parse(std::move(arguments));
@@ -161,6 +163,7 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
   shape(app,
         "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
         "  runner check jobs.yaml               check a batch file, run nothing\n"
+        "  runner explain jobs.yaml JOB         what it waits for, and would run\n"
         "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
         "  runner --version | --help\n");
   app.footer(kRunExamples);
@@ -185,10 +188,21 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
                                        "A job with a larger result fails (default: as\nthe file says, or 1GiB)")
       ->option_text("SIZE")
       ->check(CLI::Validator(check_size, ""));
-  const CLI::Option* results =
-      app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
-      ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* results = app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
+                                   ->option_text("FILE.jsonl|FILE.csv");
   app.add_flag("-k,--keep-order", options.keep_order, "Output and results in the order of the batch");
+  const auto take_halt = [&](const std::string& text) { options.halt = master::HaltRule::parse(text).value(); };
+  const auto check_halt = [](const std::string& text) {
+    const Result<std::optional<master::HaltRule>> rule = master::HaltRule::parse(text);
+    return rule ? std::string() : rule.error().text;
+  };
+  app.add_option_function<std::string>("--halt", take_halt,
+                                       "Stop early: now|soon,fail|success|done=N|N%, as\n"
+                                       "in GNU parallel: `now` ends what runs, `soon`\n"
+                                       "lets it finish. Jobs that may fail are not\n"
+                                       "counted as failed. Default: never")
+      ->option_text("WHEN,WHY=N")
+      ->check(CLI::Validator(check_halt, ""));
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
   choice<report::ProgressStyle>(app, "--progress", options.progress,
                                 {{"auto", report::ProgressStyle::automatic},
@@ -228,6 +242,25 @@ Result<Command> parse_check(const std::vector<std::string>& arguments) {
   return options;
 }
 
+Result<Command> parse_explain(const std::vector<std::string>& arguments) {
+  ExplainOptions options;
+  CLI::App app("Says of one job what it waits for, what exactly it would run, and under which rules. Runs nothing.");
+  shape(app, "\nUSAGE\n  runner explain [OPTIONS] jobs.yaml JOB\n");
+  app.add_option("FILE", options.file, "The batch file; `-`: standard input")->option_text(" ");
+  app.add_option("JOB", options.job, "The name of the job")->option_text(" ");
+  add_plugins(app, options.plugins);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (options.file.empty()) return no_file("explain ");
+  if (options.job.empty()) {
+    return fail(ErrorCode::usage,
+                fmt::format("which job? Give its name, as in `runner explain {} NAME`; `runner --dry-run {}` lists them",
+                            options.file, options.file));
+  }
+  return options;
+}
+
 Result<Command> parse_kinds(const std::vector<std::string>& arguments) {
   KindsOptions options;
   CLI::App app("Lists the kinds of typed jobs; of one kind, every argument with its type, unit, default and range.");
@@ -247,6 +280,7 @@ Result<Command> parse_arguments(const std::vector<std::string>& arguments) {
   const std::string first = arguments.empty() ? std::string() : arguments.front();
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   if (first == "check") return parse_check(rest);
+  if (first == "explain") return parse_explain(rest);
   if (first == "kinds") return parse_kinds(rest);
   if (first == "run") return parse_run(rest);
   if (first == "--version" || first == "-V") return ShowText{"runner " RUNNER_VERSION_STRING "\n"};

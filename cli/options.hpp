@@ -15,6 +15,7 @@
 #include <runner/result.hpp>
 #include <runner/units.hpp>
 #include "master/engines/processes.hpp"
+#include "master/halt_rule.hpp"
 #include "report/progress.hpp"
 
 namespace runner::cli {
@@ -31,8 +32,9 @@ struct RunOptions {
   master::StartMethod start{};
   master::Bind bind{};
   std::optional<Bytes> max_result;  // none: what the batch file says
-  std::string results;  // empty: none
+  std::string results;              // empty: none
   bool keep_order = false;
+  std::optional<master::HaltRule> halt;
   bool dry_run = false;
   report::ProgressStyle progress{};
   std::vector<std::string> plugins;
@@ -40,6 +42,11 @@ struct RunOptions {
 
 struct CheckOptions {
   std::string file;
+  std::vector<std::string> plugins;
+};
+
+struct ExplainOptions {
+  std::string file, job;
   std::vector<std::string> plugins;
 };
 
@@ -54,7 +61,7 @@ struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<RunOptions, CheckOptions, KindsOptions, ShowText>;
+using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, KindsOptions, ShowText>;
 
 // `arguments` without the program's name.
 [[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);

@@ -185,7 +185,8 @@ int run_batch(const RunOptions& options) {
 
   std::error_code unknown;
   if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
-    return not_started({ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
+    return not_started(
+        {ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
   }
   Sinks sinks(registry, options);
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
@@ -196,7 +197,8 @@ int run_batch(const RunOptions& options) {
   const std::uint32_t cpus = master::usable_cpus().count;
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
-  const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
+  const auto procs =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
   const std::unique_ptr<master::Engine> engine =
       make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result));
@@ -207,7 +209,8 @@ int run_batch(const RunOptions& options) {
     sinks.give_up(job, (*interrupts)->so_far() > 1 ? master::StopReason::interrupt : master::StopReason::deadline);
   };
 
-  const Result<master::RunAnswer> answer = master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view());
+  const Result<master::RunAnswer> answer =
+      master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), options.halt);
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();

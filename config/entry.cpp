@@ -9,6 +9,7 @@
 #include <runner/read_value.hpp>
 #include <runner/utf8.hpp>
 #include "config/bad_batch.hpp"
+#include "config/rules.hpp"
 #include "config/section.hpp"
 
 namespace runner::config {
@@ -53,10 +54,11 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const Value* own_cwd = job.take("cwd");
   const Value* own_env = job.take("env");
   const Value* matrix = job.take("matrix");
-  const Value* timeout = job.take("timeout");
-  const Value* retries = job.take("retries");
-  const Value* allow_failure = job.take("allow_failure");
-  job.finish({"needs", "priority", "zip", "inputs", "backoff", "memory", "cpus", "resources"});
+  const Value* needs = job.take("needs");
+  std::optional<Section> common;
+  if (defaults != nullptr) common.emplace(*defaults, "`defaults`");
+  read_rules(job, common ? &*common : nullptr, rules_);
+  job.finish({"zip", "inputs", "memory", "cpus", "resources"});
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {
@@ -86,31 +88,11 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   name_at_ = name != nullptr ? name->at : at_;
   check_name(name_, name_at_);
 
-  const Value* common_cwd = nullptr;
-  const Value* common_env = nullptr;
-  if (defaults != nullptr) {
-    Section common(*defaults, "`defaults`");
-    const auto fall_back = [&](const Value*& own, std::string_view key) {
-      const Value* value = common.take(key);
-      if (own == nullptr) own = value;
-    };
-    fall_back(timeout, "timeout");
-    fall_back(retries, "retries");
-    fall_back(allow_failure, "allow_failure");
-    common_cwd = common.take("cwd");
-    common_env = common.take("env");
-    common.finish({"backoff", "memory", "cpus", "resources", "priority"});
-  }
-  reading([&] {
-    if (timeout != nullptr) {
-      read_value(*timeout, "timeout", timeout_);
-      if (timeout_ == Duration::zero()) bad(timeout->at, "a timeout of 0 would end every job at once; leave it out for none");
-    }
-    if (retries != nullptr) retries_ = static_cast<std::uint32_t>(read_unsigned(*retries, "retries", 1'000'000));
-    if (allow_failure != nullptr) read_value(*allow_failure, "allow_failure", allow_failure_);
-  });
+  if (needs != nullptr) read_needs(*needs);
   if (kind != nullptr) return;
   if (stdin_file != nullptr) stdin_ = text(*stdin_file, "`stdin`");
+  const Value* common_cwd = common ? common->take("cwd") : nullptr;
+  const Value* common_env = common ? common->take("env") : nullptr;
   if (const Value* cwd = own_cwd != nullptr ? own_cwd : common_cwd) cwd_ = text(*cwd, "`cwd`");
   for (const Value* env : {common_env, own_env}) {  // its own replaces what all have
     if (env == nullptr) continue;
@@ -223,6 +205,21 @@ void Entry::read_shell(const Value& shell) {
   name_ = "shell";
 }
 
+void Entry::read_needs(const Value& needs) {
+  if (needs.sequence() == nullptr)
+    bad(needs.at, fmt::format("`needs` must be a list of names or patterns such as [prepare, part-*], found {}", found(needs)));
+  for (const Value& need : *needs.sequence()) {
+    needs_.push_back({text(need, "a name in `needs`"), need.at});
+    if (need.scalar()->text.empty()) bad(need.at, "a name in `needs` is empty");
+  }
+}
+
+void Entry::needs_of(std::uint64_t index, std::vector<std::string>& out) {
+  if (std::any_of(needs_.begin(), needs_.end(), [](const Need& need) { return !need.text.constant(); })) select(index);
+  out.resize(needs_.size());
+  for (std::size_t i = 0; i < needs_.size(); ++i) needs_[i].text.render(values_, out[i]);
+}
+
 void Entry::encode() {
   wire_ = reading([&] {
     for (const Point& point : points_) {
@@ -260,9 +257,13 @@ void Entry::name_of(std::uint64_t index, std::string& out) {
 }
 
 void Entry::make(JobSpec& job) {
-  job.timeout = timeout_;
-  job.retries = retries_;
-  job.allow_failure = allow_failure_;
+  job.timeout = rules_.timeout;
+  job.retries = rules_.retries;
+  job.retry_on = rules_.retry_on;
+  job.backoff = rules_.backoff;
+  job.crash_limit = rules_.crash_limit;
+  job.priority = rules_.priority;
+  job.allow_failure = rules_.allow_failure;
   if (kind_ != nullptr) {
     if (!points_.empty()) encode();
     if (!std::holds_alternative<TypedWork>(job.work)) job.work = TypedWork{};
@@ -312,9 +313,10 @@ void Entry::check_points_of_several_keys() {
     for (const std::size_t k : met)
       product = std::min(product * std::min(lists_[k].size(), kMostCombinations), kMostCombinations + 1);
     if (product > kMostCombinations) {
-      bad(point.target->at, fmt::format("this argument is made of {} keys of the matrix with more than {} combinations, too many to check before "
-                                        "the start; use one key for it",
-                                        met.size(), kMostCombinations));
+      bad(point.target->at,
+          fmt::format("this argument is made of {} keys of the matrix with more than {} combinations, too many to check before "
+                      "the start; use one key for it",
+                      met.size(), kMostCombinations));
     }
     for (std::uint64_t i = 0; i < product; ++i) {
       std::uint64_t rest = i;

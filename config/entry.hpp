@@ -45,6 +45,15 @@ class Entry {
   void rename(std::string name) { name_ = std::move(name); }
   void name_of(std::uint64_t index, std::string& out);
 
+  // ---- order ----
+  struct Need {  // names or a pattern of names
+    TextTemplate text;
+    Position at;
+  };
+  [[nodiscard]] const std::vector<Need>& needs() const { return needs_; }
+  void needs_of(std::uint64_t index, std::vector<std::string>& out);
+  [[nodiscard]] std::int32_t priority() const { return rules_.priority; }
+
  private:
   struct Point {  // a place in the arguments that depends on the matrix
     Value* target;
@@ -56,6 +65,7 @@ class Entry {
   void read_kind(const Value& kind, const Value* args, const Registry& registry);
   void read_command(const Value& command);
   void read_shell(const Value& shell);
+  void read_needs(const Value& needs);
   void find_points(Value& value);
   [[nodiscard]] TextTemplate text(const Value& value, std::string_view what, Context context = Context::text) const;
   void select(std::uint64_t index);
@@ -82,9 +92,8 @@ class Entry {
   std::vector<TextTemplate> argv_;
   TextTemplate stdin_, cwd_;
   std::vector<std::pair<std::string, TextTemplate>> env_;
-  Duration timeout_{};
-  std::uint32_t retries_ = 0;
-  bool allow_failure_ = false;
+  JobSpec rules_;  // of it only what read_rules() fills
+  std::vector<Need> needs_;
 };
 
 }  // namespace runner::config

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -19,6 +20,8 @@
 #include "config/bad_batch.hpp"
 #include "config/entry.hpp"
 #include "config/names.hpp"
+#include "config/needs.hpp"
+#include "config/rules.hpp"
 #include "config/section.hpp"
 #include "config/shared.hpp"
 #include "config/yaml.hpp"
@@ -32,7 +35,30 @@ constexpr std::size_t kLargestFile = std::size_t{256} << 20;
 class EntrySource : public JobSource {
  public:
   EntrySource(std::vector<std::unique_ptr<Entry>> entries, std::string shown)
-      : entries_(std::move(entries)), shown_(std::move(shown)) {}
+      : entries_(std::move(entries)), shown_(std::move(shown)) {
+    for (const auto& entry : entries_) {
+      firsts_.push_back(size_);
+      size_ += entry->size();
+    }
+  }
+
+  Result<void> at(JobId id, JobSpec& job) override {
+    const auto behind = std::upper_bound(firsts_.begin(), firsts_.end(), number(id));
+    const auto entry = static_cast<std::size_t>(behind - firsts_.begin() - 1);
+    job.id = id;
+    return fill(entry, number(id) - firsts_[entry], job);
+  }
+
+  std::optional<JobId> find(std::string_view name) override {
+    std::string other;
+    for (std::size_t e = 0; e < entries_.size(); ++e) {
+      for (std::uint64_t i = 0; i < entries_[e]->size(); ++i) {
+        entries_[e]->name_of(i, other);
+        if (other == name) return JobId{firsts_[e] + i};
+      }
+    }
+    return std::nullopt;
+  }
 
   Result<bool> next(JobSpec& job) override {
     while (entry_ < entries_.size() && index_ == entries_[entry_]->size()) {
@@ -41,17 +67,24 @@ class EntrySource : public JobSource {
     }
     if (entry_ == entries_.size()) return false;
     job.id = JobId{id_++};
-    try {
-      entries_[entry_]->fill(index_++, job);
-    } catch (const BadBatch& error) {
-      return fail(ErrorCode::bad_batch, fmt::format("{}:{}:{}: {}", shown_, error.at.line, error.at.column, error.text));
-    }
-    return true;
+    return fill(entry_, index_++, job).map([] { return true; });
   }
 
  private:
+  Result<void> fill(std::size_t entry, std::uint64_t index, JobSpec& job) {
+    try {
+      entries_[entry]->fill(index, job);
+    } catch (const BadBatch& error) {
+      return runner::fail(ErrorCode::bad_batch,
+                          fmt::format("{}:{}:{}: {}", shown_, error.at.line, error.at.column, error.text));
+    }
+    return {};
+  }
+
   std::vector<std::unique_ptr<Entry>> entries_;
   std::string shown_;
+  std::vector<std::uint64_t> firsts_;  // number of the first job of each
+  std::uint64_t size_ = 0;
   std::size_t entry_ = 0;
   std::uint64_t index_ = 0;  // in that entry
   std::uint64_t id_ = 0;
@@ -111,8 +144,9 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   if (defaults != nullptr) {
     // Keys are checked here once; entries read their values.
     Section common(*defaults, "`defaults`");
-    for (const char* key : {"timeout", "retries", "cwd", "env", "allow_failure"}) static_cast<void>(common.take(key));
-    common.finish({"backoff", "memory", "cpus", "resources", "priority"});
+    for (const std::string_view key : kRuleKeys) static_cast<void>(common.take(key));
+    for (const char* key : {"cwd", "env"}) static_cast<void>(common.take(key));
+    common.finish({"memory", "cpus", "resources"});
   }
 
   CheckedBatch checked;
@@ -127,6 +161,7 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
     size += entries.back()->size();
   }
   settle_names(entries);
+  checked.batch.plan = make_plan(entries);
   checked.batch.name = written_name != nullptr ? written_name->scalar()->text : name;
   checked.batch.size = size;
   checked.entries = entries.size();

@@ -24,7 +24,7 @@ std::string_view status_word(const Ending& ending) {
       ending);
 }
 
-std::string describe(const Outcome& outcome) {
+static std::string describe_ending(const Outcome& outcome) {
   return std::visit(Overloaded{[](const Succeeded&) { return std::string("ok"); },
                                [](const Failed& failed) {
                                  // An exception may have nothing to say.
@@ -41,6 +41,8 @@ std::string describe(const Outcome& outcome) {
                                [](const OutOfMemory& memory) { return "out of memory: " + memory.reason; }},
                     outcome.ending);
 }
+
+std::string describe(const Outcome& outcome) { return describe_ending(outcome) + (outcome.quarantined ? "; quarantined" : ""); }
 
 std::string result_too_large(Bytes found, Bytes limit) {
   return "its result takes " + format_size(found) + ", more than max_result allows (" + format_size(limit) +

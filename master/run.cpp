@@ -22,6 +22,7 @@ using std::chrono::steady_clock;
 
 // Results reach their files at the latest this long after they were known, and always before the loop sleeps.
 constexpr Duration kFlushInterval = milliseconds(20);
+constexpr std::uint32_t kSkippedInATurn = 1000;
 
 template <class... F>
 struct Overloaded : F... {
@@ -31,14 +32,15 @@ struct Overloaded : F... {
 class Loop {
  public:
   Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up,
-       const Shared& shared)
+       const Shared& shared, const std::optional<HaltRule>& halt)
       : batch_(batch),
         engine_(engine),
         sinks_(sinks),
         interrupts_(interrupts),
         give_up_(give_up),
         shared_(shared),
-        scheduler_(engine.can_end_jobs()) {}
+        halt_(halt),
+        scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size}) {}
 
   Result<RunAnswer> run() {
     if (Result<void> opened = engine_.open(); !opened) return tl::unexpected(opened.error());
@@ -67,13 +69,14 @@ class Loop {
 
   // One turn: hand out what fits, carry out decisions, wait for news.
   void turn() {
+    skip();
     fill();
     carry_out();
     if (scheduler_.done() || closed_) return;
     events_.clear();
     // First without waiting: only a loop with nothing to do may spend time on flushing.
     Result<void> waited = engine_.wait(events_, TimePoint::min(), -1);
-    if (waited && events_.empty() && actions_.empty()) {
+    if (waited && events_.empty() && actions_.empty() && skipping_ < kSkippedInATurn) {
       flush();
       waited = engine_.wait(events_, wake_at(), interrupts_ != nullptr ? interrupts_->fd() : -1);
     }
@@ -87,20 +90,36 @@ class Loop {
     if (now_ - last_flush_ >= kFlushInterval) flush();
   }
 
+  // The next job of the batch into the vacancy, and on its way.
+  void offer() {
+    const std::optional<JobId> id = scheduler_.next_to_offer();
+    JobSpec& job = scheduler_.vacancy();
+    const Result<bool> more = id ? batch_.jobs->at(*id, job).map([] { return true; }) : batch_.jobs->next(job);
+    if (!more) {
+      trouble(more.error());
+    } else if (*more) {
+      scheduler_.offer(actions_);
+    } else {
+      scheduler_.source_ended(actions_);
+    }
+  }
+
+  // Those that will never run. Many are told of in many turns, so that workers do not wait for that.
+  void skip() {
+    for (skipping_ = 0; skipping_ < kSkippedInATurn; ++skipping_) {
+      const std::optional<JobId> id = scheduler_.next_to_skip();
+      if (!id) return;
+      if (const Result<void> filled = batch_.jobs->at(*id, scheduler_.vacancy()); !filled) return trouble(filled.error());
+      scheduler_.skip(actions_);
+      carry_out();
+    }
+  }
+
   void fill() {
     for (std::uint32_t room = engine_.room(); room > 0;) {
       const std::size_t before = actions_.size();
       if (scheduler_.start_waiting(room, actions_) == 0) {
-        for (; room > 0 && scheduler_.wants_jobs(); --room) {
-          const Result<bool> more = batch_.jobs->next(scheduler_.vacancy());
-          if (!more) {
-            trouble(more.error());
-          } else if (*more) {
-            scheduler_.offer(actions_);
-          } else {
-            scheduler_.source_ended();
-          }
-        }
+        for (; room > 0 && scheduler_.wants_jobs(); --room) offer();
       }
       if (actions_.size() == before) return;
       carry_out();
@@ -164,7 +183,11 @@ class Loop {
                             [&](const Cancelled&) -> std::uint64_t& { return counts.cancelled; },
                             [&](const OutOfMemory&) -> std::uint64_t& { return counts.out_of_memory; }},
                  report.outcome.ending);
-    if (!succeeded(report.outcome) && report.job->allow_failure) ++counts.allowed;
+    if (!succeeded(report.outcome) && report.job->allow_failure) {
+      ++counts.allowed;
+    } else if (scheduler_.halted() && std::holds_alternative<Cancelled>(report.outcome.ending)) {
+      ++counts.halted;
+    }
   }
 
   void listen() {
@@ -237,6 +260,7 @@ class Loop {
   void finish() {
     now_ = steady_clock::now();
     answer_.totals.wall = now_ - began_;
+    if (scheduler_.halted()) answer_.totals.halted = halt_;
     answer_.totals.costs = engine_.close();
     answer_.totals.wall += answer_.totals.costs.start;
     answer_.totals.counters = shared_.counts();  // nobody writes them any more
@@ -250,6 +274,7 @@ class Loop {
   Interrupts* interrupts_;
   const GiveUpHandler& give_up_;
   const Shared& shared_;
+  const std::optional<HaltRule> halt_;
   Scheduler scheduler_;
   RunAnswer answer_;
   Actions actions_;
@@ -260,14 +285,15 @@ class Loop {
   TimePoint began_{}, now_{}, last_flush_{};
   TimePoint next_tick_ = TimePoint::max();
   unsigned heard_ = 0;
+  std::uint32_t skipping_ = 0;  // jobs of this turn
   bool closed_ = false;
 };
 
 }  // namespace
 
 Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
-                      const GiveUpHandler& give_up, const Shared& shared) {
-  return Loop(batch, engine, sinks, interrupts, give_up, shared).run();
+                      const GiveUpHandler& give_up, const Shared& shared, const std::optional<HaltRule>& halt) {
+  return Loop(batch, engine, sinks, interrupts, give_up, shared, halt).run();
 }
 
 }  // namespace runner::master

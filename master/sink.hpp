@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "master/engine.hpp"
+#include "master/halt_rule.hpp"
 #include "runner/ids.hpp"
 #include "runner/job_spec.hpp"
 #include "runner/outcome.hpp"
@@ -35,7 +36,7 @@ struct RunInfo {
 struct JobRecord {
   const JobSpec& job;
   const Outcome& outcome;
-  Attempt attempts{1};             // how many there were
+  Attempt attempts{1};             // how many there were; 0: it was never started, for want of a job that it needs
   std::optional<WorkerId> worker;  // of the last attempt
 };
 
@@ -49,6 +50,7 @@ struct RetryRecord {
 struct Counts {
   std::uint64_t ok = 0, failed = 0, crashed = 0, timed_out = 0, cancelled = 0, out_of_memory = 0;
   std::uint64_t allowed = 0;  // of the not-ok ones: allowed to fail
+  std::uint64_t halted = 0;   // of the cancelled ones, not allowed to fail: ended by the halt rule
   [[nodiscard]] std::uint64_t done() const { return ok + failed + crashed + timed_out + cancelled + out_of_memory; }
 };
 
@@ -76,6 +78,7 @@ struct RunTotals {
   std::optional<std::uint64_t> size;
   std::uint64_t retries = 0;
   bool interrupted = false;             // some jobs may never have been started
+  std::optional<HaltRule> halted;       // the rule that stopped the run
   std::vector<Shared::Count> counters;  // that the jobs shared, as they were left
 };
 

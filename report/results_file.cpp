@@ -192,6 +192,7 @@ void ResultsFile::append_json(std::string& out, const Row& row) {
     out += std::to_string(*record.outcome.exit_code);
   }
   if (!row.signal.empty()) out.append(",\"signal\":\"").append(row.signal) += '"';
+  if (record.outcome.quarantined) out += ",\"quarantined\":true";
   if (row.result) out.append(",\"result\":").append(*row.result);
   if (row.out) stream("stdout", *row.out);
   if (row.err) stream("stderr", *row.err);

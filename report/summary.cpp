@@ -86,7 +86,10 @@ std::string shared_line(const master::RunTotals& totals) {
 }
 
 std::string missing_line(const master::RunTotals& totals) {
-  const char* why = totals.interrupted ? "interrupted: " : "stopped early: ";
+  const std::string why = totals.interrupted ? "interrupted: "
+                          : totals.halted    ? "halted by " + totals.halted->text() + ": "
+                                             : "stopped early: ";
+  if (totals.halted && (!totals.size || *totals.size <= totals.counts.done())) return why + "no further job was started\n";
   if (!totals.size) return totals.interrupted ? "interrupted: jobs that had not started were not run\n" : "";
   if (*totals.size <= totals.counts.done()) return totals.interrupted ? "interrupted, but every job had ended\n" : "";
   // Only the engine knows which of them had been started when it was told to end at once; an outcome none of them has.
@@ -101,6 +104,7 @@ Result<void> Summary::ended(const master::JobRecord& record) {
   if (const auto* crashed = std::get_if<Crashed>(&record.outcome.ending); crashed != nullptr && crashed->signal != 0) {
     if (std::find(signals_.begin(), signals_.end(), crashed->signal) == signals_.end()) signals_.push_back(crashed->signal);
   }
+  if (record.outcome.quarantined && ++all_quarantined_ <= kListed) quarantined_.push_back(printable(record.job.name));
   std::vector<std::string>& list = record.job.allow_failure ? allowed_ : failed_;
   if (list.size() < kListed) list.push_back(verdict(record.job.name, record.outcome, record.attempts));
   return {};
@@ -124,6 +128,11 @@ std::string Summary::text(const master::RunTotals& totals) const {
   std::string text = counts_line(totals, signals);
   if (counts.done() > 0) text += worth_line(totals) + cost_line(totals);
   text += shared_line(totals) + missing_line(totals);
+  if (all_quarantined_ > 0) {
+    text += fmt::format("quarantined, because {} killed as many workers as crash_limit allows: {}{}\n",
+                        all_quarantined_ == 1 ? "it has" : "each has", fmt::join(quarantined_, ", "),
+                        all_quarantined_ > kListed ? fmt::format(" and {} more", grouped(all_quarantined_ - kListed)) : "");
+  }
   std::size_t listed = 0;
   for (const std::string& line : failed_) {
     text += "failed: " + line + "\n";

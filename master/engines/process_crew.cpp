@@ -23,8 +23,11 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kInboundArena = std::size_t{4} << 20;
-// Deaths in a row that cost no job, beside one of each that is there: workers that cannot live, rather than jobs that kill them, or
-// somebody from outside who ends all of them, perhaps again and again before they have come to anything. They take a millisecond each.
+// Deaths on one seat in a row that cost no job, before anybody did anything at all: workers that cannot live, rather than jobs that
+// kill them. Counted by seat, because somebody from outside who ends all of them at once, a few times over, is no such reason.
+constexpr std::uint32_t kMostDeathsBeforeWork = 10;
+// The same once there was work, over all seats and beside one of each: they lived, so it is worth more patience. They take a
+// millisecond each.
 constexpr std::uint32_t kMostIdleDeaths = 100;
 constexpr std::uint32_t kMostSpinning = 2;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
@@ -124,8 +127,15 @@ Result<void> ProcessCrew::greeted(std::uint32_t seat) {
 Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
   const WorkerProcess::Death death = worker.reap();
-  idle_deaths_ = owner_.bury(seat, death) ? 0 : idle_deaths_ + 1;
-  if (idle_deaths_ >= kMostIdleDeaths + size()) {
+  const bool progress = owner_.bury(seat, death);
+  if (progress) {
+    worked_ = true;
+    idle_deaths_ = 0;
+  } else {
+    ++idle_deaths_;
+    ++seats_[seat].deaths_before_work;
+  }
+  if (worked_ ? idle_deaths_ >= kMostIdleDeaths + size() : seats_[seat].deaths_before_work >= kMostDeathsBeforeWork) {
     return fail(ErrorCode::system, std::to_string(idle_deaths_) +
                                        " workers in a row ended without having run a job; the last one " + death.how +
                                        (death.signal == SIGKILL ? kWhoKills : ""));

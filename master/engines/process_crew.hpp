@@ -84,6 +84,7 @@ class ProcessCrew {
   struct Seat {
     std::unique_ptr<WorkerProcess> worker;
     std::uint64_t incarnations = 0;
+    std::uint32_t deaths_before_work = 0;
     int writing = -1;  // the pipe that epoll watches until it takes more
     bool busy = false;
     bool may_spin = false;
@@ -111,8 +112,9 @@ class ProcessCrew {
   WorkerSettings settings_;
   UniqueFd epoll_;
   std::vector<Seat> seats_;
-  std::vector<int> cores_;  // by seat; empty: nobody is bound
-  std::uint32_t idle_deaths_ = 0;
+  std::vector<int> cores_;             // by seat; empty: nobody is bound
+  std::uint32_t idle_deaths_ = 0;      // in a row
+  bool worked_ = false;                // somebody has ever done anything
   std::uint32_t processors_ = 0;       // that may be kept from sleeping; 0: none
   std::uint32_t busy_ = 0;             // seats
   std::vector<std::uint32_t> recent_;  // seats that had something to do last, oldest first

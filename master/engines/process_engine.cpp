@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "ipc/os.hpp"
+#include "master/engines/run_here.hpp"
 
 namespace runner::master {
 
@@ -27,8 +28,6 @@ constexpr Duration kLong = milliseconds(2);
 constexpr int kMostThreads = 1024;  // whose processor time a job can sum up
 
 TimePoint now() { return steady_clock::now(); }
-
-bool is_command(const JobSpec& job) { return std::holds_alternative<CommandWork>(job.work); }
 
 // Jobs that share this take about equally long: the kind, or the program.
 std::string_view learnt_by(const JobSpec& job) {
@@ -282,11 +281,10 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   if (job.stopping) {
     seat.kill_at.reset();
     if (completion.reply.terminated) {
-      outcome.ending =
-          *job.stopping == StopReason::deadline ? Ending(TimedOut{job.job->timeout}) : Ending(Cancelled{"interrupted"});
+      outcome.ending = stopped_ending(*job.job, *job.stopping);
     }
   }
-  events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome)});
+  events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.broke_rules.empty()});
   seat.overdue = false;
   progressed_ = true;
   if (seat.hand->held() == 0) crew_.set_busy(number(id_of(seat)), false);
@@ -311,8 +309,7 @@ void ProcessEngine::tell_starts(std::vector<EngineEvent>& events) {
 Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const WorkerProcess::Death& death) const {
   Outcome outcome;
   if (job.stopping) {
-    outcome.ending =
-        *job.stopping == StopReason::deadline ? Ending(TimedOut{job.job->timeout}) : Ending(Cancelled{"interrupted"});
+    outcome.ending = stopped_ending(*job.job, *job.stopping);
   } else if (!seat.broke_rules.empty()) {
     outcome.ending = Crashed{0, "its worker broke the protocol: " + seat.broke_rules};
   } else {
@@ -338,7 +335,7 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
       charged = true;
       Outcome outcome = death_of(seat, job, death);
       costs_.execute += outcome.wall;
-      pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome)});
+      pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), true});
     }
   }
   const bool by_us = seat.killed;

@@ -22,12 +22,18 @@ struct Running {
   bool begun = false;
   bool hangs = false;
   bool typed = true;
+  bool stopped = false;
 };
 
 class World {
  public:
   explicit World(std::uint64_t seed)
-      : random_(seed), can_end_(below(2) == 0), scheduler_(can_end_), jobs_(1 + below(60)), procs_(1 + below(8)) {}
+      : random_(seed),
+        can_end_(below(2) == 0),
+        jobs_(1 + below(60)),
+        halt_(some_halt()),
+        scheduler_(can_end_, {nullptr, halt_, jobs_}),
+        procs_(1 + below(8)) {}
 
   void live() {
     const bool interrupted = below(6) == 0;
@@ -50,7 +56,8 @@ class World {
     }
     if (closed_ || gave_up_) return;
     EXPECT_EQ(scheduler_.in_flight(), 0U);
-    if (presses == 0) {
+    if (presses == 0 && !scheduler_.halted()) {
+      EXPECT_FALSE(halt_ && halt_->reached(tally_, jobs_)) << "the halt rule was overlooked";
       EXPECT_EQ(reported_.size(), jobs_) << "a job was lost";
       EXPECT_EQ(given_, jobs_);
     }
@@ -59,6 +66,13 @@ class World {
   }
 
  private:
+  std::optional<HaltRule> some_halt() {
+    if (below(4) != 0) return std::nullopt;
+    const HaltRule::Why whys[] = {HaltRule::Why::fail, HaltRule::Why::success, HaltRule::Why::done};
+    return HaltRule{below(2) == 0 ? HaltRule::When::now : HaltRule::When::soon, whys[below(3)],
+                    1.0 + static_cast<double>(below(20)), below(2) == 0};
+  }
+
   std::uint64_t below(std::uint64_t n) { return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random_); }
 
   void fill() {
@@ -67,7 +81,7 @@ class World {
       if (scheduler_.start_waiting(room, actions_) == 0) {
         if (!scheduler_.wants_jobs()) break;
         if (given_ == jobs_) {
-          scheduler_.source_ended();
+          scheduler_.source_ended(actions_);
           break;
         }
         JobSpec& job = scheduler_.vacancy();
@@ -77,6 +91,12 @@ class World {
         if (below(2) == 0) job.work = CommandWork{};
         if (below(2) == 0) job.timeout = milliseconds(1 + below(50));
         job.retries = static_cast<std::uint32_t>(below(3));
+        job.crash_limit = static_cast<std::uint32_t>(1 + below(3));
+        job.retry_on.out_of_memory = below(2) == 0;
+        job.allow_failure = below(4) == 0;
+        if (below(3) == 0) job.backoff = {milliseconds(below(40)), 1.0 + static_cast<double>(below(3)), milliseconds(100), 0.5};
+        backoff_[number(job.id)] = job.backoff;
+        limits_[number(job.id)] = job.crash_limit;
         retries_[number(job.id)] = job.retries;
         scheduler_.offer(actions_);
       }
@@ -100,6 +120,9 @@ class World {
         scheduler_.on(returned, now_, actions_);
       } else if (one.begun && !one.hangs && one.ends <= now_) {
         JobEnded ended{one.job, one.attempt, WorkerId{0}, some_outcome()};
+        ended.worker_died = std::holds_alternative<Crashed>(ended.outcome.ending) && one.typed;
+        if (ended.worker_died && !one.stopped) ++deaths_[number(one.job)];
+        came_back_[number(one.job)] = now_;
         running_.erase(running_.begin() + static_cast<std::ptrdiff_t>(i));
         scheduler_.on(ended, now_, actions_);
         if (below(10) == 0) lie(ended.job, ended.attempt);
@@ -146,13 +169,23 @@ class World {
       EXPECT_FALSE(scheduler_.stopping()) << "a job was started after an interrupt";
       EXPECT_FALSE(reported_.contains(id)) << "a job was started after it was reported";
       EXPECT_LE(number(start->attempt), retries_[id] + 1);
+      EXPECT_LT(deaths_[id], limits_[id]) << "a job was started again that had killed enough";
+      if (number(start->attempt) > 1) {
+        const Duration pause = backoff_[id].after(start->job->id, Attempt{number(start->attempt) - 1});
+        EXPECT_GE(now_, came_back_[id] + pause) << "a job was started again too soon";
+      }
       EXPECT_EQ(start->job->name, "job-" + std::to_string(id)) << "its spec was overwritten";
       for (const Running& one : running_) EXPECT_NE(number(one.job), id) << "a job runs twice at a time";
       running_.push_back({start->job->id, start->attempt, now_ + milliseconds(below(60)), false,
                           below(30) == 0 && start->job->timeout != Duration::zero(),
                           std::holds_alternative<TypedWork>(start->job->work)});
     } else if (const auto* report = std::get_if<ReportJob>(&action)) {
-      EXPECT_TRUE(reported_.insert(number(report->job->id)).second) << "reported twice";
+      const std::uint64_t id = number(report->job->id);
+      EXPECT_TRUE(reported_.insert(id).second) << "reported twice";
+      EXPECT_EQ(report->outcome.quarantined, deaths_[id] >= limits_[id]);
+      ++tally_.done;
+      if (succeeded(report->outcome)) ++tally_.succeeded;
+      if (!succeeded(report->outcome) && !report->job->allow_failure) ++tally_.failed;
     } else if (const auto* stop = std::get_if<StopJob>(&action)) {
       end(stop->job, stop->attempt, stop->reason);
     } else if (std::holds_alternative<TakeBackUnstarted>(action)) {
@@ -172,7 +205,7 @@ class World {
       if (one.job != job || one.attempt != attempt) continue;
       EXPECT_TRUE(one.begun || reason == StopReason::interrupt) << "timed out before it began";
       if (!can_end_ && one.hangs && one.typed) return;  // in this process nothing ends it
-      one.begun = true;
+      one.begun = one.stopped = true;
       one.hangs = false;
       one.ends = now_;
     }
@@ -191,13 +224,19 @@ class World {
 
   std::mt19937_64 random_;
   bool can_end_;
+  std::uint64_t jobs_;
+  std::optional<HaltRule> halt_;
   Scheduler scheduler_;
-  std::uint64_t jobs_, procs_;
+  std::uint64_t procs_;
   std::uint64_t given_ = 0;
   TimePoint now_{};
   Actions actions_;
   std::vector<Running> running_;
   std::map<std::uint64_t, std::uint32_t> retries_;
+  std::map<std::uint64_t, std::uint32_t> limits_, deaths_;
+  std::map<std::uint64_t, Backoff> backoff_;
+  std::map<std::uint64_t, TimePoint> came_back_;  // when its last attempt ended
+  HaltRule::Tally tally_;
   std::set<std::uint64_t> reported_;
   bool closed_ = false, gave_up_ = false;
 };

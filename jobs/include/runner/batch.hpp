@@ -9,10 +9,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "runner/job_spec.hpp"
 #include "runner/outcome.hpp"
+#include "runner/plan.hpp"
 #include "runner/result.hpp"
 #include "runner/shared.hpp"
 #include "runner/units.hpp"
@@ -25,6 +27,11 @@ class JobSource {
   // Fills `job` (whose old content is of no interest, its memory is reused) and answers true, or answers false when there
   // are no more. Ids count up from 0. Error (bad_batch): the sequence cannot go on, e.g. a list file vanished.
   [[nodiscard]] virtual Result<bool> next(JobSpec& job) = 0;
+  // The job of this number, whatever was asked for before. For batches with a plan, whose jobs are not asked for in order; id is
+  // below the batch's size. Error (bad_batch): there is none, or as next.
+  [[nodiscard]] virtual Result<void> at(JobId id, JobSpec& job);
+  // The job that is called so; none: nobody is, or it cannot be looked for without running through the sequence.
+  [[nodiscard]] virtual std::optional<JobId> find(std::string_view name);
 };
 
 struct Batch {
@@ -32,6 +39,7 @@ struct Batch {
   std::optional<std::uint64_t> size;  // how many jobs, where that is known before the end
   std::vector<std::string> plugins;   // as loaded, absolute: workers load the same
   std::unique_ptr<JobSource> jobs;
+  std::optional<Plan> plan;        // none: they are all ready, and run in order
   std::vector<SharedSpec> shared;  // what its jobs share, in the order of the file
   Bytes max_result = kMaxResult;   // a job with a larger result fails
 };

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runner/ids.hpp"
+#include "runner/retry.hpp"
 #include "runner/units.hpp"
 
 namespace runner {
@@ -39,9 +40,13 @@ struct JobSpec {
   JobId id{};
   std::string name;  // unique in the batch
   Work work;
-  Duration timeout{};          // of one attempt; zero: none
-  std::uint32_t retries = 0;   // further attempts after one that failed, crashed or timed out
-  bool allow_failure = false;  // its failure does not make the run fail
+  Duration timeout{};             // of one attempt; zero: none
+  std::uint32_t retries = 0;      // further attempts after one whose ending is in retry_on
+  RetryOn retry_on;               // which endings are tried again
+  Backoff backoff;                // how long to wait before that
+  std::uint32_t crash_limit = 3;  // workers that it may kill before it is quarantined; at least 1
+  std::int32_t priority = 0;      // higher first, of what is ready
+  bool allow_failure = false;     // its failure does not make the run fail
 };
 
 // What results call the kind of a job: the kind's name, or "command".

@@ -57,6 +57,7 @@ struct Outcome {
   Captured out, err;             // command jobs
   Duration wall{};               // user code entered -> left
   Duration cpu{};                // processor time of that span (a command: of its waited-for tree)
+  bool quarantined = false;      // it has killed as many workers as its crash_limit allows; set by the scheduler
 };
 
 [[nodiscard]] bool succeeded(const Outcome& outcome);

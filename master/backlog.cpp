@@ -1,0 +1,76 @@
+#include "master/backlog.hpp"
+
+namespace runner::master {
+
+Backlog::Backlog(const Plan& plan) : plan_(plan), blocks_(plan.blocks.size()), groups_(plan.groups.size()) {
+  for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].left = plan.groups[g].size;
+  for (std::uint32_t b = 0; b < blocks_.size(); ++b) {
+    left_ += plan.blocks[b].size;
+    blocks_[b].unmet = static_cast<std::uint32_t>(plan.needs[b].size());
+    if (blocks_[b].unmet == 0) ready_.push({plan.blocks[b].priority, b});
+  }
+}
+
+std::optional<std::int32_t> Backlog::priority() const {
+  if (ready_.empty()) return std::nullopt;
+  return ready_.top().priority;
+}
+
+Backlog::Place Backlog::take() {
+  const std::uint32_t b = ready_.top().block;
+  const Place place{JobId{number(plan_.blocks[b].first) + blocks_[b].next++}, b};
+  if (blocks_[b].next == plan_.blocks[b].size) ready_.pop();
+  --left_;
+  return place;
+}
+
+std::optional<Backlog::Place> Backlog::skip() {
+  if (lost_.empty()) return std::nullopt;
+  const std::uint32_t b = lost_.front();
+  const Place place{JobId{number(plan_.blocks[b].first) + blocks_[b].next++}, b};
+  if (blocks_[b].next == plan_.blocks[b].size) lost_.pop_front();
+  --left_;
+  return place;
+}
+
+std::string Backlog::why_skipped(std::uint32_t block) const {
+  const Cause& direct = causes_[blocks_[block].cause];
+  if (direct.because == kNone) return "needs " + direct.job;
+  return "needs " + direct.job + " (for want of " + causes_[direct.because].job + ")";
+}
+
+void Backlog::skipped(Place place, std::string_view name) {
+  const std::uint32_t cause = blocks_[place.block].cause;
+  const std::uint32_t first = causes_[cause].because;
+  fail_groups(place.block, name, first == kNone ? cause : first);
+}
+
+void Backlog::ended(std::uint32_t block, std::string_view name, bool well) {
+  if (!well) return fail_groups(block, name, kNone);
+  for (const std::uint32_t g : plan_.groups_of[block]) {
+    if (--groups_[g].left != 0 || groups_[g].failed) continue;
+    for (const std::uint32_t waiter : plan_.waiters[g]) {
+      if (--blocks_[waiter].unmet == 0) ready_.push({plan_.blocks[waiter].priority, waiter});
+    }
+  }
+}
+
+void Backlog::fail_groups(std::uint32_t block, std::string_view name, std::uint32_t because) {
+  std::uint32_t cause = kNone;
+  for (const std::uint32_t g : plan_.groups_of[block]) {
+    --groups_[g].left;
+    if (groups_[g].failed) continue;
+    groups_[g].failed = true;
+    for (const std::uint32_t waiter : plan_.waiters[g]) {
+      if (blocks_[waiter].cause != kNone) continue;
+      if (cause == kNone) {
+        cause = static_cast<std::uint32_t>(causes_.size());
+        causes_.push_back({std::string(name), because});
+      }
+      blocks_[waiter].cause = cause;
+      lost_.push_back(waiter);
+    }
+  }
+}
+
+}  // namespace runner::master

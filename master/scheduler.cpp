@@ -145,7 +145,7 @@ void Scheduler::on(JobEnded& event, TimePoint now, Actions& actions) {
   }
 }
 
-void Scheduler::over(Job& job, Outcome outcome, Attempt attempts, WorkerId worker, Actions& actions) {
+void Scheduler::over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, Actions& actions) {
   const bool well = succeeded(outcome), cancelled = std::holds_alternative<Cancelled>(outcome.ending);
   ++tally_.done;
   if (well) ++tally_.succeeded;

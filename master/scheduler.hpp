@@ -152,7 +152,7 @@ class Scheduler {
   void start(Job& job, Actions& actions);
   void drop(Job& job);
   void leave(Job& job, Actions& actions);
-  void over(Job& job, Outcome outcome, Attempt attempts, WorkerId worker, Actions& actions);
+  void over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, Actions& actions);
   void look_whether_to_halt(Actions& actions);
   void stop(Job& job, StopReason reason, TimePoint now, Actions& actions);
   [[nodiscard]] bool retries(const Job& job, const Outcome& outcome) const;

@@ -89,8 +89,8 @@ TEST_P(InEachMode, HaltNowEndsWhatRunsAndIsWellWhenItWasForASuccess) {
   const Folder folder;
   folder.write("jobs.yaml",
                "version: 1\njobs:\n"
-               "  - {name: slow, command: [sleep, 1000]}\n"
-               "  - {name: fast, command: [\"true\"]}\n"
+               "  - {name: slow, shell: touch began; exec sleep 1000}\n"
+               "  - {name: fast, shell: until test -e began; do sleep 0.01; done}\n"
                "  - {name: later, command: [sleep, 1000], matrix: {i: 1..20}}\n");
   const Ended ended =
       folder.run({"--procs", "2", "--mode", GetParam(), "--halt", "now,success=1", "--results", "out.jsonl", "jobs.yaml"});
@@ -107,7 +107,7 @@ TEST_P(InEachMode, HaltSoonStartsNoMoreAndFails) {
   folder.write("jobs.yaml",
                "version: 1\njobs:\n"
                "  - {name: may, shell: exit 1, allow_failure: true, matrix: {i: 1..3}}\n"
-               "  - {name: bad, shell: exit 1}\n"
+               "  - {name: bad, shell: exit 1, needs: [\"may-*\"], priority: 1}\n"
                "  - {name: rest, shell: sleep 0.01, matrix: {i: 1..1000}}\n");
   const Ended ended =
       folder.run({"--procs", "2", "--mode", GetParam(), "--halt", "soon,fail=1", "--results", "out.jsonl", "jobs.yaml"});

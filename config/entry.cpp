@@ -9,7 +9,6 @@
 #include <runner/read_value.hpp>
 #include <runner/utf8.hpp>
 #include "config/bad_batch.hpp"
-#include "config/rules.hpp"
 #include "config/section.hpp"
 
 namespace runner::config {
@@ -57,7 +56,7 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const Value* needs = job.take("needs");
   std::optional<Section> common;
   if (defaults != nullptr) common.emplace(*defaults, "`defaults`");
-  read_rules(job, common ? &*common : nullptr, rules_);
+  rules_ = read_rules(job, common ? &*common : nullptr);
   job.finish({"zip", "inputs", "memory", "cpus", "resources"});
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
@@ -257,13 +256,7 @@ void Entry::name_of(std::uint64_t index, std::string& out) {
 }
 
 void Entry::make(JobSpec& job) {
-  job.timeout = rules_.timeout;
-  job.retries = rules_.retries;
-  job.retry_on = rules_.retry_on;
-  job.backoff = rules_.backoff;
-  job.crash_limit = rules_.crash_limit;
-  job.priority = rules_.priority;
-  job.allow_failure = rules_.allow_failure;
+  rules_.apply_to(job);
   if (kind_ != nullptr) {
     if (!points_.empty()) encode();
     if (!std::holds_alternative<TypedWork>(job.work)) job.work = TypedWork{};

@@ -14,6 +14,7 @@
 #include <runner/job_spec.hpp>
 #include <runner/registry.hpp>
 #include <runner/value.hpp>
+#include "config/rules.hpp"
 #include "config/text_template.hpp"
 #include "config/value_list.hpp"
 
@@ -92,7 +93,7 @@ class Entry {
   std::vector<TextTemplate> argv_;
   TextTemplate stdin_, cwd_;
   std::vector<std::pair<std::string, TextTemplate>> env_;
-  JobSpec rules_;  // of it only what read_rules() fills
+  Rules rules_;
   std::vector<Need> needs_;
 };
 

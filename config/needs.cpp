@@ -43,12 +43,6 @@ struct Target {
   void add(std::uint64_t job) { add(job, job + 1); }
 };
 
-// Neighbours with the same needs.
-struct Stretch {
-  std::uint64_t begin;
-  std::vector<std::uint32_t> needs;  // targets, sorted, each once
-};
-
 class Planner {
  public:
   explicit Planner(Entries& entries) : entries_(entries) {
@@ -61,6 +55,7 @@ class Planner {
   Plan plan() {
     for (std::size_t e = 0; e < entries_.size(); ++e) gather(e);
     resolve();
+    known_.clear();
     lay_out();
     refuse_cycles();
     return std::move(plan_);
@@ -86,14 +81,17 @@ class Planner {
               entry.size(), kMostWithOwnNeeds));
     }
     std::vector<std::string> texts;
+    std::vector<std::uint32_t> list;
     for (std::uint64_t i = 0; i < (constant ? 1 : entry.size()); ++i) {
       entry.needs_of(i, texts);
-      std::vector<std::uint32_t> list;
+      list.clear();
       for (std::size_t n = 0; n < texts.size(); ++n) list.push_back(target(texts[n], needs[n].at));
       std::sort(list.begin(), list.end());
       list.erase(std::unique(list.begin(), list.end()), list.end());
       // Another entry always begins another stretch: its priority may be another.
-      if (i == 0 || list != stretches_.back().needs) stretches_.push_back({firsts_[e] + i, std::move(list)});
+      if (i != 0 && std::ranges::equal(list, stretch_needs_[stretches_.size() - 1])) continue;
+      stretches_.push_back(firsts_[e] + i);
+      stretch_needs_.add(list);
     }
   }
 
@@ -205,16 +203,15 @@ class Planner {
 
   void lay_out() {
     // A block begins wherever needs change, or a range of needed jobs begins or ends.
-    std::vector<std::uint64_t> cuts;
+    std::vector<std::uint64_t> cuts = stretches_;
     struct Change {
       std::uint64_t at;
       bool begins;
       std::uint32_t target;
     };
     std::vector<Change> changes;
-    for (const Stretch& stretch : stretches_) cuts.push_back(stretch.begin);
     for (std::uint32_t t = 0; t < targets_.size(); ++t) {
-      Plan::Group group{targets_[t].text, 0};
+      Plan::Group group{std::move(targets_[t].text), 0};
       for (const Range& range : targets_[t].jobs) {
         group.size += range.end - range.begin;
         changes.push_back({range.begin, true, t});
@@ -224,6 +221,8 @@ class Planner {
       }
       plan_.groups.push_back(std::move(group));
     }
+    targets_.clear();
+    targets_.shrink_to_fit();
     std::sort(cuts.begin(), cuts.end());
     cuts.erase(std::unique(cuts.begin(), cuts.end()), cuts.end());
     std::sort(changes.begin(), changes.end(), [](const Change& a, const Change& b) { return a.at < b.at; });
@@ -238,10 +237,10 @@ class Planner {
         const auto place = std::lower_bound(active.begin(), active.end(), t);
         changes[change].begins ? static_cast<void>(active.insert(place, t)) : static_cast<void>(active.erase(place));
       }
-      while (stretch + 1 < stretches_.size() && stretches_[stretch + 1].begin <= begin) ++stretch;
+      while (stretch + 1 < stretches_.size() && stretches_[stretch + 1] <= begin) ++stretch;
       while (entry + 1 < entries_.size() && firsts_[entry + 1] <= begin) ++entry;
       plan_.blocks.push_back({JobId{begin}, end - begin, entries_[entry]->priority()});
-      plan_.needs.add(stretches_[stretch].needs);
+      plan_.needs.add(stretch_needs_[stretch]);
       plan_.groups_of.add(active);
     }
     plan_.waiters = plan_.needs.inverted(plan_.groups.size());
@@ -321,7 +320,8 @@ class Planner {
   std::vector<std::uint32_t> patterns_;                                   // of the targets
   std::unordered_map<std::string, std::vector<std::uint32_t>> numbered_;  // names that may be NAME-1, NAME-2, ...
   bool sorted_ = false;                                                   // into numbered_
-  std::vector<Stretch> stretches_;
+  std::vector<std::uint64_t> stretches_;                                  // where neighbours with the same needs begin
+  Lists stretch_needs_;                                                   // targets, sorted, each once
   Plan plan_;
 };
 

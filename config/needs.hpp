@@ -14,8 +14,8 @@
 
 namespace runner::config {
 
-// Of a batch with `needs` whose names depend on the matrix, each job is looked at before the start.
-inline constexpr std::uint64_t kMostWithOwnNeeds = 10'000'000;
+// Needs that depend on the matrix are kept for each job, in some hundred bytes; all others once for an entry.
+inline constexpr std::uint64_t kMostWithOwnNeeds = 1'000'000;
 
 [[nodiscard]] std::optional<Plan> make_plan(std::vector<std::unique_ptr<Entry>>& entries);
 

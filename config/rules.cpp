@@ -64,7 +64,18 @@ Backoff read_backoff(const Value& value) {
 
 }  // namespace
 
-void read_rules(Section& job, Section* defaults, JobSpec& rules) {
+void Rules::apply_to(JobSpec& job) const {
+  job.timeout = timeout;
+  job.retries = retries;
+  job.retry_on = retry_on;
+  job.backoff = backoff;
+  job.crash_limit = crash_limit;
+  job.priority = priority;
+  job.allow_failure = allow_failure;
+}
+
+Rules read_rules(Section& job, Section* defaults) {
+  Rules rules;
   const auto take = [&](std::string_view key) {
     const Value* const own = job.take(key);
     const Value* const common = defaults != nullptr ? defaults->take(key) : nullptr;
@@ -93,6 +104,7 @@ void read_rules(Section& job, Section* defaults, JobSpec& rules) {
   } catch (ValueError& error) {
     bad(error.at, std::move(error.text));
   }
+  return rules;
 }
 
 }  // namespace runner::config

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <string_view>
 
 #include <runner/job_spec.hpp>
@@ -19,8 +20,18 @@ namespace runner::config {
 inline constexpr std::array<std::string_view, 7> kRuleKeys = {"timeout",     "retries",  "retry_on",     "backoff",
                                                               "crash_limit", "priority", "allow_failure"};
 
-// Takes them from `job` and, where they are not there, from `defaults` (may be null), into the fields of `rules`; all else of it is
-// left as it is.
-void read_rules(Section& job, Section* defaults, JobSpec& rules);
+struct Rules {
+  Duration timeout{};
+  Backoff backoff;
+  RetryOn retry_on;
+  std::uint32_t retries = 0, crash_limit = 3;
+  std::int32_t priority = 0;
+  bool allow_failure = false;
+
+  void apply_to(JobSpec& job) const;
+};
+
+// Takes them from `job` and, where they are not there, from `defaults` (may be null).
+[[nodiscard]] Rules read_rules(Section& job, Section* defaults);
 
 }  // namespace runner::config

@@ -250,7 +250,13 @@ class Loop {
       const JobSpec* job = worker.job ? scheduler_.find(*worker.job) : nullptr;
       names.push_back(job != nullptr ? std::string_view(job->name) : std::string_view());
     }
-    const Snapshot snapshot{now_, answer_.totals.counts, scheduler_.in_flight(), batch_.size, scheduler_.stopping(), workers,
+    const Snapshot snapshot{now_,
+                            answer_.totals.counts,
+                            scheduler_.in_flight(),
+                            batch_.size,
+                            scheduler_.stopping(),
+                            scheduler_.halted() && !answer_.totals.interrupted,
+                            workers,
                             names};
     tell([&](Sink& sink) { return sink.tick(snapshot); });
   }

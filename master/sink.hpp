@@ -60,7 +60,8 @@ struct Snapshot {
   Counts counts;
   std::uint64_t in_flight = 0;        // handed to the engine and not ended, queued at a worker included
   std::optional<std::uint64_t> size;  // jobs in all, where known
-  bool stopping = false;              // interrupted: no further job is started
+  bool stopping = false;              // no further job is started, because of an interrupt or ...
+  bool halted = false;                // ... the halt rule: nobody has pressed a key yet
   std::span<const WorkerView> workers;
   std::span<const std::string_view> job_names;  // of workers[i].job; empty where it has none
 };

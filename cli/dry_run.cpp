@@ -6,7 +6,7 @@
 #include <string>
 
 #include <runner/wire.hpp>
-#include "config/text_template.hpp"
+#include "config/shell_state.hpp"
 #include "report/output_file.hpp"
 #include "report/printable.hpp"
 

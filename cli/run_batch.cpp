@@ -185,7 +185,8 @@ int run_batch(const RunOptions& options) {
 
   std::error_code unknown;
   if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
-    return not_started({ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
+    return not_started(
+        {ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
   }
   Sinks sinks(registry, options);
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
@@ -196,7 +197,8 @@ int run_batch(const RunOptions& options) {
   const std::uint32_t cpus = master::usable_cpus().count;
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
-  const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
+  const auto procs =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
   const std::unique_ptr<master::Engine> engine =
       make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result));
@@ -224,10 +226,11 @@ int check_batch(const CheckOptions& options) {
   const Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
   report::OutputFile out(STDOUT_FILENO, "standard output");
-  const std::uint64_t jobs = checked->batch.size.value_or(0);
-  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} job{} from {} entr{}\n",
-                 options.file == "-" ? "<stdin>" : options.file, jobs, jobs == 1 ? "" : "s", checked->entries,
-                 checked->entries == 1 ? "y" : "ies");
+  const std::optional<std::uint64_t> size = checked->batch.size;
+  const std::string jobs = !size ? "jobs" : fmt::format("{} job{}", *size, *size == 1 ? "" : "s");
+  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} from {} entr{}{}\n",
+                 options.file == "-" ? "<stdin>" : options.file, jobs, checked->entries, checked->entries == 1 ? "y" : "ies",
+                 size ? "" : ", as many as there are records in what it reads (looked at up to here: the first ones)");
   Result<void> written = out.end_record();
   if (written) written = out.flush();
   if (written) return kAllWell;

@@ -2,7 +2,7 @@
 //
 // Called from  config makes it, the master's loop thread pulls from it.
 // Owns         whatever the expansion needs; memory does not depend on how many jobs there are.
-// Call order   next* ; not after it said that there are no more.
+// Call order   (awaited next)* ; not after next said that there are no more.
 #pragma once
 
 #include <cstdint>
@@ -23,8 +23,12 @@ class JobSource {
  public:
   virtual ~JobSource() = default;
   // Fills `job` (whose old content is of no interest, its memory is reused) and answers true, or answers false when there
-  // are no more. Ids count up from 0. Error (bad_batch): the sequence cannot go on, e.g. a list file vanished.
+  // are no more. Ids count up from 0. Error (bad_batch): the sequence cannot go on, e.g. a row of a file is wrong.
+  // Waits for input where awaited() names a descriptor.
   [[nodiscard]] virtual Result<bool> next(JobSpec& job) = 0;
+  // The descriptor on which next() would have to wait for somebody to write; -1: it would not wait. Reads what is there already,
+  // but no further than the next job.
+  [[nodiscard]] virtual int awaited() { return -1; }
 };
 
 struct Batch {

@@ -11,6 +11,7 @@
 namespace runner::cli {
 
 // Commands are printed so that a shell would run them; typed jobs as `kind {"arguments": ...}`.
-[[nodiscard]] Result<void> print_jobs(Batch& batch, const Registry& registry);
+// `bare`: without names, and scripts as they are, so that what is printed is itself a script.
+[[nodiscard]] Result<void> print_jobs(Batch& batch, const Registry& registry, bool bare);
 
 }  // namespace runner::cli

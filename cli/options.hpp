@@ -14,6 +14,7 @@
 
 #include <runner/result.hpp>
 #include <runner/units.hpp>
+#include "config/exec_batch.hpp"
 #include "master/engines/processes.hpp"
 #include "report/progress.hpp"
 
@@ -31,11 +32,12 @@ struct RunOptions {
   master::StartMethod start{};
   master::Bind bind{};
   std::optional<Bytes> max_result;  // none: what the batch file says
-  std::string results;  // empty: none
+  std::string results;              // empty: none
   bool keep_order = false;
   bool dry_run = false;
   report::ProgressStyle progress{};
   std::vector<std::string> plugins;
+  std::optional<config::ExecSpec> exec;  // `runner exec`: in place of a file
 };
 
 struct CheckOptions {

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -171,13 +172,26 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
 
 }  // namespace
 
+// Whoever types at a terminal should know that it is waited for.
+Result<config::CheckedBatch> read_exec(const config::ExecSpec& spec) {
+  const bool typed = spec.inputs.empty() || std::any_of(spec.inputs.begin(), spec.inputs.end(), [](const config::Input& input) {
+                       return input.is_file && input.values.front() == "-";
+                     });
+  if (typed && ::isatty(STDIN_FILENO) == 1) {
+    constexpr std::string_view note = "runner: reading arguments from the terminal, one a line; Ctrl-D ends them\n";
+    std::fwrite(note.data(), 1, note.size(), stderr);
+  }
+  return config::exec_batch(spec);
+}
+
 int run_batch(const RunOptions& options) {
   Registry registry;
-  Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
+  Result<config::CheckedBatch> checked =
+      options.exec ? read_exec(*options.exec) : read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
   Batch& batch = checked->batch;
   if (options.dry_run) {
-    const Result<void> printed = print_jobs(batch, registry);
+    const Result<void> printed = print_jobs(batch, registry, options.exec.has_value());
     if (printed) return kAllWell;
     complain(printed.error());
     return printed.error().code == ErrorCode::unwritable ? kNotAllWell : kNothingRan;

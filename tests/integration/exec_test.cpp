@@ -127,6 +127,23 @@ TEST(Exec, SaysWhatIsWrongBeforeAnythingRuns) {
   }
 }
 
+TEST(Exec, SaysWhatIsWrongWithStandardInput) {
+  const Folder folder;
+  const auto with_input = [&](const char* path, int flags) {
+    return folder.run_other(words({"exec", "--progress", "none", "echo"}), {}, [=] {
+      ::close(STDIN_FILENO);
+      if (path != nullptr) ::dup2(::open(path, flags), STDIN_FILENO);
+    });
+  };
+  const Ended in_folder = with_input("/tmp", O_RDONLY);
+  EXPECT_EQ(in_folder.status, 2);
+  EXPECT_THAT(in_folder.err, StartsWith("runner: standard input is a folder; a file was expected"));
+  const Ended write_only = with_input("/dev/null", O_WRONLY);
+  EXPECT_EQ(write_only.status, 1);
+  EXPECT_THAT(write_only.err, HasSubstr("<stdin>:1: this cannot be read on: Bad file descriptor"));
+  EXPECT_EQ(with_input(nullptr, 0).status, 0) << "closed: nothing to do";
+}
+
 TEST(Exec, StopsWhereAnArgumentCannotBeOneAndSaysWhatIsSafe) {
   const Folder folder;
   const Ended ended = exec(folder, {"echo"}, std::string("one\nt\0o\nthree\n", 14));

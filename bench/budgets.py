@@ -22,15 +22,6 @@ NOOP = "version: 1\njobs:\n  - name: noop\n    kind: noop\n    matrix: {{i: 1..{
 # The last job keeps the program there while it is looked at.
 WATCHED = NOOP + "  - name: last\n    kind: sleep\n    args: {{duration: 60s}}\n"
 TRUE = "version: 1\njobs:\n  - name: program\n    command: [/bin/true]\n    matrix: {{i: 1..{}}}\n"
-# Each worker maps the whole file, and a job looks at its last byte.
-SHARED = """version: 1
-shared: {{{{big: {{{{file: "{file}"}}}}}}}}
-jobs:
-  - name: look
-    kind: count_bytes
-    args: {{{{shared: big, byte: 0, from: {last}}}}}
-    matrix: {{{{i: 1..{{}}}}}}
-"""
 # Adds up squares for about 200 us.
 ADD = "version: 1\njobs:\n  - name: add\n    kind: sum_squares\n    args: {{n: 200000}}\n    matrix: {{i: 1..{}}}\n"
 HEAD = "version: 1\njobs:\n"
@@ -87,13 +78,6 @@ class Ours:
         batch = self.folder / "jobs.yaml"
         batch.write_text(text.format(jobs))
         return [self.programs / "runner", "--procs", "2", "--progress", "none", *options, batch]
-
-    def shared(self, size: int) -> str:
-        """A batch that shares a file of so many zeros, which takes no room."""
-        file = self.folder / f"shared-{size}"
-        with file.open("wb") as made:
-            made.truncate(size)
-        return SHARED.format(file=file, last=size - 1)
 
     def seconds(self, text: str, jobs: int, *options: str) -> Callable[[], float]:
         """The whole wall time of a run, output to /dev/null. Its answer is checked once, before."""
@@ -176,8 +160,6 @@ def rows(ours: Ours):
     calls = "20000"
     yield Row("20 000 no-op submits : ProcessPoolExecutor(2)", printed(ours.programs / "bench_pool", "submit", calls),
               printed(*pool, "executor", calls), 1 / 50, turns=7)
-    yield Row("2 jobs done, sharing 1 GiB : 1 MiB", ours.seconds(ours.shared(1 << 30), 2), ours.seconds(ours.shared(1 << 20), 2),
-              2.0, turns=11)
     yield Row("4 000 x 200 us, 8 processes : 2", ours.seconds(ADD, 4_000, "--procs", "8"), ours.seconds(ADD, 4_000))
     for method, budget in (("fork", 1 / 4), ("spawn", 1 / 10)):
         yield Row(f"8 workers ready, {method} : Pool(8), {method}",

@@ -13,7 +13,7 @@
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
 #include "config/read_batch.hpp"
-#include "config/text_template.hpp"
+#include "config/shell_state.hpp"
 #include "report/output_file.hpp"
 #include "report/printable.hpp"
 
@@ -173,7 +173,9 @@ Result<std::string> page_of(const ExplainOptions& options) {
   Result<config::CheckedBatch> checked = config::read_batch(options.file, registry);
   if (!checked) return tl::unexpected(checked.error());
   Batch& batch = checked->batch;
-  if (const std::optional<JobId> id = batch.jobs->find(options.job)) return explanation(batch, *id, registry);
+  const Result<std::optional<JobId>> id = batch.jobs->find(options.job);
+  if (!id) return tl::unexpected(id.error());
+  if (*id) return explanation(batch, **id, registry);
   std::vector<std::string> names;
   for (std::uint64_t i = 0; i < std::min(batch.size.value_or(0), kMostCompared); ++i) {
     Result<std::string> name = name_of(batch, JobId{i});
@@ -192,7 +194,8 @@ Result<std::string> explanation(Batch& batch, JobId id, const Registry& registry
   JobSpec job;
   if (const Result<void> filled = batch.jobs->at(id, job); !filled) return tl::unexpected(filled.error());
   Page page;
-  page.line("job", fmt::format("{} (number {} of {})", job.name, number(id) + 1, batch.size.value_or(0)));
+  page.line("job",
+            fmt::format("{} (number {}{})", job.name, number(id) + 1, batch.size ? fmt::format(" of {}", *batch.size) : ""));
   tell_work(page, job, registry);
   if (const Result<void> told = tell_order(page, batch, job); !told) return tl::unexpected(told.error());
   page.line("priority", std::to_string(job.priority));

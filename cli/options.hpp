@@ -14,6 +14,7 @@
 
 #include <runner/result.hpp>
 #include <runner/units.hpp>
+#include "config/exec_batch.hpp"
 #include "master/engines/processes.hpp"
 #include "master/halt_rule.hpp"
 #include "report/progress.hpp"
@@ -38,6 +39,7 @@ struct RunOptions {
   bool dry_run = false;
   report::ProgressStyle progress{};
   std::vector<std::string> plugins;
+  std::optional<config::ExecSpec> exec;  // `runner exec`: in place of a file
 };
 
 struct CheckOptions {

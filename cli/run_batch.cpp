@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -171,13 +172,26 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
 
 }  // namespace
 
+// Whoever types at a terminal should know that it is waited for.
+Result<config::CheckedBatch> read_exec(const config::ExecSpec& spec) {
+  const bool typed = spec.inputs.empty() || std::any_of(spec.inputs.begin(), spec.inputs.end(), [](const config::Input& input) {
+                       return input.is_file && input.values.front() == "-";
+                     });
+  if (typed && ::isatty(STDIN_FILENO) == 1) {
+    constexpr std::string_view note = "runner: reading arguments from the terminal, one a line; Ctrl-D ends them\n";
+    std::fwrite(note.data(), 1, note.size(), stderr);
+  }
+  return config::exec_batch(spec);
+}
+
 int run_batch(const RunOptions& options) {
   Registry registry;
-  Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
+  Result<config::CheckedBatch> checked =
+      options.exec ? read_exec(*options.exec) : read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
   Batch& batch = checked->batch;
   if (options.dry_run) {
-    const Result<void> printed = print_jobs(batch, registry);
+    const Result<void> printed = print_jobs(batch, registry, options.exec.has_value());
     if (printed) return kAllWell;
     complain(printed.error());
     return printed.error().code == ErrorCode::unwritable ? kNotAllWell : kNothingRan;
@@ -227,10 +241,11 @@ int check_batch(const CheckOptions& options) {
   const Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
   report::OutputFile out(STDOUT_FILENO, "standard output");
-  const std::uint64_t jobs = checked->batch.size.value_or(0);
-  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} job{} from {} entr{}\n",
-                 options.file == "-" ? "<stdin>" : options.file, jobs, jobs == 1 ? "" : "s", checked->entries,
-                 checked->entries == 1 ? "y" : "ies");
+  const std::optional<std::uint64_t> size = checked->batch.size;
+  const std::string jobs = !size ? "jobs" : fmt::format("{} job{}", *size, *size == 1 ? "" : "s");
+  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} from {} entr{}{}\n",
+                 options.file == "-" ? "<stdin>" : options.file, jobs, checked->entries, checked->entries == 1 ? "y" : "ies",
+                 size ? "" : ", as many as there are records in what it reads (looked at up to here: the first ones)");
   Result<void> written = out.end_record();
   if (written) written = out.flush();
   if (written) return kAllWell;

@@ -34,6 +34,7 @@ struct Target {
   [[nodiscard]] bool pattern() const { return literal < text.size(); }
   [[nodiscard]] std::string_view beginning() const { return std::string_view(text).substr(0, literal); }
   void add(std::uint64_t begin, std::uint64_t end) {
+    if (begin == end) return;
     if (!jobs.empty() && jobs.back().end == begin) {
       jobs.back().end = end;
     } else {
@@ -47,8 +48,14 @@ class Planner {
  public:
   explicit Planner(Entries& entries) : entries_(entries) {
     for (const auto& entry : entries_) {
+      if (!entry->size()) {
+        bad(entry->name_at(),
+            "with `needs` or priorities in a batch, all its jobs must be known before the start, and what is read from "
+            "standard "
+            "input, a pipe or a very long file is not");
+      }
       firsts_.push_back(size_);
-      size_ += entry->size();
+      size_ += *entry->size();
     }
   }
 
@@ -62,6 +69,10 @@ class Planner {
   }
 
  private:
+  [[noreturn]] static void shorter(const Entry& entry) {
+    bad(entry.name_at(), "a file that this job reads has become shorter since it was looked at");
+  }
+
   // ---- what is needed ----
 
   std::uint32_t target(const std::string& text, Position at) {
@@ -72,17 +83,18 @@ class Planner {
 
   void gather(std::size_t e) {
     Entry& entry = *entries_[e];
+    if (*entry.size() == 0) return;  // a file without records
     const std::vector<Entry::Need>& needs = entry.needs();
     const bool constant = std::all_of(needs.begin(), needs.end(), [](const auto& need) { return need.text.constant(); });
-    if (!constant && entry.size() > kMostWithOwnNeeds) {
+    if (!constant && *entry.size() > kMostWithOwnNeeds) {
       bad(needs.front().at,
           fmt::format(
               "these needs depend on the matrix, and it makes {} jobs; above {} jobs they must be the same for all of them",
-              entry.size(), kMostWithOwnNeeds));
+              *entry.size(), kMostWithOwnNeeds));
     }
     std::vector<std::string> texts;
     std::vector<std::uint32_t> list;
-    for (std::uint64_t i = 0; i < (constant ? 1 : entry.size()); ++i) {
+    for (std::uint64_t i = 0; i < (constant ? 1 : *entry.size()); ++i) {
       entry.needs_of(i, texts);
       list.clear();
       for (std::size_t n = 0; n < texts.size(); ++n) list.push_back(target(texts[n], needs[n].at));
@@ -119,7 +131,7 @@ class Planner {
       const std::string_view common = std::string_view(start).substr(0, std::min(start.size(), target.literal));
       if (!target.beginning().starts_with(common)) continue;  // no name can match
       if (common.size() == target.literal && target.literal + 1 == target.text.size() && target.text.back() == '*') {
-        target.add(first, first + entry.size());  // all do
+        target.add(first, first + *entry.size());  // all do
       } else {
         tried.push_back(t);
       }
@@ -131,8 +143,8 @@ class Planner {
     }
     if (tried.empty() && known_.size() == patterns_.size()) return;  // nobody is called by name
     std::string name;
-    for (std::uint64_t i = 0; i < entry.size(); ++i) {
-      entry.name_of(i, name);
+    for (std::uint64_t i = 0; i < *entry.size(); ++i) {
+      if (!entry.name_of(i, name)) shorter(entry);
       if (!counted) {
         if (const auto known = known_.find(name); known != known_.end() && !targets_[known->second].pattern())
           targets_[known->second].add(first + i);
@@ -146,7 +158,7 @@ class Planner {
 
   // NAME, or NAME-1 .. NAME-n.
   void match_counted(const Entry& entry, std::uint64_t first) {
-    if (entry.size() == 1) {
+    if (!entry.numbered()) {
       const auto known = known_.find(entry.name());
       if (known != known_.end() && !targets_[known->second].pattern()) targets_[known->second].add(first);
       return;
@@ -164,34 +176,34 @@ class Planner {
       const std::string number = targets_[t].text.substr(entry.name().size() + 1);
       const bool digits = !number.empty() && number.size() < 19 && number.front() != '0' &&
                           number.find_first_not_of("0123456789") == std::string::npos;
-      if (digits && std::stoull(number) <= entry.size()) targets_[t].add(first + std::stoull(number) - 1);
+      if (digits && std::stoull(number) <= *entry.size()) targets_[t].add(first + std::stoull(number) - 1);
     }
   }
 
   // What all names of the entry begin with.
   static std::string beginning(const Entry& entry) {
     if (!entry.name_template().constant()) return entry.name_template().parts().front().before;
-    return entry.size() > 1 ? entry.name() + "-" : entry.name();
+    return entry.numbered() ? entry.name() + "-" : entry.name();
   }
 
   [[noreturn]] void unknown(const Target& target) {
     std::vector<std::string> names;
     for (const auto& entry : entries_) {
-      if (entry->size() > 1 && entry->name() == target.text) {
+      if (entry->numbered() && entry->name() == target.text) {
         bad(target.at, fmt::format("`needs` names a job `{}`, which does not exist in this file: there are {} jobs of that "
                                    "entry; did you mean `{}*`?",
-                                   target.text, entry->size(), beginning(*entry)));
+                                   target.text, *entry->size(), beginning(*entry)));
       }
       if (target.pattern()) {
         names.push_back(beginning(*entry) + "*");
         continue;
       }
       std::string name;
-      for (std::uint64_t i = 0; i < entry->size() && names.size() < kMostCompared; ++i) {
-        entry->name_of(i, name);
+      for (std::uint64_t i = 0; i < *entry->size() && names.size() < kMostCompared; ++i) {
+        if (!entry->name_of(i, name)) shorter(*entry);
         names.push_back(name);
       }
-      if (entry->size() > 1) names.push_back(beginning(*entry) + "*");
+      if (entry->numbered()) names.push_back(beginning(*entry) + "*");
     }
     const std::string_view near = near_miss(target.text, {names.begin(), names.end()});
     bad(target.at, fmt::format("`needs` names {} `{}`, {}{}", target.pattern() ? "the pattern" : "a job", target.text,
@@ -308,7 +320,7 @@ class Planner {
   std::string name_of(std::uint32_t block) {
     const std::size_t e = entry_of(block);
     std::string name;
-    entries_[e]->name_of(number(plan_.blocks[block].first) - firsts_[e], name);
+    if (!entries_[e]->name_of(number(plan_.blocks[block].first) - firsts_[e], name)) shorter(*entries_[e]);
     return name;
   }
 

@@ -7,6 +7,6 @@ Result<void> JobSource::at(JobId id, JobSpec&) {
               "job number " + std::to_string(number(id)) + " was asked for, of a sequence that can only go on");
 }
 
-std::optional<JobId> JobSource::find(std::string_view) { return std::nullopt; }
+Result<std::optional<JobId>> JobSource::find(std::string_view) { return std::optional<JobId>(); }
 
 }  // namespace runner

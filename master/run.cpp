@@ -12,6 +12,7 @@
 #include "ipc/os.hpp"
 #include "master/scheduler.hpp"
 #include "master/usable_cpus.hpp"
+#include "master/wake_ups.hpp"
 
 namespace runner::master {
 
@@ -43,6 +44,8 @@ class Loop {
         scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size}) {}
 
   Result<RunAnswer> run() {
+    if (Result<void> ready = wake_ups_.open(interrupts_ != nullptr ? interrupts_->fd() : -1); !ready)
+      return tl::unexpected(ready.error());
     if (Result<void> opened = engine_.open(); !opened) return tl::unexpected(opened.error());
     began_ = last_flush_ = steady_clock::now();
     answer_.totals.size = batch_.size;
@@ -70,7 +73,9 @@ class Loop {
   // One turn: hand out what fits, carry out decisions, wait for news.
   void turn() {
     skip();
+    awaited_ = -1;
     fill();
+    if (Result<void> watched = wake_ups_.await(awaited_); !watched) return collapse(watched.error());
     carry_out();
     if (scheduler_.done() || closed_) return;
     events_.clear();
@@ -78,7 +83,7 @@ class Loop {
     Result<void> waited = engine_.wait(events_, TimePoint::min(), -1);
     if (waited && events_.empty() && actions_.empty() && skipping_ < kSkippedInATurn) {
       flush();
-      waited = engine_.wait(events_, wake_at(), interrupts_ != nullptr ? interrupts_->fd() : -1);
+      waited = engine_.wait(events_, wake_at(), wake_ups_.fd());
     }
     now_ = steady_clock::now();
     for (EngineEvent& event : events_) take(event);
@@ -119,7 +124,11 @@ class Loop {
     for (std::uint32_t room = engine_.room(); room > 0;) {
       const std::size_t before = actions_.size();
       if (scheduler_.start_waiting(room, actions_) == 0) {
-        for (; room > 0 && scheduler_.wants_jobs(); --room) offer();
+        for (; room > 0 && scheduler_.wants_jobs(); --room) {
+          if (!batch_.plan) awaited_ = batch_.jobs->awaited();
+          if (awaited_ >= 0) break;  // what is there already starts now
+          offer();
+        }
       }
       if (actions_.size() == before) return;
       carry_out();
@@ -282,6 +291,8 @@ class Loop {
   const Shared& shared_;
   const std::optional<HaltRule> halt_;
   Scheduler scheduler_;
+  WakeUps wake_ups_;
+  int awaited_ = -1;  // the input that the source of jobs waits for; -1: none
   RunAnswer answer_;
   Actions actions_;
   std::size_t carried_out_ = 0;  // of those

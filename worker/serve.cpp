@@ -63,6 +63,7 @@ void go_first_when_memory_runs_out() {
 //  4. Where memory runs out, the kernel ends a worker, or what it has started, before the master, which can tell of it.
 Result<void> take_over_process(const ipc::Hello& hello) {
   ::prctl(PR_SET_NAME, ("runner-w" + std::to_string(hello.worker)).c_str());
+  use_slot(hello.worker + 1);
   if (os::call("prctl", ::prctl, PR_SET_PDEATHSIG, SIGKILL) != 0) return os::failure("follow the master", "prctl");
   if (::getppid() != hello.master_pid) return fail(ErrorCode::system, "the master is gone");
 

@@ -21,6 +21,9 @@ using std::chrono::steady_clock;
 
 // What a sleeping worker costs to wake. Below that much queued work it is better left asleep.
 constexpr Duration kWakeUp = microseconds(50);
+// What a worker costs that is woken on the processor of a thread which goes on: it takes it away for that long, and others that this thread
+// would have fed meanwhile go hungry. Whoever is about to wait gives its processor anyway.
+constexpr Duration kSlice = std::chrono::milliseconds(1);
 // What a call that has a request to itself takes of its worker, beside its function.
 constexpr Duration kCallOverhead = std::chrono::nanoseconds(50);
 constexpr std::uint32_t kCollectEvery = 64;
@@ -253,7 +256,7 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
 PoolCore::Seat* PoolCore::seat_for_call(const Target& target) {
   const bool stays = last_seat_ != nullptr && !last_seat_->hand.empty() && last_seat_->queued < stay_until_;
   if (stays && target.time.ns() && takes_more(*last_seat_)) return last_seat_;
-  last_seat_ = seat_for(target, false);
+  last_seat_ = seat_for(target, false, kSlice);
   if (last_seat_ != nullptr) stay_until_ = last_seat_->queued + kStay;
   return last_seat_;
 }
@@ -264,7 +267,7 @@ bool PoolCore::takes_more(const Seat& seat) {
 
 // The worker that would come to it first. One that sleeps costs a wake-up, and one on our own core waits until we sleep; who knows
 // nothing of the work spreads it.
-PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
+PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk, Duration here_costs) {
   const int here = ::sched_getcpu();
   Seat* best = nullptr;
   Duration least = Duration::max();
@@ -278,7 +281,8 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     if (!target.time.ns()) {
       load = Duration(static_cast<std::int64_t>(seat.hand.size()));
     } else {
-      load = time_until_free(seat, here);
+      load = time_until_free(seat);
+      if (crew_.core_of(number_of(seat)) == here) load += here_costs;
     }
     // Of several with nothing to do, the one that had something last: what it needs is warm.
     if (load < least || (load == least && seat.idle_since > best->idle_since)) {
@@ -290,10 +294,7 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
 }
 
 // What stands between the worker and the next thing it is given. Who sleeps has done all it had, collected or not.
-Duration PoolCore::time_until_free(const Seat& seat, int here) const {
-  const Duration wait = seat.requester->asleep() ? kWakeUp : seat.queued;
-  return crew_.core_of(number_of(seat)) == here ? wait + kWakeUp : wait;
-}
+Duration PoolCore::time_until_free(const Seat& seat) { return seat.requester->asleep() ? kWakeUp : seat.queued; }
 
 PoolCore::Piece PoolCore::cut(Run& run) {
   Piece piece;
@@ -313,7 +314,7 @@ void PoolCore::hand_out() {
   while (!pending_.empty() || !runs_.empty()) {
     const bool whole = !pending_.empty();
     Run* run = whole ? pending_.front().run : runs_.front();
-    Seat* seat = seat_for(whole ? *pending_.front().target : target_of(*run->work), run != nullptr);
+    Seat* seat = seat_for(whole ? *pending_.front().target : target_of(*run->work), run != nullptr, kWakeUp);
     if (seat == nullptr) return;
     Piece piece;
     if (whole) {
@@ -416,11 +417,10 @@ void PoolCore::drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece) {
 // came back for a while, so that a call which runs long may be in front of it.
 void PoolCore::rebalance() {
   if (!pending_.empty() || !runs_.empty()) return;
-  const int here = ::sched_getcpu();
   for (Seat& idle : seats_) {
     if (idle.requester == nullptr || !idle.hand.empty() || !idle.broke_rules.empty() || idle.requester->full()) continue;
     Seat* richest = nullptr;
-    const Duration worth = 2 * time_until_free(idle, here);
+    const Duration worth = 2 * time_until_free(idle);
     for (Seat& seat : seats_) {
       if (seat.hand.size() < 2 || (patient_ && seat.queued < worth && seat.hand.back().target->time.ns())) continue;
       if (richest == nullptr || seat.queued > richest->queued) richest = &seat;

@@ -116,10 +116,11 @@ class PoolCore final : private master::CrewOwner {
   [[nodiscard]] std::uint32_t number_of(const Seat& seat) const { return static_cast<std::uint32_t>(&seat - seats_.data()); }
   [[nodiscard]] Target& target_of(const PoolWork& work);
   void hand_out();
-  [[nodiscard]] Seat* seat_for(const Target& target, bool chunk);
+  // `here_costs`: what it costs more to use a worker on this thread's own processor.
+  [[nodiscard]] Seat* seat_for(const Target& target, bool chunk, Duration here_costs);
   [[nodiscard]] Seat* seat_for_call(const Target& target);
   [[nodiscard]] static bool takes_more(const Seat& seat);
-  [[nodiscard]] Duration time_until_free(const Seat& seat, int here) const;
+  [[nodiscard]] static Duration time_until_free(const Seat& seat);
   [[nodiscard]] Piece cut(Run& run);
   void give(Seat& seat, const Piece& what);
   void give_singly(const Piece& piece, const char* why);

@@ -217,6 +217,30 @@ TEST(Needs, InACycleAreRefusedBeforeAnythingRuns) {
   EXPECT_EQ(folder.run({"check", "jobs.yaml"}).status, 2);
 }
 
+TEST(Needs, MayBeOverTheLinesOfAFileButNotOverAnInputThatCannotBeKnownBefore) {
+  const Folder folder;
+  folder.write("names.txt", "ada\nbob\n");
+  const std::string jobs =
+      "  - {name: \"greet-${{ n }}\", shell: \"echo hello ${{ n }}\", matrix: {n: {lines: FILE}}}\n"
+      "  - {name: first, shell: echo first, priority: 1}\n"
+      "  - {name: bye, shell: echo bye, needs: [\"greet-*\", greet-bob]}\n";
+  const auto with = [&](const std::string& file) {
+    std::string text = "version: 1\njobs:\n" + jobs;
+    return text.replace(text.find("FILE"), 4, file);
+  };
+  folder.write("jobs.yaml", with("names.txt"));
+  const Ended ended = folder.run({"--procs", "1", "--mode", "serial", "jobs.yaml"});
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_EQ(ended.out, "first\nhello ada\nhello bob\nbye\n");
+  folder.write("jobs.yaml",
+               "version: 1\njobs:\n"
+               "  - {name: greet, shell: \"echo hello ${{ n }}\", matrix: {n: {lines: \"-\"}}}\n"
+               "  - {name: bye, shell: echo bye, needs: [\"greet-*\"]}\n");
+  const Ended piped = folder.run({"jobs.yaml"}, "ada\n");
+  EXPECT_EQ(piped.status, 2);
+  EXPECT_THAT(piped.err, AllOf(testing::StartsWith("jobs.yaml:3:"), HasSubstr("must be known before the start")));
+}
+
 // ---- explain ----
 
 TEST(Explain, SaysWhatAJobNeedsAndWhatItWouldRun) {

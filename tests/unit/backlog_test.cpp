@@ -32,7 +32,7 @@ class Planned {
     return names;
   }
   void end(const std::string& job, bool well) {
-    const JobId id = batch_.jobs->find(job).value();
+    const JobId id = batch_.jobs->find(job).value().value();
     backlog.ended(batch_.plan->block_of(id), job, well);
   }
   std::vector<std::string> skip_all() {

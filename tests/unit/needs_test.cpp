@@ -39,7 +39,7 @@ std::vector<std::string> needs(const std::string& jobs, const std::string& name)
   Batch& batch = checked->batch;
   const Plan& plan = *batch.plan;
   std::vector<std::string> names;
-  for (const std::uint32_t g : plan.needs[plan.block_of(batch.jobs->find(name).value())]) {
+  for (const std::uint32_t g : plan.needs[plan.block_of(batch.jobs->find(name).value().value())]) {
     for (const std::uint32_t b : plan.members[g]) {
       for (std::uint64_t i = 0; i < plan.blocks[b].size; ++i) {
         JobSpec job;

@@ -2,7 +2,7 @@
 //
 // Called from  config makes it, the master's loop thread pulls from it.
 // Owns         whatever the expansion needs; memory does not depend on how many jobs there are.
-// Call order   next* ; not after it said that there are no more.
+// Call order   (awaited next)* ; not after next said that there are no more.
 #pragma once
 
 #include <cstdint>
@@ -25,13 +25,18 @@ class JobSource {
  public:
   virtual ~JobSource() = default;
   // Fills `job` (whose old content is of no interest, its memory is reused) and answers true, or answers false when there
-  // are no more. Ids count up from 0. Error (bad_batch): the sequence cannot go on, e.g. a list file vanished.
+  // are no more. Ids count up from 0. Error (bad_batch): the sequence cannot go on, e.g. a row of a file is wrong.
+  // Waits for input where awaited() names a descriptor.
   [[nodiscard]] virtual Result<bool> next(JobSpec& job) = 0;
   // The job of this number, whatever was asked for before. For batches with a plan, whose jobs are not asked for in order; id is
   // below the batch's size. Error (bad_batch): there is none, or as next.
   [[nodiscard]] virtual Result<void> at(JobId id, JobSpec& job);
-  // The job that is called so; none: nobody is, or it cannot be looked for without running through the sequence.
-  [[nodiscard]] virtual std::optional<JobId> find(std::string_view name);
+  // The job that is called so; none: nobody is, or it cannot be looked for without running through the sequence. Reads input that
+  // can be read only once, so nothing may be asked for afterwards but at() of what was found.
+  [[nodiscard]] virtual Result<std::optional<JobId>> find(std::string_view name);
+  // The descriptor on which next() would have to wait for somebody to write; -1: it would not wait. Reads what is there already,
+  // but no further than the next job.
+  [[nodiscard]] virtual int awaited() { return -1; }
 };
 
 struct Batch {

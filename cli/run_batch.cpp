@@ -19,6 +19,7 @@
 #include "ipc/shared_state.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
+#include "master/guardian.hpp"
 #include "master/interrupts.hpp"
 #include "master/run.hpp"
 #include "master/usable_cpus.hpp"
@@ -147,8 +148,8 @@ class Sinks {
 
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, std::uint32_t cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
-                                            const master::StuckHandler& stuck, const ipc::SharedState& shared,
-                                            Bytes max_result) {
+                                            const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
+                                            master::Guardian& guardian) {
   const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
@@ -165,6 +166,7 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                       .worker_program = {},
                                       .geometry = {},
                                       .max_result = max_result.count,
+                                      .guardian = &guardian,
                                       .shared = &shared},
                                      registry);
 }
@@ -185,7 +187,8 @@ int run_batch(const RunOptions& options) {
 
   std::error_code unknown;
   if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
-    return not_started({ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
+    return not_started(
+        {ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
   }
   Sinks sinks(registry, options);
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
@@ -196,10 +199,15 @@ int run_batch(const RunOptions& options) {
   const std::uint32_t cpus = master::usable_cpus().count;
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
-  const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
+  const auto procs =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
-  const std::unique_ptr<master::Engine> engine =
-      make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result));
+  // Before anything that it would have to close: a thread, a zygote.
+  const Result<std::unique_ptr<master::Guardian>> guardian = master::Guardian::start(
+      options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search);
+  if (!guardian) return not_started(guardian.error());
+  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared,
+                                                             options.max_result.value_or(batch.max_result), **guardian);
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }
@@ -207,7 +215,8 @@ int run_batch(const RunOptions& options) {
     sinks.give_up(job, (*interrupts)->so_far() > 1 ? master::StopReason::interrupt : master::StopReason::deadline);
   };
 
-  const Result<master::RunAnswer> answer = master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view());
+  const Result<master::RunAnswer> answer =
+      master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get());
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();

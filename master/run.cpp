@@ -31,13 +31,14 @@ struct Overloaded : F... {
 class Loop {
  public:
   Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up,
-       const Shared& shared)
+       const Shared& shared, Guardian* guardian)
       : batch_(batch),
         engine_(engine),
         sinks_(sinks),
         interrupts_(interrupts),
         give_up_(give_up),
         shared_(shared),
+        guardian_(guardian),
         scheduler_(engine.can_end_jobs()) {}
 
   Result<RunAnswer> run() {
@@ -50,6 +51,15 @@ class Loop {
     answer_.totals.engine = engine_.description();
     const RunInfo info{batch_.name, batch_.size, engine_.mode(), answer_.totals.engine, engine_.procs(), began_};
     tell([&](Sink& sink) { return sink.started(info); });
+    wake_fd_ = interrupts_ != nullptr ? interrupts_->fd() : -1;
+    if (guardian_ != nullptr) {
+      const Result<int> both = guardian_->watched_with(wake_fd_);
+      if (both) {
+        wake_fd_ = *both;
+      } else {
+        trouble(both.error());
+      }
+    }
     plan_ticks();
     while (!scheduler_.done() && !closed_) {
       try {
@@ -75,13 +85,14 @@ class Loop {
     Result<void> waited = engine_.wait(events_, TimePoint::min(), -1);
     if (waited && events_.empty() && actions_.empty()) {
       flush();
-      waited = engine_.wait(events_, wake_at(), interrupts_ != nullptr ? interrupts_->fd() : -1);
+      waited = engine_.wait(events_, wake_at(), wake_fd_);
     }
     now_ = steady_clock::now();
     for (EngineEvent& event : events_) take(event);
     if (!waited) return collapse(waited.error());
     scheduler_.tick(now_, actions_);
     listen();
+    if (guardian_ != nullptr) guardian_->look(now_);
     carry_out();  // before anybody is shown how far it is
     if (now_ >= next_tick_) show();
     if (now_ - last_flush_ >= kFlushInterval) flush();
@@ -250,6 +261,8 @@ class Loop {
   Interrupts* interrupts_;
   const GiveUpHandler& give_up_;
   const Shared& shared_;
+  Guardian* guardian_;
+  int wake_fd_ = -1;
   Scheduler scheduler_;
   RunAnswer answer_;
   Actions actions_;
@@ -266,8 +279,8 @@ class Loop {
 }  // namespace
 
 Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
-                      const GiveUpHandler& give_up, const Shared& shared) {
-  return Loop(batch, engine, sinks, interrupts, give_up, shared).run();
+                      const GiveUpHandler& give_up, const Shared& shared, Guardian* guardian) {
+  return Loop(batch, engine, sinks, interrupts, give_up, shared, guardian).run();
 }
 
 }  // namespace runner::master

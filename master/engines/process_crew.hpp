@@ -88,7 +88,7 @@ class ProcessCrew {
     bool busy = false;
     bool may_spin = false;
   };
-  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake };
+  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, helper };
 
   // Whether so many workers can be at all.
   [[nodiscard]] Result<void> room() const;
@@ -96,6 +96,8 @@ class ProcessCrew {
   [[nodiscard]] Result<void> greeted(std::uint32_t seat);
   [[nodiscard]] Result<void> bury(std::uint32_t seat);
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat);
+  [[nodiscard]] Result<void> watch_helper();
+  void replace_helper();
   void unwatch(int fd);
   void watch_blocked();
   void grant_spinning();

@@ -146,7 +146,7 @@ class Sinks {
   std::unique_ptr<master::LastWords> words_;
 };
 
-std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, std::uint32_t cpus,
+std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
                                             const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
                                             master::Guardian& guardian) {
@@ -162,7 +162,7 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                       .transport = options.transport,
                                       .start = options.start,
                                       .bind = options.bind,
-                                      .usable_cpus = cpus,
+                                      .cpus = cpus,
                                       .worker_program = {},
                                       .geometry = {},
                                       .max_result = max_result.count,
@@ -196,11 +196,11 @@ int run_batch(const RunOptions& options) {
   if (!interrupts) return not_started(interrupts.error());
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
   if (!shared) return not_started(shared.error());
-  const std::uint32_t cpus = master::usable_cpus().count;
+  const master::UsableCpus cpus = master::usable_cpus();
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
   const auto procs =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus.count, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
   // Before anything that it would have to close: a thread, a zygote.
   const Result<std::unique_ptr<master::Guardian>> guardian = master::Guardian::start(

@@ -26,7 +26,6 @@ constexpr std::size_t kInboundArena = std::size_t{4} << 20;
 // Deaths in a row that cost no job, beside one of each that is there: workers that cannot live, rather than jobs that kill them, or
 // somebody from outside who ends all of them, perhaps again and again before they have come to anything. They take a millisecond each.
 constexpr std::uint32_t kMostIdleDeaths = 100;
-constexpr std::uint32_t kMostSpinning = 2;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
 constexpr std::uint32_t kNoSeat = 0;
 
@@ -69,8 +68,8 @@ Result<void> ProcessCrew::open() {
   settings_.shared = options_.shared;
   settings_.guardian = options_.guardian;
   if (options_.start == StartMethod::spawn) settings_.plugins = registry_.plugins();
-  // Under a quota spinning spends what jobs could use.
-  processors_ = options_.cpu_quota ? 0 : options_.usable_cpus;
+  // Under a quota looking spends what jobs could use.
+  grants_ = SpinGrants(options_.cpus.quota ? 0 : options_.cpus.count, options_.procs);
 
   seats_.resize(options_.procs);
   for (std::uint32_t seat = 0; seat < options_.procs; ++seat) {
@@ -189,32 +188,10 @@ void ProcessCrew::watch_blocked() {
 }
 
 void ProcessCrew::set_busy(std::uint32_t seat, bool busy) {
-  if (seats_[seat].busy == busy) return;
-  seats_[seat].busy = busy;
-  busy_ = busy ? busy_ + 1 : busy_ - 1;
-  if (processors_ == 0 || !inbound_) return;
-  if (recent_.empty() || recent_.back() != seat) {
-    std::erase(recent_, seat);
-    recent_.push_back(seat);
-  }
-  grant_spinning();
-}
-
-void ProcessCrew::grant_spinning() {
-  const auto grant = [this](std::uint32_t seat, bool may) {
-    if (seats_[seat].may_spin == may) return;
-    seats_[seat].may_spin = may;
-    inbound_->state().may_spin_ns[seat].store(may ? kLongestSpinNs : 0, std::memory_order_relaxed);
-  };
-  if (recent_.size() > kMostSpinning) {
-    grant(recent_.front(), false);
-    recent_.erase(recent_.begin());
-  }
-  std::uint32_t runnable = 1 + busy_;
-  for (auto seat = recent_.rbegin(); seat != recent_.rend(); ++seat) {
-    const std::uint32_t with = seats_[*seat].busy ? runnable : runnable + 1;
-    grant(*seat, with <= processors_);
-    if (with <= processors_) runnable = with;
+  const std::span<const std::uint32_t> changed = grants_.set_busy(seat, busy);
+  if (!inbound_) return;
+  for (const std::uint32_t one : changed) {
+    inbound_->state().may_spin_ns[one].store(grants_.granted(one) ? kLongestSpinNs : 0, std::memory_order_relaxed);
   }
 }
 

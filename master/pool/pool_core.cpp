@@ -58,13 +58,11 @@ std::size_t threads_that_stay() {
 }
 
 master::ProcessOptions process_options(const PoolOptions& options, const ipc::SharedState& shared) {
-  const master::UsableCpus cpus = master::usable_cpus();
   return {.procs = options.procs,
           .transport = options.transport == PoolTransport::shm ? ipc::Transport::shm : ipc::Transport::pipe,
           .start = master::StartMethod::fork,
           .bind = options.bind == PoolBind::core ? master::Bind::core : master::Bind::none,
-          .usable_cpus = cpus.count,
-          .cpu_quota = cpus.quota.has_value(),
+          .cpus = master::usable_cpus(),
           .worker_program = {},
           .geometry = {options.depth, options.results.count, options.memfd_from.count},
           .max_result = options.max_result.count,
@@ -253,8 +251,8 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
 
 // To ask all of them for each call would cost more than a short call takes.
 PoolCore::Seat* PoolCore::seat_for_call(const Target& target) {
-  if (last_seat_ != nullptr && last_seat_->queued < stay_until_ && target.time.ns() && takes_more(*last_seat_))
-    return last_seat_;
+  const bool stays = last_seat_ != nullptr && !last_seat_->hand.empty() && last_seat_->queued < stay_until_;
+  if (stays && target.time.ns() && takes_more(*last_seat_)) return last_seat_;
   last_seat_ = seat_for(target, false);
   if (last_seat_ != nullptr) stay_until_ = last_seat_->queued + kStay;
   return last_seat_;
@@ -282,7 +280,8 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     } else {
       load = time_until_free(seat, here);
     }
-    if (load < least) {
+    // Of several with nothing to do, the one that had something last: what it needs is warm.
+    if (load < least || (load == least && seat.idle_since > best->idle_since)) {
       least = load;
       best = &seat;
     }
@@ -362,6 +361,8 @@ void PoolCore::give(Seat& seat, const Piece& what) {
         {.form = ipc::Form::call, .items = piece.count, .stream_room = piece.room, .timed = piece.timed, .content = content});
   } catch (const std::exception& error) {  // the user's code writes arguments
     return give_singly(withdrawn(), error.what());
+  } catch (...) {
+    return give_singly(withdrawn(), "something that is no std::exception was thrown");
   }
   if (!ticket) {
     const Piece unsent = withdrawn();
@@ -471,10 +472,17 @@ bool PoolCore::collect(Seat& seat) {
     } catch (const std::exception& error) {  // WireError; or what reading a result of the user's throws
       broken(seat, std::string("its results cannot be read: ") + error.what());
       break;
+    } catch (...) {
+      broken(seat, "its results cannot be read: something that is no std::exception was thrown");
+      break;
     }
     any = true;
   }
-  if (any && seat.hand.empty()) crew_.set_busy(number_of(seat), false);
+  if (any && seat.hand.empty()) {
+    crew_.set_busy(number_of(seat), false);
+    seat.idle_since = ++idle_turns_;
+  }
+  if (&seat == last_seat_) stay_until_ = std::min(stay_until_, seat.queued + kStay);
   return any;
 }
 
@@ -570,6 +578,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
   bool entered = false;  // it was in somebody's code
   if (seat.requester != nullptr) {
     collect(seat);  // what was published before the death is valid
+    const std::string lie = !seat.broke_rules.empty() ? seat.broke_rules : "a slot is in a state that it cannot be in";
     const bool lied = !seat.broke_rules.empty();
     std::vector<Piece> again;
     for (const Piece& piece : seat.hand) {
@@ -583,19 +592,19 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
             read_items(piece, piece.first, wreck.finished_items, {wreck.stream, nullptr});
             done = wreck.finished_items;
             ended(piece, done);
-          } catch (const std::exception&) {
+          } catch (...) {  // the user's code reads results
             fail_items(piece, piece.first, piece.count, Crashed{0, "its worker left results that cannot be read"});
             continue;
           }
           if (done < piece.count) {
             fail_items(piece, piece.first + done, 1,
-                       lied ? Crashed{0, "its worker broke the protocol: " + seat.broke_rules}
+                       lied ? Crashed{0, "its worker broke the protocol: " + lie}
                             : Crashed{death.signal, death.signal != 0 ? std::string() : "its worker " + death.how});
             ++done;
           }
           break;
         case ipc::Fate::unknown:
-          fail_items(piece, piece.first, piece.count, Crashed{0, "its worker broke the protocol: " + seat.broke_rules});
+          fail_items(piece, piece.first, piece.count, Crashed{0, "its worker broke the protocol: " + lie});
           continue;
       }
       if (done == piece.count) continue;
@@ -606,6 +615,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     }
     pending_.insert(pending_.begin(), again.begin(), again.end());
   }
+  if (&seat == last_seat_) last_seat_ = nullptr;
   seat = Seat(seat.replaced + 1);
   return std::exchange(progressed_, false) || entered;
 }
@@ -662,10 +672,18 @@ void PoolCore::arm(Awaited awaited) {
 void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {
   if (crew_.may_spin() && spin()) return;
   arm(awaited);
-  polling_ = true;
+  struct Polling {
+    explicit Polling(bool& flag) : on(flag) { on = true; }
+    ~Polling() { on = false; }
+    Polling(const Polling&) = delete;
+    Polling& operator=(const Polling&) = delete;
+    bool& on;
+  };
   const TimePoint until = lazy_ ? steady_clock::now() + kPatience : TimePoint::max();
-  const Result<bool> slept = crew_.sleep(until, -1, &lock);
-  polling_ = false;
+  const Result<bool> slept = [&] {
+    const Polling polling(polling_);
+    return crew_.sleep(until, -1, &lock);
+  }();
   if (crew_.overslept()) patient_ = false;
   if (!slept) {
     trouble_ = slept.error();

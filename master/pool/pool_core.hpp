@@ -96,6 +96,7 @@ class PoolCore final : private master::CrewOwner {
     bool unkicked = false;
     std::string broke_rules;
     std::uint64_t replaced;
+    std::uint64_t idle_since = 0;  // idle_turns_
   };
 
   bool bury(std::uint32_t seat, const master::WorkerProcess::Death& death) override;
@@ -151,8 +152,9 @@ class PoolCore final : private master::CrewOwner {
   boost::unordered_flat_map<Callable, std::unique_ptr<Target>, HashOfCallable> targets_;
   Callable last_callable_;
   Target* last_target_ = nullptr;
-  Seat* last_seat_ = nullptr;  // that single calls go to, until it has got work for kStay
-  Duration stay_until_{};      // of its queue
+  Seat* last_seat_ = nullptr;     // that single calls go to, until it has got work for kStay
+  Duration stay_until_{};         // of its queue
+  std::uint64_t idle_turns_ = 0;  // how often a worker had nothing left
   ipc::SpinBudget spin_budget_;
   std::string scratch_;
   bool progressed_ = false;  // a reply came since the last death

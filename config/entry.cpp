@@ -58,7 +58,9 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const Value* timeout = job.take("timeout");
   const Value* retries = job.take("retries");
   const Value* allow_failure = job.take("allow_failure");
-  job.finish({"needs", "priority", "inputs", "backoff", "memory", "cpus", "resources"});
+  const Value* kill_after = job.take("kill_after");
+  const Value* memory = job.take("memory");
+  job.finish({"needs", "priority", "inputs", "backoff", "cpus", "resources"});
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {
@@ -74,6 +76,8 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   only_for(stdin_file, "stdin", kind == nullptr, "jobs with `command` or `shell`");
   only_for(own_cwd, "cwd", kind == nullptr, "jobs with `command` or `shell`");
   only_for(own_env, "env", kind == nullptr, "jobs with `command` or `shell`");
+  only_for(kill_after, "kill_after", kind == nullptr,
+           "jobs with `command` or `shell` (the worker of a typed job is killed at once)");
 
   read_axes(matrix, zip, input);
   if (kind != nullptr) read_kind(*kind, args, registry);
@@ -99,14 +103,21 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
     fall_back(timeout, "timeout");
     fall_back(retries, "retries");
     fall_back(allow_failure, "allow_failure");
+    fall_back(kill_after, "kill_after");
+    fall_back(memory, "memory");
     common_cwd = common.take("cwd");
     common_env = common.take("env");
-    common.finish({"backoff", "memory", "cpus", "resources", "priority"});
+    common.finish({"backoff", "cpus", "resources", "priority"});
   }
   reading([&] {
     if (timeout != nullptr) {
       read_value(*timeout, "timeout", timeout_);
       if (timeout_ == Duration::zero()) bad(timeout->at, "a timeout of 0 would end every job at once; leave it out for none");
+    }
+    if (kill_after != nullptr) read_value(*kill_after, "kill_after", kill_after_);
+    if (memory != nullptr) {
+      read_value(*memory, "memory", memory_);
+      if (memory_.count == 0) bad(memory->at, "a job with `memory` of 0 could not run; leave it out for no limit");
     }
     if (retries != nullptr) retries_ = static_cast<std::uint32_t>(read_unsigned(*retries, "retries", 1'000'000));
     if (allow_failure != nullptr) read_value(*allow_failure, "allow_failure", allow_failure_);
@@ -348,6 +359,7 @@ void Entry::make(JobSpec& job) {
     TypedWork& work = std::get<TypedWork>(job.work);
     work.kind = kind_->name;
     work.args = wire_;
+    work.memory = memory_;
     return;
   }
   if (!std::holds_alternative<CommandWork>(job.work)) job.work = CommandWork{};
@@ -356,6 +368,8 @@ void Entry::make(JobSpec& job) {
   for (std::size_t i = 0; i < argv_.size(); ++i) argv_[i].render(values_, work.argv[i]);
   stdin_.render(values_, work.stdin_path);
   cwd_.render(values_, work.cwd);
+  work.kill_after = kill_after_;
+  work.memory = memory_;
   work.env.clear();
   for (const auto& [variable, value] : env_) value.render(values_, work.env[variable]);
 }

@@ -109,6 +109,8 @@ class Entry {
   TextTemplate stdin_, cwd_;
   std::vector<std::pair<std::string, TextTemplate>> env_;
   Duration timeout_{};
+  Duration kill_after_ = CommandWork::kKillAfter;
+  Bytes memory_{};
   std::uint32_t retries_ = 0;
   bool allow_failure_ = false;
 };

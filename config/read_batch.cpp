@@ -123,8 +123,9 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   if (defaults != nullptr) {
     // Keys are checked here once; entries read their values.
     Section common(*defaults, "`defaults`");
-    for (const char* key : {"timeout", "retries", "cwd", "env", "allow_failure"}) static_cast<void>(common.take(key));
-    common.finish({"backoff", "memory", "cpus", "resources", "priority"});
+    for (const char* key : {"timeout", "retries", "cwd", "env", "allow_failure", "kill_after", "memory"})
+      static_cast<void>(common.take(key));
+    common.finish({"backoff", "cpus", "resources", "priority"});
   }
 
   CheckedBatch checked;

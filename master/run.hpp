@@ -16,6 +16,7 @@
 #include <runner/result.hpp>
 #include <runner/shared.hpp>
 #include "master/engine.hpp"
+#include "master/guardian.hpp"
 #include "master/interrupts.hpp"
 #include "master/sink.hpp"
 
@@ -34,8 +35,9 @@ struct RunAnswer {
 // were flushed. Must not return: the job's thread cannot be ended in any other way than with the program.
 using GiveUpHandler = std::function<void(const JobSpec& job, std::uint64_t safe)>;
 
-// `shared` is what the engine gives to the jobs; here only its counters are read, when the run is over.
+// `guardian`, if there is one, is looked at in every turn. `shared` is what the engine gives to the jobs; here only its counters are read, when the run is over.
 [[nodiscard]] Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
-                                    const GiveUpHandler& give_up, const Shared& shared = Shared::none());
+                                    const GiveUpHandler& give_up, const Shared& shared = Shared::none(),
+                                    Guardian* guardian = nullptr);
 
 }  // namespace runner::master

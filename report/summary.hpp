@@ -41,6 +41,7 @@ class Summary final : public master::Sink {
   Console& console_;
   std::string results_path_;
   std::vector<std::string> failed_, allowed_;  // the first of each
+  std::vector<std::string> left_behind_;       // by the first jobs that ended well and left something
   std::vector<int> signals_;                   // that jobs crashed with, each once
 };
 

@@ -200,6 +200,11 @@ Result<std::string> explanation(Batch& batch, JobId id, const Registry& registry
   if (const Result<void> told = tell_order(page, batch, job); !told) return tl::unexpected(told.error());
   page.line("priority", std::to_string(job.priority));
   page.line("timeout", job.timeout == Duration::zero() ? "none" : format_duration(job.timeout) + " for each attempt");
+  const auto* command = std::get_if<CommandWork>(&job.work);
+  const Bytes memory = command != nullptr ? command->memory : std::get<TypedWork>(job.work).memory;
+  if (command != nullptr)
+    page.line("kill after", format_duration(command->kill_after) + " from SIGTERM to SIGKILL, when it is ended early");
+  page.line("memory", memory.count == 0 ? "no limit" : format_size(memory) + "; ended above that");
   page.line("retries", retries(job));
   page.line("quarantine", job.crash_limit == 1 ? std::string("when it has killed a worker")
                                                : fmt::format("when it has killed {} workers", job.crash_limit));

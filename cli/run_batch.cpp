@@ -20,6 +20,7 @@
 #include "ipc/shared_state.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
+#include "master/guardian.hpp"
 #include "master/interrupts.hpp"
 #include "master/run.hpp"
 #include "master/usable_cpus.hpp"
@@ -148,8 +149,8 @@ class Sinks {
 
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
-                                            const master::StuckHandler& stuck, const ipc::SharedState& shared,
-                                            Bytes max_result) {
+                                            const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
+                                            master::Guardian& guardian) {
   const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
@@ -166,6 +167,7 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                       .worker_program = {},
                                       .geometry = {},
                                       .max_result = max_result.count,
+                                      .guardian = &guardian,
                                       .shared = &shared},
                                      registry);
 }
@@ -214,8 +216,12 @@ int run_batch(const RunOptions& options) {
   const auto procs =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus.count, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
-  const std::unique_ptr<master::Engine> engine =
-      make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result));
+  // Before anything that it would have to close: a thread, a zygote.
+  const Result<std::unique_ptr<master::Guardian>> guardian = master::Guardian::start(
+      options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search);
+  if (!guardian) return not_started(guardian.error());
+  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared,
+                                                             options.max_result.value_or(batch.max_result), **guardian);
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }
@@ -223,8 +229,8 @@ int run_batch(const RunOptions& options) {
     sinks.give_up(job, (*interrupts)->so_far() > 1 ? master::StopReason::interrupt : master::StopReason::deadline);
   };
 
-  const Result<master::RunAnswer> answer = master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(),
-                                                      options.halt);
+  const Result<master::RunAnswer> answer =
+      master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get(), options.halt);
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();

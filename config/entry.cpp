@@ -55,11 +55,12 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const Value* own_env = job.take("env");
   const Value* matrix = job.take("matrix");
   const Value* zip = job.take("zip");
+  const Value* kill_after = job.take("kill_after");
   const Value* needs = job.take("needs");
   std::optional<Section> common;
   if (defaults != nullptr) common.emplace(*defaults, "`defaults`");
   rules_ = read_rules(job, common ? &*common : nullptr);
-  job.finish({"inputs", "memory", "cpus", "resources"});
+  job.finish({"inputs", "cpus", "resources"});
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {
@@ -75,6 +76,8 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   only_for(stdin_file, "stdin", kind == nullptr, "jobs with `command` or `shell`");
   only_for(own_cwd, "cwd", kind == nullptr, "jobs with `command` or `shell`");
   only_for(own_env, "env", kind == nullptr, "jobs with `command` or `shell`");
+  only_for(kill_after, "kill_after", kind == nullptr,
+           "jobs with `command` or `shell` (the worker of a typed job is killed at once)");
 
   read_axes(matrix, zip, input);
   if (kind != nullptr) read_kind(*kind, args, registry);
@@ -343,6 +346,7 @@ void Entry::make(JobSpec& job) {
     TypedWork& work = std::get<TypedWork>(job.work);
     work.kind = kind_->name;
     work.args = wire_;
+    work.memory = rules_.memory;
     return;
   }
   if (!std::holds_alternative<CommandWork>(job.work)) job.work = CommandWork{};
@@ -351,6 +355,8 @@ void Entry::make(JobSpec& job) {
   for (std::size_t i = 0; i < argv_.size(); ++i) argv_[i].render(values_, work.argv[i]);
   stdin_.render(values_, work.stdin_path);
   cwd_.render(values_, work.cwd);
+  work.kill_after = rules_.kill_after;
+  work.memory = rules_.memory;
   work.env.clear();
   for (const auto& [variable, value] : env_) value.render(values_, work.env[variable]);
 }

@@ -162,7 +162,7 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
     Section common(*defaults, "`defaults`");
     for (const std::string_view key : kRuleKeys) static_cast<void>(common.take(key));
     for (const char* key : {"cwd", "env"}) static_cast<void>(common.take(key));
-    common.finish({"memory", "cpus", "resources"});
+    common.finish({"cpus", "resources"});
   }
 
   CheckedBatch checked;

@@ -87,6 +87,11 @@ Rules read_rules(Section& job, Section* defaults) {
       if (rules.timeout == Duration::zero())
         bad(timeout->at, "a timeout of 0 would end every job at once; leave it out for none");
     }
+    if (const Value* kill_after = take("kill_after")) read_value(*kill_after, "kill_after", rules.kill_after);
+    if (const Value* memory = take("memory")) {
+      read_value(*memory, "memory", rules.memory);
+      if (rules.memory.count == 0) bad(memory->at, "a job with `memory` of 0 could not run; leave it out for no limit");
+    }
     if (const Value* retries = take("retries"))
       rules.retries = static_cast<std::uint32_t>(read_unsigned(*retries, "retries", 1'000'000));
     if (const Value* on = take("retry_on")) rules.retry_on = read_retry_on(*on);

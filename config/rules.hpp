@@ -1,6 +1,6 @@
 // rules.hpp - under which rules a job runs: its own keys, or those of `defaults`.
 //
-//   timeout  retries  retry_on  backoff  crash_limit  priority  allow_failure
+//   timeout  kill_after  memory  retries  retry_on  backoff  crash_limit  priority  allow_failure
 //
 // Called from  entry.cpp.
 // Owns         nothing.
@@ -17,17 +17,19 @@
 namespace runner::config {
 
 // The keys that a job and `defaults` have in common.
-inline constexpr std::array<std::string_view, 7> kRuleKeys = {"timeout",     "retries",  "retry_on",     "backoff",
-                                                              "crash_limit", "priority", "allow_failure"};
+inline constexpr std::array<std::string_view, 9> kRuleKeys = {
+    "timeout", "retries", "retry_on", "backoff", "crash_limit", "priority", "allow_failure", "kill_after", "memory"};
 
 struct Rules {
-  Duration timeout{};
+  Duration timeout{}, kill_after = CommandWork::kKillAfter;
+  Bytes memory{};
   Backoff backoff;
   RetryOn retry_on;
   std::uint32_t retries = 0, crash_limit = 3;
   std::int32_t priority = 0;
   bool allow_failure = false;
 
+  // To all of a job but its work.
   void apply_to(JobSpec& job) const;
 };
 

@@ -33,19 +33,18 @@ struct Overloaded : F... {
 class Loop {
  public:
   Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up,
-       const Shared& shared, const std::optional<HaltRule>& halt)
+       const Shared& shared, Guardian* guardian, const std::optional<HaltRule>& halt)
       : batch_(batch),
         engine_(engine),
         sinks_(sinks),
         interrupts_(interrupts),
         give_up_(give_up),
         shared_(shared),
+        guardian_(guardian),
         halt_(halt),
         scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size}) {}
 
   Result<RunAnswer> run() {
-    if (Result<void> ready = wake_ups_.open(interrupts_ != nullptr ? interrupts_->fd() : -1); !ready)
-      return tl::unexpected(ready.error());
     if (Result<void> opened = engine_.open(); !opened) return tl::unexpected(opened.error());
     began_ = last_flush_ = steady_clock::now();
     answer_.totals.size = batch_.size;
@@ -55,6 +54,16 @@ class Loop {
     answer_.totals.engine = engine_.description();
     const RunInfo info{batch_.name, batch_.size, engine_.mode(), answer_.totals.engine, engine_.procs(), began_};
     tell([&](Sink& sink) { return sink.started(info); });
+    int wakes = interrupts_ != nullptr ? interrupts_->fd() : -1;
+    if (guardian_ != nullptr) {
+      const Result<int> both = guardian_->watched_with(wakes);
+      if (both) {
+        wakes = *both;
+      } else {
+        trouble(both.error());
+      }
+    }
+    if (Result<void> ready = wake_ups_.open(wakes); !ready) collapse(ready.error());
     plan_ticks();
     while (!scheduler_.done() && !closed_) {
       try {
@@ -90,6 +99,7 @@ class Loop {
     if (!waited) return collapse(waited.error());
     scheduler_.tick(now_, actions_);
     listen();
+    if (guardian_ != nullptr) guardian_->look(now_);
     carry_out();  // before anybody is shown how far it is
     if (now_ >= next_tick_) show();
     if (now_ - last_flush_ >= kFlushInterval) flush();
@@ -289,6 +299,7 @@ class Loop {
   Interrupts* interrupts_;
   const GiveUpHandler& give_up_;
   const Shared& shared_;
+  Guardian* guardian_;
   const std::optional<HaltRule> halt_;
   Scheduler scheduler_;
   WakeUps wake_ups_;
@@ -309,8 +320,9 @@ class Loop {
 }  // namespace
 
 Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
-                      const GiveUpHandler& give_up, const Shared& shared, const std::optional<HaltRule>& halt) {
-  return Loop(batch, engine, sinks, interrupts, give_up, shared, halt).run();
+                      const GiveUpHandler& give_up, const Shared& shared, Guardian* guardian,
+                      const std::optional<HaltRule>& halt) {
+  return Loop(batch, engine, sinks, interrupts, give_up, shared, guardian, halt).run();
 }
 
 }  // namespace runner::master

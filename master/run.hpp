@@ -16,6 +16,7 @@
 #include <runner/result.hpp>
 #include <runner/shared.hpp>
 #include "master/engine.hpp"
+#include "master/guardian.hpp"
 #include "master/halt_rule.hpp"
 #include "master/interrupts.hpp"
 #include "master/sink.hpp"
@@ -36,9 +37,10 @@ struct RunAnswer {
 // were flushed. Must not return: the job's thread cannot be ended in any other way than with the program.
 using GiveUpHandler = std::function<void(const JobSpec& job, std::uint64_t safe)>;
 
-// `shared` is what the engine gives to the jobs; here only its counters are read, when the run is over. `halt`: when to stop early.
+// `guardian`, if there is one, is looked at in every turn. `shared` is what the engine gives to the jobs; here only its counters are
+// read, when the run is over. `halt`: when to stop early.
 [[nodiscard]] Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
                                     const GiveUpHandler& give_up, const Shared& shared = Shared::none(),
-                                    const std::optional<HaltRule>& halt = std::nullopt);
+                                    Guardian* guardian = nullptr, const std::optional<HaltRule>& halt = std::nullopt);
 
 }  // namespace runner::master

@@ -44,7 +44,8 @@ class Summary final : public master::Sink {
   std::vector<std::string> failed_, allowed_;  // the first of each
   std::vector<std::string> quarantined_;       // the first, and how many
   std::uint64_t all_quarantined_ = 0;
-  std::vector<int> signals_;  // that jobs crashed with, each once
+  std::vector<std::string> left_behind_;       // by the first jobs that ended well and left something
+  std::vector<int> signals_;                   // that jobs crashed with, each once
 };
 
 }  // namespace runner::report

@@ -51,7 +51,7 @@ Result<void> ProcessCrew::open() {
   if (Result<void> enough = room(); !enough) return enough;
   if (options_.start == StartMethod::fork) modules_ = ipc::Modules::take();
   Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
-                                                   ? make_fork_launcher(registry_, modules_)
+                                                   ? make_fork_launcher(registry_, modules_, options_.guardian)
                                                    : make_spawn_launcher(options_.worker_program);
   if (!launcher) return tl::unexpected(launcher.error());
   launcher_ = std::move(*launcher);
@@ -62,12 +62,14 @@ Result<void> ProcessCrew::open() {
   }
   epoll_.reset(os::call("epoll_create1", ::epoll_create1, EPOLL_CLOEXEC));
   if (!epoll_) return os::failure("watch workers", "epoll_create1");
+  if (Result<void> on = watch_helper(); !on) return on;
   if (options_.bind == Bind::core) cores_ = plan_cores(options_.procs);
 
   settings_.transport = options_.transport;
   settings_.geometry = options_.geometry;
   settings_.max_result = options_.max_result;
   settings_.shared = options_.shared;
+  settings_.guardian = options_.guardian;
   if (options_.start == StartMethod::spawn) settings_.plugins = registry_.plugins();
   // Under a quota looking spends what jobs could use.
   grants_ = SpinGrants(options_.cpus.quota ? 0 : options_.cpus.count, options_.procs);
@@ -125,7 +127,8 @@ Result<void> ProcessCrew::greeted(std::uint32_t seat) {
 
 Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
-  const WorkerProcess::Death death = worker.reap();
+  WorkerProcess::Death death = worker.reap();
+  if (options_.guardian != nullptr) death.left_behind = options_.guardian->end_strays(launcher_->helper());
   const bool progress = owner_.bury(seat, death);
   if (progress) {
     worked_ = true;
@@ -159,6 +162,20 @@ Result<void> ProcessCrew::watch(int fd, std::uint32_t events, Watch what, std::u
     return os::failure("watch a worker", "epoll_ctl");
   }
   return {};
+}
+
+Result<void> ProcessCrew::watch_helper() {
+  const int fd = launcher_->helper_fd();
+  return fd >= 0 ? watch(fd, EPOLLIN, Watch::helper, kNoSeat) : Result<void>{};
+}
+
+// Where that cannot be, no worker is lost yet: who needs a new one asks again, and is told why not.
+void ProcessCrew::replace_helper() {
+  unwatch(launcher_->helper_fd());
+  const Result<void> replaced = launcher_->replace_helper();
+  // One that it had just cloned, and could not tell of.
+  if (options_.guardian != nullptr) static_cast<void>(options_.guardian->end_strays(launcher_->helper()));
+  if (replaced) static_cast<void>(watch_helper());
 }
 
 void ProcessCrew::unwatch(int fd) {
@@ -226,6 +243,7 @@ Result<bool> ProcessCrew::attend(Watch what, std::uint32_t seat) {
   Seat& at = seats_[seat];
   switch (what) {
     case Watch::wake: return true;
+    case Watch::helper: replace_helper(); return true;
     case Watch::doorbell: at.worker->requester().hush(); return false;
     case Watch::control: {
       if (Result<void> greeting = greeted(seat); !greeting) return tl::unexpected(greeting.error());
@@ -268,6 +286,7 @@ void ProcessCrew::close(const std::vector<Leave>& how) {
     }
   }
   seats_.clear();
+  if (options_.guardian != nullptr && launcher_) static_cast<void>(options_.guardian->end_strays(launcher_->helper()));
   launcher_.reset();
 }
 

@@ -85,7 +85,7 @@ class ProcessCrew {
     std::uint32_t deaths_before_work = 0;
     int writing = -1;  // the pipe that epoll watches until it takes more
   };
-  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake };
+  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, helper };
 
   // Whether so many workers can be at all.
   [[nodiscard]] Result<void> room() const;
@@ -93,6 +93,8 @@ class ProcessCrew {
   [[nodiscard]] Result<void> greeted(std::uint32_t seat);
   [[nodiscard]] Result<void> bury(std::uint32_t seat);
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat);
+  [[nodiscard]] Result<void> watch_helper();
+  void replace_helper();
   void unwatch(int fd);
   void watch_blocked();
   // Answers whether the owner should look at more than replies.

@@ -19,6 +19,7 @@ namespace runner {
 struct TypedWork {
   std::string kind;
   std::string args;
+  Bytes memory{};  // that its worker may have while it runs; zero: no limit
 };
 
 // A program. List form: argv[0] is looked up in PATH, no shell. Shell form: argv is {"/bin/sh", "-c", script}.
@@ -27,10 +28,14 @@ struct CommandWork {
   std::string stdin_path;                  // empty: /dev/null
   std::string cwd;                         // empty: that of the master
   std::map<std::string, std::string> env;  // added to the inherited environment
+  Duration kill_after = kKillAfter;        // from TERM to KILL, when it is ended early
+  Bytes memory{};                          // that all its processes together may have; zero: no limit
+
+  static constexpr Duration kKillAfter = std::chrono::seconds(2);
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(argv, stdin_path, cwd, env);
+    archive(argv, stdin_path, cwd, env, kill_after, memory);
   }
 };
 

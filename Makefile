@@ -24,10 +24,15 @@ bench: setup setup-extra
 	cmake --build --preset bench
 	bench/run.sh build/bench
 
-asan tsan: setup
-	cmake --preset $@
-	cmake --build --preset $@
-	ctest --preset $@
+asan: setup
+	cmake --preset asan
+	cmake --build --preset asan
+	ctest --preset asan
+
+tsan: setup
+	cmake --preset tsan
+	cmake --build --preset tsan --target thread_tests
+	ctest --preset tsan
 
 tidy fuzz: setup setup-extra
 	cmake --preset $@

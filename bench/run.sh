@@ -32,8 +32,8 @@ table=$("$build/bin/bench_wire" --benchmark_min_time=0.2 --benchmark_counters_ta
 case $table in *ERROR*) status=1 ;; esac
 printf '%s\n\n' "$table"
 
-# A mechanism that gives wrong bytes back is a failure; what it costs is for information. All sizes: bench_ipc without --quick.
-"$build/bin/bench_ipc" --quick || status=$?
+# A mechanism that gives wrong bytes back is a failure; what it costs is for information. About a minute.
+"$build/bin/bench_ipc" || status=$?
 echo
 "$build/bin/bench_message_queue_hang" || status=$?
 echo

@@ -30,7 +30,7 @@ int main(int argc, char** argv) {
                                    .transport = master::Transport::shm,
                                    .start = fork ? master::StartMethod::fork : master::StartMethod::spawn,
                                    .bind = master::Bind::core,
-                                   .usable_cpus = master::usable_cpus().count,
+                                   .cpus = master::usable_cpus(),
                                    .worker_program = {},
                                    .geometry = {}},
                                   registry);

@@ -19,9 +19,11 @@ Result<std::optional<report::ResumePlan>> look(const std::string& path, const Ru
   if (!lock) return tl::unexpected(lock.error());
   Result<report::Database> store = report::open_store(path);
   if (!store) return tl::unexpected(store.error());
-  if (!options.resume && !options.retry_failed) return std::optional<report::ResumePlan>();
+  if (!options.resumes()) return std::optional<report::ResumePlan>();
   return report::plan_resume(*store, batch,
-                             options.retry_failed ? report::RunAgain::what_failed_too : report::RunAgain::what_is_missing);
+                             options.only_quarantined ? report::RunAgain::what_killed_only
+                             : options.retry_failed   ? report::RunAgain::what_failed_too
+                                                      : report::RunAgain::what_is_missing);
 }
 
 }  // namespace
@@ -38,7 +40,7 @@ std::string default_store(const std::string& batch) {
 Result<ChosenStore> choose_store(const RunOptions& options, const Batch& batch) {
   ChosenStore chosen;
   if (options.no_store) return chosen;
-  const bool resumes = options.resume || options.retry_failed;
+  const bool resumes = options.resumes();
   const std::string first = options.store.empty() ? default_store(batch.name) : options.store;
   std::string path = first;
   Result<std::optional<report::ResumePlan>> looked = look(path, options, batch);
@@ -55,7 +57,18 @@ Result<ChosenStore> choose_store(const RunOptions& options, const Batch& batch) 
     }
     chosen.notices.push_back(fmt::format("{}; this run is recorded in `{}`", why, path));
   }
-  chosen.plan = std::move(*looked);
+  if (*looked && (*looked)->unrelated) {
+    chosen.notices.push_back(fmt::format("run {} in `{}` has no job in common with this batch, so this is a new run",
+                                         (*looked)->run, path));
+  } else if (*looked) {
+    chosen.plan = std::move(*looked);
+  } else if (resumes) {
+    chosen.notices.push_back(fmt::format("no run of this batch is recorded in `{}` yet, so this is its first", path));
+  }
+  if (options.only_quarantined && !chosen.plan) {
+    return fail(ErrorCode::usage, fmt::format("--only-quarantined runs again what an earlier run has quarantined, but {}",
+                                              chosen.notices.back()));
+  }
   report::Sitting& sitting = chosen.sitting.emplace();
   sitting.path = path;
   sitting.required = resumes || !options.store.empty();
@@ -68,8 +81,6 @@ Result<ChosenStore> choose_store(const RunOptions& options, const Batch& batch) 
     sitting.recorded = chosen.plan->recorded;
     sitting.attempts = std::move(chosen.plan->attempts);
     chosen.notices.push_back(report::in_words(*chosen.plan));
-  } else if (resumes) {
-    chosen.notices.push_back(fmt::format("no run of this batch is recorded in `{}` yet, so this is its first", path));
   }
   return chosen;
 }

@@ -6,7 +6,7 @@
 #include <string>
 
 #include <runner/wire.hpp>
-#include "config/text_template.hpp"
+#include "config/shell_state.hpp"
 #include "report/output_file.hpp"
 #include "report/printable.hpp"
 
@@ -29,7 +29,13 @@ std::string in_words(const JobSpec& job, const Registry& registry) {
   return text;
 }
 
-// Line breaks are part of a script; anything else that would move a cursor is shown instead.
+bool is_script(const JobSpec& job) {
+  const auto* command = std::get_if<CommandWork>(&job.work);
+  return command != nullptr && command->argv.size() == 3 && command->argv[0] == "/bin/sh" && command->argv[1] == "-c";
+}
+
+}  // namespace
+
 std::string shown(std::string_view text) {
   std::string out;
   for (std::size_t end = 0; end != std::string_view::npos;) {
@@ -42,16 +48,18 @@ std::string shown(std::string_view text) {
   return out;
 }
 
-}  // namespace
-
-Result<void> print_jobs(Batch& batch, const Registry& registry) {
+Result<void> print_jobs(Batch& batch, const Registry& registry, bool bare) {
   report::OutputFile out(STDOUT_FILENO, "standard output");
   JobSpec job;
   for (;;) {
     const Result<bool> more = batch.jobs->next(job);
     if (!more) return tl::unexpected(more.error());
     if (!*more) return out.flush();
-    out.buffer() += job.name + ": " + shown(in_words(job, registry)) + "\n";
+    if (!bare) {
+      out.buffer() += job.name + ": " + shown(in_words(job, registry)) + "\n";
+    } else {
+      out.buffer() += shown(is_script(job) ? std::get<CommandWork>(job.work).argv[2] : in_words(job, registry)) + "\n";
+    }
     if (Result<void> ended = out.end_record(); !ended) return ended;
   }
 }

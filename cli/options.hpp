@@ -14,7 +14,9 @@
 
 #include <runner/result.hpp>
 #include <runner/units.hpp>
+#include "config/exec_batch.hpp"
 #include "master/engines/processes.hpp"
+#include "master/halt_rule.hpp"
 #include "report/progress.hpp"
 
 namespace runner::cli {
@@ -36,14 +38,23 @@ struct RunOptions {
   bool no_store = false;
   bool resume = false;
   bool retry_failed = false;
+  bool only_quarantined = false;
+  [[nodiscard]] bool resumes() const { return resume || retry_failed || only_quarantined; }
   bool keep_order = false;
+  std::optional<master::HaltRule> halt;
   bool dry_run = false;
   report::ProgressStyle progress{};
   std::vector<std::string> plugins;
+  std::optional<config::ExecSpec> exec;  // `runner exec`: in place of a file
 };
 
 struct CheckOptions {
   std::string file;
+  std::vector<std::string> plugins;
+};
+
+struct ExplainOptions {
+  std::string file, job;
   std::vector<std::string> plugins;
 };
 
@@ -58,7 +69,7 @@ struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<RunOptions, CheckOptions, KindsOptions, ShowText>;
+using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, KindsOptions, ShowText>;
 
 // `arguments` without the program's name.
 [[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -20,6 +21,7 @@
 #include "ipc/shared_state.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
+#include "master/guardian.hpp"
 #include "master/interrupts.hpp"
 #include "master/run.hpp"
 #include "master/usable_cpus.hpp"
@@ -108,9 +110,9 @@ class Sinks {
         std::make_unique<report::RunStore>(std::move(sitting), results_, [this](const std::string& text) { notice(text); });
     all_.insert(all_.begin(), store_.get());
   }
-  void skip(const std::vector<bool>& ended) {
+  void skip(const master::EndedBefore& before) {
     for (const auto& ordered : ordered_) {
-      ordered->skip([&ended](JobId id) { return number(id) < ended.size() && ended[number(id)]; });
+      ordered->skip([&before](JobId id) { return before.has(id); });
     }
   }
   void notice(const std::string& text) {
@@ -170,10 +172,10 @@ class Sinks {
   std::unique_ptr<master::LastWords> words_;
 };
 
-std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, std::uint32_t cpus,
+std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
-                                            const master::StuckHandler& stuck, const ipc::SharedState& shared,
-                                            Bytes max_result) {
+                                            const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
+                                            master::Guardian& guardian) {
   const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
@@ -186,23 +188,37 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                       .transport = options.transport,
                                       .start = options.start,
                                       .bind = options.bind,
-                                      .usable_cpus = cpus,
+                                      .cpus = cpus,
                                       .worker_program = {},
                                       .geometry = {},
                                       .max_result = max_result.count,
+                                      .guardian = &guardian,
                                       .shared = &shared},
                                      registry);
 }
 
 }  // namespace
 
+// Whoever types at a terminal should know that it is waited for.
+Result<config::CheckedBatch> read_exec(const config::ExecSpec& spec) {
+  const bool typed = spec.inputs.empty() || std::any_of(spec.inputs.begin(), spec.inputs.end(), [](const config::Input& input) {
+                       return input.is_file && input.values.front() == "-";
+                     });
+  if (typed && ::isatty(STDIN_FILENO) == 1) {
+    constexpr std::string_view note = "runner: reading arguments from the terminal, one a line; Ctrl-D ends them\n";
+    std::fwrite(note.data(), 1, note.size(), stderr);
+  }
+  return config::exec_batch(spec);
+}
+
 int run_batch(const RunOptions& options) {
   Registry registry;
-  Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
+  Result<config::CheckedBatch> checked =
+      options.exec ? read_exec(*options.exec) : read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
   Batch& batch = checked->batch;
   if (options.dry_run) {
-    const Result<void> printed = print_jobs(batch, registry);
+    const Result<void> printed = print_jobs(batch, registry, options.exec.has_value());
     if (printed) return kAllWell;
     complain(printed.error());
     return printed.error().code == ErrorCode::unwritable ? kNotAllWell : kNothingRan;
@@ -221,24 +237,29 @@ int run_batch(const RunOptions& options) {
   master::Counts recorded;
   if (store->plan) {
     recorded = store->plan->recorded;
-    if (store->plan->left() == 0) return recorded.done() - recorded.ok == recorded.allowed ? kAllWell : kNotAllWell;
-    batch.size = store->plan->left();
-    batch.jobs = std::make_unique<report::RemainingJobs>(std::move(batch.jobs), store->plan->ended);
-    sinks.skip(store->plan->ended);
+    if (store->plan->left == 0) return recorded.done() - recorded.ok == recorded.allowed ? kAllWell : kNotAllWell;
+    batch.size = store->plan->left;
+    batch.jobs = std::make_unique<report::RemainingJobs>(std::move(batch.jobs), store->plan->before);
+    if (options.only_quarantined) batch.plan.reset();  // what these need had ended before they ran
+    sinks.skip(store->plan->before);
   }
   if (store->sitting) sinks.add_store(std::move(*store->sitting));
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
   if (!shared) return not_started(shared.error());
-  const std::uint32_t cpus = master::usable_cpus().count;
+  const master::UsableCpus cpus = master::usable_cpus();
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
   const auto procs =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus, kMostProcs)), useful));
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus.count, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
-  const std::unique_ptr<master::Engine> engine =
-      make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result));
+  // Before anything that it would have to close: a thread, a zygote.
+  const Result<std::unique_ptr<master::Guardian>> guardian = master::Guardian::start(
+      options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search);
+  if (!guardian) return not_started(guardian.error());
+  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared,
+                                                             options.max_result.value_or(batch.max_result), **guardian);
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }
@@ -246,7 +267,9 @@ int run_batch(const RunOptions& options) {
     sinks.give_up(job, (*interrupts)->so_far() > 1 ? master::StopReason::interrupt : master::StopReason::deadline);
   };
 
-  const Result<master::RunAnswer> answer = master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view());
+  const Result<master::RunAnswer> answer =
+      master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get(), options.halt,
+                  store->plan ? &store->plan->before : nullptr);
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();
@@ -264,10 +287,11 @@ int check_batch(const CheckOptions& options) {
   const Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
   report::OutputFile out(STDOUT_FILENO, "standard output");
-  const std::uint64_t jobs = checked->batch.size.value_or(0);
-  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} job{} from {} entr{}\n",
-                 options.file == "-" ? "<stdin>" : options.file, jobs, jobs == 1 ? "" : "s", checked->entries,
-                 checked->entries == 1 ? "y" : "ies");
+  const std::optional<std::uint64_t> size = checked->batch.size;
+  const std::string jobs = !size ? "jobs" : fmt::format("{} job{}", *size, *size == 1 ? "" : "s");
+  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} from {} entr{}{}\n",
+                 options.file == "-" ? "<stdin>" : options.file, jobs, checked->entries, checked->entries == 1 ? "y" : "ies",
+                 size ? "" : ", as many as there are records in what it reads (looked at up to here: the first ones)");
   Result<void> written = out.end_record();
   if (written) written = out.flush();
   if (written) return kAllWell;

@@ -3,6 +3,7 @@
 #include <linux/sockios.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -56,6 +57,10 @@ Result<std::unique_ptr<ShmRequester>> ShmRequester::create(Inbound& inbound, std
   if (!channel) return tl::unexpected(channel.error());
   Result<SharedRegion> out = SharedRegion::create("runner-out", geometry.out_bytes, Access::read_write);
   if (!out) return tl::unexpected(out.error());
+  // The worker's to write. A stray write of ours shall not look as if it were the worker's.
+  if (os::call("mprotect", ::mprotect, out->data(), out->size(), PROT_READ) != 0) {
+    return os::failure("share memory with a worker", "mprotect");
+  }
   UniqueFd doorbell(os::call("eventfd", ::eventfd, 0U, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!doorbell) return os::failure("make a doorbell", "eventfd");
 
@@ -86,7 +91,7 @@ ShmRequester::ShmRequester(Inbound& inbound, SharedRegion channel, SharedRegion 
       issued_(geometry.depth) {}
 
 ShmRequester::~ShmRequester() {
-  for (std::uint64_t seq = head_; seq < tail_; ++seq) release(issued(seq));
+  for (Issued& issue : issued_) release(issue);  // the one whose content threw among them
 }
 
 std::vector<int> ShmRequester::files() const { return {channel_.fd(), inbound_.region().fd(), out_.fd(), doorbell_.get()}; }

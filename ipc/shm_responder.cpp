@@ -74,7 +74,7 @@ bool ShmResponder::closing() const { return channel_header(channel_.data()).clos
 bool ShmResponder::claim() {
   for (;;) {
     std::atomic<std::uint64_t>& word = slot().word;
-    std::uint64_t bits = word.load(std::memory_order_acquire);  // partner: the READY store of ShmRequester::send
+    std::uint64_t bits = seen_ = word.load(std::memory_order_acquire);  // partner: the READY store of ShmRequester::send
     const Word seen = unpack(bits);
     if (seen.seq > expected_) {
       ++expected_;  // taken back, and its slot already used again
@@ -128,12 +128,11 @@ bool ShmResponder::spin() {
   const std::int64_t allowed = state.may_spin_ns[worker_].load(std::memory_order_relaxed);
   if (allowed == 0) return false;
   const std::atomic<std::uint64_t>& word = slot().word;
-  const std::uint64_t nothing = word.load(std::memory_order_relaxed);
   const std::int64_t began = now_ns(), until = began + (streaming ? allowed : spin_budget_.next_ns(allowed));
   do {
     if (streaming) look_away();
     for (int looks = 0; looks < kLooksAtATime; ++looks) {
-      if (word.load(std::memory_order_relaxed) != nothing) {
+      if (word.load(std::memory_order_relaxed) != seen_) {
         if (!streaming) spin_budget_.met(now_ns() - began);
         return true;
       }

@@ -65,7 +65,8 @@ struct alignas(kCacheLine) Slot {
   std::uint64_t request_offset;  // in the `in` arena, for Place::arena
   std::uint64_t stream_room;     // of several items: bytes that their results will take, as far as the master knows
 
-  // Written by the worker: progress, started_ns and stream_* before RUNNING, progress again between items, the rest before DONE.
+  // Written by the worker: progress, and started_ns and stream_offset where they are wanted, before RUNNING; progress again between
+  // items; the rest before DONE.
   alignas(kCacheLine) std::atomic<std::uint64_t> progress;
   std::uint64_t started_ns;
   std::uint64_t finished_ns;

@@ -13,6 +13,7 @@
 #include <runner/utf8.hpp>
 #include "ipc/os.hpp"
 #include "report/json_text.hpp"
+#include "report/verdict.hpp"
 
 namespace runner::report {
 
@@ -35,23 +36,13 @@ namespace {
 
 constexpr std::string_view kHeader =
     "job,kind,status,attempts,worker,seconds,cpu_seconds,exit_code,signal,result,"
-    "stdout,stdout_base64,stdout_file,stderr,stderr_base64,stderr_file,error\r\n";
+    "stdout,stdout_base64,stdout_file,stderr,stderr_base64,stderr_file,error,"
+    "peak_memory,worker_peak_memory,core,left_behind,stderr_tail\r\n";
 
 // The tail of a long output may begin inside of a character.
 std::string_view from_whole_character(std::string_view tail) {
   for (int i = 0; i < 3 && !tail.empty() && (static_cast<unsigned char>(tail[0]) & 0xC0U) == 0x80U; ++i) tail.remove_prefix(1);
   return tail;
-}
-
-// What a file name may hold everywhere, and not so long that it cannot be one.
-std::string file_name(const JobSpec& job, std::string_view stream) {
-  std::string name = job.name.substr(0, 100);
-  for (char& c : name) {
-    const bool plain =
-        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
-    if (!plain) c = '_';
-  }
-  return fmt::format("{}-{}.{}", number(job.id), name, stream);
 }
 
 // Jobs are named after files, and those may be called anything.
@@ -63,6 +54,28 @@ std::string as_text(std::string_view bytes) {
     bytes.remove_prefix(std::max<std::size_t>(length, 1));
   }
   return text;
+}
+
+// Those of a job that failed, for whoever wants to see why without the whole of a long output.
+std::optional<std::string> stderr_tail(const master::JobRecord& record) {
+  if (succeeded(record.outcome) || record.outcome.err.bytes == 0) return std::nullopt;
+  return as_text(last_lines(record.outcome.err, kEvidenceLines));
+}
+
+// A command's own, or that of the worker that a typed job shared with those before it.
+std::string_view peak_key(const JobSpec& job) {
+  return std::holds_alternative<CommandWork>(job.work) ? "peak_memory" : "worker_peak_memory";
+}
+
+// What a file name may hold everywhere, and not so long that it cannot be one.
+std::string file_name(const JobSpec& job, std::string_view stream) {
+  std::string name = job.name.substr(0, 100);
+  for (char& c : name) {
+    const bool plain =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+    if (!plain) c = '_';
+  }
+  return fmt::format("{}-{}.{}", number(job.id), name, stream);
 }
 
 // RFC 4180, 2.5-2.7. Most fields are a few letters, and pass at the first look.
@@ -192,6 +205,7 @@ void ResultsFile::append_json(std::string& out, const Row& row) {
     out += std::to_string(*record.outcome.exit_code);
   }
   if (!row.signal.empty()) out.append(",\"signal\":\"").append(row.signal) += '"';
+  if (record.outcome.quarantined) out += ",\"quarantined\":true";
   if (row.result) out.append(",\"result\":").append(*row.result);
   if (row.out) stream("stdout", *row.out);
   if (row.err) stream("stderr", *row.err);
@@ -199,7 +213,33 @@ void ResultsFile::append_json(std::string& out, const Row& row) {
     out += ",\"error\":";
     append_json_string(out, row.error);
   }
+  append_evidence(out, record);
   out += "}\n";
+}
+
+void ResultsFile::append_evidence(std::string& out, const master::JobRecord& record) {
+  const Outcome& outcome = record.outcome;
+  if (outcome.peak_memory) {
+    out.append(",\"").append(peak_key(record.job)).append("\":");
+    append_number(out, outcome.peak_memory->count);
+  }
+  if (!outcome.core.empty()) {
+    out += ",\"core\":";
+    append_json_string(out, as_text(outcome.core));
+  }
+  if (!outcome.left_behind.empty()) {
+    out += ",\"left_behind\":";
+    char before = '[';
+    for (const std::string& name : outcome.left_behind) {
+      out += std::exchange(before, ',');
+      append_json_string(out, as_text(name));
+    }
+    out += ']';
+  }
+  if (const std::optional<std::string> tail = stderr_tail(record)) {
+    out += ",\"stderr_tail\":";
+    append_json_string(out, *tail);
+  }
 }
 
 void ResultsFile::append_csv(std::string& out, const Row& row) {
@@ -235,6 +275,20 @@ void ResultsFile::append_csv(std::string& out, const Row& row) {
   stream(row.out);
   stream(row.err);
   append_csv_text(out, row.error);
+  out += ',';
+  const Outcome& outcome = record.outcome;
+  const bool command = std::holds_alternative<CommandWork>(record.job.work);
+  if (outcome.peak_memory && command) append_number(out, outcome.peak_memory->count);
+  out += ',';
+  if (outcome.peak_memory && !command) append_number(out, outcome.peak_memory->count);
+  out += ',';
+  append_csv_text(out, outcome.core);
+  out += ',';
+  append_csv_text(out, joined(outcome.left_behind));
+  out += ',';
+  std::string tail = stderr_tail(record).value_or("");
+  std::replace(tail.begin(), tail.end(), '\0', ' ');
+  append_csv_text(out, tail);
   out += "\r\n";
 }
 

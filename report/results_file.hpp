@@ -44,6 +44,7 @@ class ResultsFile final : public master::Sink {
                               Result<void>& kept);
   [[nodiscard]] Result<std::string> keep(const master::JobRecord& record, const Captured& captured, std::string_view name);
   static void append_json(std::string& out, const Row& row);
+  static void append_evidence(std::string& out, const master::JobRecord& record);
   static void append_csv(std::string& out, const Row& row);
 
   OutputFile file_;

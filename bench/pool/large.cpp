@@ -1,8 +1,11 @@
+#include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <memory>
 #include <runner/blob.hpp>
 #include <runner/unique_fd.hpp>
@@ -64,9 +67,53 @@ Seconds copy_to(std::span<std::byte> to) {
   });
 }
 
+// A file of that size, most of it a hole.
+class InputFile {
+ public:
+  explicit InputFile(std::size_t bytes)
+      : path_(std::filesystem::temp_directory_path() / fmt::format("runner-bench-{}-{}", ::getpid(), bytes)) {
+    const UniqueFd file(::open(path_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (!file || ::ftruncate(file.get(), static_cast<off_t>(bytes)) < 0)
+      throw std::system_error(errno, std::generic_category(), path_);
+  }
+  ~InputFile() { ::unlink(path_.c_str()); }
+  InputFile(const InputFile&) = delete;
+  InputFile& operator=(const InputFile&) = delete;
+  [[nodiscard]] const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+// The size of the input, of which it looks at both ends.
+std::uint64_t look_at_input(int, JobContext& context) {
+  const std::span<const std::byte> input = context.shared().bytes("input");
+  return input.size() + static_cast<std::uint64_t>(input.front()) + static_cast<std::uint64_t>(input.back());
+}
+
+// A worker that is made, sees the input, and is gone again.
+Seconds worker_with_input(const InputFile& file, std::size_t bytes) {
+  std::uint64_t found = 0;
+  const Seconds took = seconds_of([&] {
+    ProcessPool pool({.procs = 1, .shared = {{"input", SharedFile{file.path()}}}});
+    found = pool.submit(look_at_input, 0).get();
+  });
+  expect(found == bytes, "a shared input");
+  return took;
+}
+
 }  // namespace
 
 void large(Table& table, const Scale&) {
+  {
+    constexpr std::size_t gib = std::size_t{1} << 30, mib = std::size_t{1} << 20;
+    const InputFile big(gib), small(mib);
+    table.compare({"a worker with a shared input, 1 GiB : 1 MiB",
+                   [&] { return worker_with_input(big, gib); },
+                   [&] { return worker_with_input(small, mib); },
+                   at_most(2.0),
+                   {}});
+  }
   ProcessPool pool({.procs = 1});
   const std::uint64_t right = receipt(large_bytes());
   const FreshPages warm;

@@ -23,10 +23,12 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kInboundArena = std::size_t{4} << 20;
-// Deaths in a row that cost no job, beside one of each that is there: workers that cannot live, rather than jobs that kill them, or
-// somebody from outside who ends all of them, perhaps again and again before they have come to anything. They take a millisecond each.
+// Deaths on one seat in a row that cost no job, before anybody did anything at all: workers that cannot live, rather than jobs that
+// kill them. Counted by seat, because somebody from outside who ends all of them at once, a few times over, is no such reason.
+constexpr std::uint32_t kMostDeathsBeforeWork = 10;
+// The same once there was work, over all seats and beside one of each: they lived, so it is worth more patience. They take a
+// millisecond each.
 constexpr std::uint32_t kMostIdleDeaths = 100;
-constexpr std::uint32_t kMostSpinning = 2;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
 constexpr std::uint32_t kNoSeat = 0;
 
@@ -49,7 +51,7 @@ Result<void> ProcessCrew::open() {
   if (Result<void> enough = room(); !enough) return enough;
   if (options_.start == StartMethod::fork) modules_ = ipc::Modules::take();
   Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
-                                                   ? make_fork_launcher(registry_, modules_)
+                                                   ? make_fork_launcher(registry_, modules_, options_.guardian)
                                                    : make_spawn_launcher(options_.worker_program);
   if (!launcher) return tl::unexpected(launcher.error());
   launcher_ = std::move(*launcher);
@@ -60,15 +62,17 @@ Result<void> ProcessCrew::open() {
   }
   epoll_.reset(os::call("epoll_create1", ::epoll_create1, EPOLL_CLOEXEC));
   if (!epoll_) return os::failure("watch workers", "epoll_create1");
+  if (Result<void> on = watch_helper(); !on) return on;
   if (options_.bind == Bind::core) cores_ = plan_cores(options_.procs);
 
   settings_.transport = options_.transport;
   settings_.geometry = options_.geometry;
   settings_.max_result = options_.max_result;
   settings_.shared = options_.shared;
+  settings_.guardian = options_.guardian;
   if (options_.start == StartMethod::spawn) settings_.plugins = registry_.plugins();
-  // Under a quota spinning spends what jobs could use.
-  processors_ = options_.cpu_quota ? 0 : options_.usable_cpus;
+  // Under a quota looking spends what jobs could use.
+  grants_ = SpinGrants(options_.cpus.quota ? 0 : options_.cpus.count, options_.procs);
 
   seats_.resize(options_.procs);
   for (std::uint32_t seat = 0; seat < options_.procs; ++seat) {
@@ -123,9 +127,17 @@ Result<void> ProcessCrew::greeted(std::uint32_t seat) {
 
 Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
-  const WorkerProcess::Death death = worker.reap();
-  idle_deaths_ = owner_.bury(seat, death) ? 0 : idle_deaths_ + 1;
-  if (idle_deaths_ >= kMostIdleDeaths + size()) {
+  WorkerProcess::Death death = worker.reap();
+  if (options_.guardian != nullptr) death.left_behind = options_.guardian->end_strays(launcher_->helper());
+  const bool progress = owner_.bury(seat, death);
+  if (progress) {
+    worked_ = true;
+    idle_deaths_ = 0;
+  } else {
+    ++idle_deaths_;
+    ++seats_[seat].deaths_before_work;
+  }
+  if (worked_ ? idle_deaths_ >= kMostIdleDeaths + size() : seats_[seat].deaths_before_work >= kMostDeathsBeforeWork) {
     return fail(ErrorCode::system, std::to_string(idle_deaths_) +
                                        " workers in a row ended without having run a job; the last one " + death.how +
                                        (death.signal == SIGKILL ? kWhoKills : ""));
@@ -152,6 +164,20 @@ Result<void> ProcessCrew::watch(int fd, std::uint32_t events, Watch what, std::u
   return {};
 }
 
+Result<void> ProcessCrew::watch_helper() {
+  const int fd = launcher_->helper_fd();
+  return fd >= 0 ? watch(fd, EPOLLIN, Watch::helper, kNoSeat) : Result<void>{};
+}
+
+// Where that cannot be, no worker is lost yet: who needs a new one asks again, and is told why not.
+void ProcessCrew::replace_helper() {
+  unwatch(launcher_->helper_fd());
+  const Result<void> replaced = launcher_->replace_helper();
+  // One that it had just cloned, and could not tell of.
+  if (options_.guardian != nullptr) static_cast<void>(options_.guardian->end_strays(launcher_->helper()));
+  if (replaced) static_cast<void>(watch_helper());
+}
+
 void ProcessCrew::unwatch(int fd) {
   static_cast<void>(os::call("epoll_ctl", ::epoll_ctl, epoll_.get(), EPOLL_CTL_DEL, fd, nullptr));
 }
@@ -172,32 +198,10 @@ void ProcessCrew::watch_blocked() {
 }
 
 void ProcessCrew::set_busy(std::uint32_t seat, bool busy) {
-  if (seats_[seat].busy == busy) return;
-  seats_[seat].busy = busy;
-  busy_ = busy ? busy_ + 1 : busy_ - 1;
-  if (processors_ == 0 || !inbound_) return;
-  if (recent_.empty() || recent_.back() != seat) {
-    std::erase(recent_, seat);
-    recent_.push_back(seat);
-  }
-  grant_spinning();
-}
-
-void ProcessCrew::grant_spinning() {
-  const auto grant = [this](std::uint32_t seat, bool may) {
-    if (seats_[seat].may_spin == may) return;
-    seats_[seat].may_spin = may;
-    inbound_->state().may_spin_ns[seat].store(may ? kLongestSpinNs : 0, std::memory_order_relaxed);
-  };
-  if (recent_.size() > kMostSpinning) {
-    grant(recent_.front(), false);
-    recent_.erase(recent_.begin());
-  }
-  std::uint32_t runnable = 1 + busy_;
-  for (auto seat = recent_.rbegin(); seat != recent_.rend(); ++seat) {
-    const std::uint32_t with = seats_[*seat].busy ? runnable : runnable + 1;
-    grant(*seat, with <= processors_);
-    if (with <= processors_) runnable = with;
+  const std::span<const std::uint32_t> changed = grants_.set_busy(seat, busy);
+  if (!inbound_) return;
+  for (const std::uint32_t one : changed) {
+    inbound_->state().may_spin_ns[one].store(grants_.granted(one) ? kLongestSpinNs : 0, std::memory_order_relaxed);
   }
 }
 
@@ -239,6 +243,7 @@ Result<bool> ProcessCrew::attend(Watch what, std::uint32_t seat) {
   Seat& at = seats_[seat];
   switch (what) {
     case Watch::wake: return true;
+    case Watch::helper: replace_helper(); return true;
     case Watch::doorbell: at.worker->requester().hush(); return false;
     case Watch::control: {
       if (Result<void> greeting = greeted(seat); !greeting) return tl::unexpected(greeting.error());
@@ -281,6 +286,7 @@ void ProcessCrew::close(const std::vector<Leave>& how) {
     }
   }
   seats_.clear();
+  if (options_.guardian != nullptr && launcher_) static_cast<void>(options_.guardian->end_strays(launcher_->helper()));
   launcher_.reset();
 }
 

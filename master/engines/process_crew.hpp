@@ -21,6 +21,7 @@
 #include <runner/registry.hpp>
 #include "ipc/modules.hpp"
 #include "master/engines/processes.hpp"
+#include "master/engines/spin_grants.hpp"
 #include "master/engines/worker_process.hpp"
 
 namespace runner::master {
@@ -67,12 +68,9 @@ class ProcessCrew {
   // Whether the last sleep ended because `until` came.
   [[nodiscard]] bool overslept() const { return overslept_; }
 
-  // The worker on `seat` has got something to do, or has nothing any more. Never more runnable threads than usable processors: the
-  // master, workers that have something to do, and, of what is left, the two workers that had something last: they may look for
-  // requests before they sleep. Under a quota nobody may.
+  // The worker on `seat` has got something to do, or has nothing any more (spin_grants.hpp).
   void set_busy(std::uint32_t seat, bool busy);
-  // Whether there is a processor to spare for a master that looks for replies without sleeping.
-  [[nodiscard]] bool may_spin() const { return 1 + busy_ <= processors_; }
+  [[nodiscard]] bool may_spin() const { return grants_.master_may_look(); }
 
   // Ends the workers: `abandon` says of each how. Idle ones leave by themselves.
   enum class Leave : std::uint8_t { by_itself, killed, hung_up };
@@ -84,11 +82,10 @@ class ProcessCrew {
   struct Seat {
     std::unique_ptr<WorkerProcess> worker;
     std::uint64_t incarnations = 0;
+    std::uint32_t deaths_before_work = 0;
     int writing = -1;  // the pipe that epoll watches until it takes more
-    bool busy = false;
-    bool may_spin = false;
   };
-  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake };
+  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, helper };
 
   // Whether so many workers can be at all.
   [[nodiscard]] Result<void> room() const;
@@ -96,9 +93,10 @@ class ProcessCrew {
   [[nodiscard]] Result<void> greeted(std::uint32_t seat);
   [[nodiscard]] Result<void> bury(std::uint32_t seat);
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat);
+  [[nodiscard]] Result<void> watch_helper();
+  void replace_helper();
   void unwatch(int fd);
   void watch_blocked();
-  void grant_spinning();
   // Answers whether the owner should look at more than replies.
   [[nodiscard]] Result<bool> attend(Watch what, std::uint32_t seat);
 
@@ -111,11 +109,10 @@ class ProcessCrew {
   WorkerSettings settings_;
   UniqueFd epoll_;
   std::vector<Seat> seats_;
-  std::vector<int> cores_;  // by seat; empty: nobody is bound
-  std::uint32_t idle_deaths_ = 0;
-  std::uint32_t processors_ = 0;       // that may be kept from sleeping; 0: none
-  std::uint32_t busy_ = 0;             // seats
-  std::vector<std::uint32_t> recent_;  // seats that had something to do last, oldest first
+  std::vector<int> cores_;         // by seat; empty: nobody is bound
+  std::uint32_t idle_deaths_ = 0;  // in a row
+  bool worked_ = false;            // somebody has ever done anything
+  SpinGrants grants_{0, 0};
   bool overslept_ = false;
 };
 

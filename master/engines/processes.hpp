@@ -22,6 +22,8 @@
 #include "ipc/shared_state.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
+#include "master/guardian.hpp"
+#include "master/usable_cpus.hpp"
 
 namespace runner::master {
 
@@ -35,11 +37,11 @@ struct ProcessOptions {
   Transport transport = Transport::shm;
   StartMethod start = StartMethod::spawn;
   Bind bind = Bind::core;
-  std::uint32_t usable_cpus = 1;  // spinning is only for spare ones
-  bool cpu_quota = false;         // ... and not for those that a quota counts
-  std::string worker_program;     // spawn; empty: `runner-worker` beside this program
+  UsableCpus cpus;             // to look without sleeping is only for spare ones, and not for those that a quota counts
+  std::string worker_program;  // spawn; empty: `runner-worker` beside this program
   ipc::ShmGeometry geometry;
   std::uint64_t max_result = kMaxResult.count;  // larger results fail their job
+  Guardian* guardian = nullptr;                 // of the run, if there is one; outlives the engine
   const ipc::SharedState* shared = nullptr;     // sent to every worker; lives as long as the engine
 };
 

@@ -21,6 +21,9 @@ using std::chrono::steady_clock;
 
 // What a sleeping worker costs to wake. Below that much queued work it is better left asleep.
 constexpr Duration kWakeUp = microseconds(50);
+// What a worker costs that is woken on the processor of a thread which goes on: it takes it away for that long, and others that this thread
+// would have fed meanwhile go hungry. Whoever is about to wait gives its processor anyway.
+constexpr Duration kSlice = std::chrono::milliseconds(1);
 // What a call that has a request to itself takes of its worker, beside its function.
 constexpr Duration kCallOverhead = std::chrono::nanoseconds(50);
 constexpr std::uint32_t kCollectEvery = 64;
@@ -58,13 +61,11 @@ std::size_t threads_that_stay() {
 }
 
 master::ProcessOptions process_options(const PoolOptions& options, const ipc::SharedState& shared) {
-  const master::UsableCpus cpus = master::usable_cpus();
   return {.procs = options.procs,
           .transport = options.transport == PoolTransport::shm ? ipc::Transport::shm : ipc::Transport::pipe,
           .start = master::StartMethod::fork,
           .bind = options.bind == PoolBind::core ? master::Bind::core : master::Bind::none,
-          .usable_cpus = cpus.count,
-          .cpu_quota = cpus.quota.has_value(),
+          .cpus = master::usable_cpus(),
           .worker_program = {},
           .geometry = {options.depth, options.results.count, options.memfd_from.count},
           .max_result = options.max_result.count,
@@ -253,9 +254,9 @@ PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
 
 // To ask all of them for each call would cost more than a short call takes.
 PoolCore::Seat* PoolCore::seat_for_call(const Target& target) {
-  if (last_seat_ != nullptr && last_seat_->queued < stay_until_ && target.time.ns() && takes_more(*last_seat_))
-    return last_seat_;
-  last_seat_ = seat_for(target, false);
+  const bool stays = last_seat_ != nullptr && !last_seat_->hand.empty() && last_seat_->queued < stay_until_;
+  if (stays && target.time.ns() && takes_more(*last_seat_)) return last_seat_;
+  last_seat_ = seat_for(target, false, kSlice);
   if (last_seat_ != nullptr) stay_until_ = last_seat_->queued + kStay;
   return last_seat_;
 }
@@ -266,7 +267,7 @@ bool PoolCore::takes_more(const Seat& seat) {
 
 // The worker that would come to it first. One that sleeps costs a wake-up, and one on our own core waits until we sleep; who knows
 // nothing of the work spreads it.
-PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
+PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk, Duration here_costs) {
   const int here = ::sched_getcpu();
   Seat* best = nullptr;
   Duration least = Duration::max();
@@ -280,9 +281,11 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
     if (!target.time.ns()) {
       load = Duration(static_cast<std::int64_t>(seat.hand.size()));
     } else {
-      load = time_until_free(seat, here);
+      load = time_until_free(seat);
+      if (crew_.core_of(number_of(seat)) == here) load += here_costs;
     }
-    if (load < least) {
+    // Of several with nothing to do, the one that had something last: what it needs is warm.
+    if (load < least || (load == least && seat.idle_since > best->idle_since)) {
       least = load;
       best = &seat;
     }
@@ -291,10 +294,7 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk) {
 }
 
 // What stands between the worker and the next thing it is given. Who sleeps has done all it had, collected or not.
-Duration PoolCore::time_until_free(const Seat& seat, int here) const {
-  const Duration wait = seat.requester->asleep() ? kWakeUp : seat.queued;
-  return crew_.core_of(number_of(seat)) == here ? wait + kWakeUp : wait;
-}
+Duration PoolCore::time_until_free(const Seat& seat) { return seat.requester->asleep() ? kWakeUp : seat.queued; }
 
 PoolCore::Piece PoolCore::cut(Run& run) {
   Piece piece;
@@ -314,7 +314,7 @@ void PoolCore::hand_out() {
   while (!pending_.empty() || !runs_.empty()) {
     const bool whole = !pending_.empty();
     Run* run = whole ? pending_.front().run : runs_.front();
-    Seat* seat = seat_for(whole ? *pending_.front().target : target_of(*run->work), run != nullptr);
+    Seat* seat = seat_for(whole ? *pending_.front().target : target_of(*run->work), run != nullptr, kWakeUp);
     if (seat == nullptr) return;
     Piece piece;
     if (whole) {
@@ -362,6 +362,8 @@ void PoolCore::give(Seat& seat, const Piece& what) {
         {.form = ipc::Form::call, .items = piece.count, .stream_room = piece.room, .timed = piece.timed, .content = content});
   } catch (const std::exception& error) {  // the user's code writes arguments
     return give_singly(withdrawn(), error.what());
+  } catch (...) {
+    return give_singly(withdrawn(), "something that is no std::exception was thrown");
   }
   if (!ticket) {
     const Piece unsent = withdrawn();
@@ -415,11 +417,10 @@ void PoolCore::drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece) {
 // came back for a while, so that a call which runs long may be in front of it.
 void PoolCore::rebalance() {
   if (!pending_.empty() || !runs_.empty()) return;
-  const int here = ::sched_getcpu();
   for (Seat& idle : seats_) {
     if (idle.requester == nullptr || !idle.hand.empty() || !idle.broke_rules.empty() || idle.requester->full()) continue;
     Seat* richest = nullptr;
-    const Duration worth = 2 * time_until_free(idle, here);
+    const Duration worth = 2 * time_until_free(idle);
     for (Seat& seat : seats_) {
       if (seat.hand.size() < 2 || (patient_ && seat.queued < worth && seat.hand.back().target->time.ns())) continue;
       if (richest == nullptr || seat.queued > richest->queued) richest = &seat;
@@ -471,10 +472,17 @@ bool PoolCore::collect(Seat& seat) {
     } catch (const std::exception& error) {  // WireError; or what reading a result of the user's throws
       broken(seat, std::string("its results cannot be read: ") + error.what());
       break;
+    } catch (...) {
+      broken(seat, "its results cannot be read: something that is no std::exception was thrown");
+      break;
     }
     any = true;
   }
-  if (any && seat.hand.empty()) crew_.set_busy(number_of(seat), false);
+  if (any && seat.hand.empty()) {
+    crew_.set_busy(number_of(seat), false);
+    seat.idle_since = ++idle_turns_;
+  }
+  if (&seat == last_seat_) stay_until_ = std::min(stay_until_, seat.queued + kStay);
   return any;
 }
 
@@ -570,6 +578,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
   bool entered = false;  // it was in somebody's code
   if (seat.requester != nullptr) {
     collect(seat);  // what was published before the death is valid
+    const std::string lie = !seat.broke_rules.empty() ? seat.broke_rules : "a slot is in a state that it cannot be in";
     const bool lied = !seat.broke_rules.empty();
     std::vector<Piece> again;
     for (const Piece& piece : seat.hand) {
@@ -583,19 +592,19 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
             read_items(piece, piece.first, wreck.finished_items, {wreck.stream, nullptr});
             done = wreck.finished_items;
             ended(piece, done);
-          } catch (const std::exception&) {
+          } catch (...) {  // the user's code reads results
             fail_items(piece, piece.first, piece.count, Crashed{0, "its worker left results that cannot be read"});
             continue;
           }
           if (done < piece.count) {
             fail_items(piece, piece.first + done, 1,
-                       lied ? Crashed{0, "its worker broke the protocol: " + seat.broke_rules}
+                       lied ? Crashed{0, "its worker broke the protocol: " + lie}
                             : Crashed{death.signal, death.signal != 0 ? std::string() : "its worker " + death.how});
             ++done;
           }
           break;
         case ipc::Fate::unknown:
-          fail_items(piece, piece.first, piece.count, Crashed{0, "its worker broke the protocol: " + seat.broke_rules});
+          fail_items(piece, piece.first, piece.count, Crashed{0, "its worker broke the protocol: " + lie});
           continue;
       }
       if (done == piece.count) continue;
@@ -606,6 +615,7 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
     }
     pending_.insert(pending_.begin(), again.begin(), again.end());
   }
+  if (&seat == last_seat_) last_seat_ = nullptr;
   seat = Seat(seat.replaced + 1);
   return std::exchange(progressed_, false) || entered;
 }
@@ -662,10 +672,18 @@ void PoolCore::arm(Awaited awaited) {
 void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {
   if (crew_.may_spin() && spin()) return;
   arm(awaited);
-  polling_ = true;
+  struct Polling {
+    explicit Polling(bool& flag) : on(flag) { on = true; }
+    ~Polling() { on = false; }
+    Polling(const Polling&) = delete;
+    Polling& operator=(const Polling&) = delete;
+    bool& on;
+  };
   const TimePoint until = lazy_ ? steady_clock::now() + kPatience : TimePoint::max();
-  const Result<bool> slept = crew_.sleep(until, -1, &lock);
-  polling_ = false;
+  const Result<bool> slept = [&] {
+    const Polling polling(polling_);
+    return crew_.sleep(until, -1, &lock);
+  }();
   if (crew_.overslept()) patient_ = false;
   if (!slept) {
     trouble_ = slept.error();

@@ -96,6 +96,7 @@ class PoolCore final : private master::CrewOwner {
     bool unkicked = false;
     std::string broke_rules;
     std::uint64_t replaced;
+    std::uint64_t idle_since = 0;  // idle_turns_
   };
 
   bool bury(std::uint32_t seat, const master::WorkerProcess::Death& death) override;
@@ -115,10 +116,11 @@ class PoolCore final : private master::CrewOwner {
   [[nodiscard]] std::uint32_t number_of(const Seat& seat) const { return static_cast<std::uint32_t>(&seat - seats_.data()); }
   [[nodiscard]] Target& target_of(const PoolWork& work);
   void hand_out();
-  [[nodiscard]] Seat* seat_for(const Target& target, bool chunk);
+  // `here_costs`: what it costs more to use a worker on this thread's own processor.
+  [[nodiscard]] Seat* seat_for(const Target& target, bool chunk, Duration here_costs);
   [[nodiscard]] Seat* seat_for_call(const Target& target);
   [[nodiscard]] static bool takes_more(const Seat& seat);
-  [[nodiscard]] Duration time_until_free(const Seat& seat, int here) const;
+  [[nodiscard]] static Duration time_until_free(const Seat& seat);
   [[nodiscard]] Piece cut(Run& run);
   void give(Seat& seat, const Piece& what);
   void give_singly(const Piece& piece, const char* why);
@@ -151,8 +153,9 @@ class PoolCore final : private master::CrewOwner {
   boost::unordered_flat_map<Callable, std::unique_ptr<Target>, HashOfCallable> targets_;
   Callable last_callable_;
   Target* last_target_ = nullptr;
-  Seat* last_seat_ = nullptr;  // that single calls go to, until it has got work for kStay
-  Duration stay_until_{};      // of its queue
+  Seat* last_seat_ = nullptr;     // that single calls go to, until it has got work for kStay
+  Duration stay_until_{};         // of its queue
+  std::uint64_t idle_turns_ = 0;  // how often a worker had nothing left
   ipc::SpinBudget spin_budget_;
   std::string scratch_;
   bool progressed_ = false;  // a reply came since the last death

@@ -1,7 +1,7 @@
 // typical_time.hpp - how long an item of a function takes, as a rule: a running mean of what was measured, without the odd ones out.
 //
 // A worker that loses its processor in the middle of a call of 30 ns measures 3 ms. So the mean is fed with the median of the last
-// three measurements: one alone says nothing, two in a row are believed. Pure.
+// three measurements: one alone changes nothing, two in a row are believed. Of the first there is no other to ask. Pure.
 //
 // Called from  the process pool, under its lock.
 // Owns         two measurements and the mean (weight 1/8), in nanoseconds.

@@ -39,6 +39,16 @@ struct Sip {
   }
 };
 
+// What a command does; not the limits that it has.
+template <class Command>
+struct What {
+  Command& command;
+  template <class Archive>
+  void serialize(Archive& archive) {
+    archive(command.argv, command.stdin_path, command.cwd, command.env);
+  }
+};
+
 void put_part(std::string& out, std::string_view part) {
   const std::uint64_t size = part.size();
   out.append(reinterpret_cast<const char*>(&size), sizeof size).append(part);
@@ -73,9 +83,19 @@ void content_of(const JobSpec& job, std::string& out) {
   if (const auto* typed = std::get_if<TypedWork>(&job.work)) {
     put_part(out, typed->args);
   } else {
-    put_part(out, to_wire(std::get<CommandWork>(job.work)));
+    put_part(out, work_form(std::get<CommandWork>(job.work)));
   }
   put_part(out, job.values);
+}
+
+std::string work_form(const CommandWork& command) { return to_wire(What<const CommandWork>{command}); }
+
+CommandWork command_of(std::span<const std::byte> form) {
+  CommandWork command;
+  What<CommandWork> what{command};
+  WireReader reader(form);
+  reader(what);
+  return command;
 }
 
 std::uint64_t inputs_now(const JobSpec& job) {

@@ -25,6 +25,12 @@ struct ContentKey {
 
 [[nodiscard]] ContentKey content_key(std::span<const std::byte> content);
 
+// The form in which a command is hashed and kept: program, arguments, input, folder, variables. Limits may change without making it
+// another job.
+[[nodiscard]] std::string work_form(const CommandWork& command);
+// Throws WireError on other bytes.
+[[nodiscard]] CommandWork command_of(std::span<const std::byte> form);
+
 // What is hashed: kind, work and matrix values, each with its length in front. `out` is overwritten.
 void content_of(const JobSpec& job, std::string& out);
 

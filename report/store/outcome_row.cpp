@@ -14,14 +14,16 @@ struct Overloaded : F... {
   using F::operator()...;
 };
 
-std::array<std::pair<std::uint32_t OutcomeRow::Fixed::*, std::string_view OutcomeRow::*>, 6> parts() {
+std::array<std::pair<std::uint32_t OutcomeRow::Fixed::*, std::string_view OutcomeRow::*>, 8> parts() {
   using Fixed = OutcomeRow::Fixed;
   return {{{&Fixed::name, &OutcomeRow::name},
            {&Fixed::content, &OutcomeRow::content},
            {&Fixed::result, &OutcomeRow::result},
            {&Fixed::reason, &OutcomeRow::reason},
            {&Fixed::out, &OutcomeRow::out},
-           {&Fixed::err, &OutcomeRow::err}}};
+           {&Fixed::err, &OutcomeRow::err},
+           {&Fixed::core, &OutcomeRow::core},
+           {&Fixed::left_behind, &OutcomeRow::left_behind}}};
 }
 
 }  // namespace
@@ -54,12 +56,20 @@ OutcomeRow read_row(std::string_view& bytes) {
   return row;
 }
 
-OutcomeRow row_of(const JobSpec& job, const Outcome& outcome) {
+OutcomeRow row_of(const JobSpec& job, const Outcome& outcome, std::string& left_behind) {
   OutcomeRow row;
   row.name = job.name;
   row.fixed.job = static_cast<std::int64_t>(number(job.id));
   row.fixed.allow_failure = job.allow_failure;
-  row.fixed.is_command = std::holds_alternative<CommandWork>(job.work);
+  row.fixed.quarantined = outcome.quarantined;
+  row.fixed.timeout_ns = job.timeout.count();
+  std::visit(Overloaded{[&](const TypedWork& typed) { row.fixed.memory = static_cast<std::int64_t>(typed.memory.count); },
+                        [&](const CommandWork& command) {
+                          row.fixed.is_command = true;
+                          row.fixed.memory = static_cast<std::int64_t>(command.memory.count);
+                          row.fixed.kill_after_ns = command.kill_after.count();
+                        }},
+             job.work);
   row.fixed.ending = static_cast<std::uint8_t>(outcome.ending.index());
   row.fixed.wall_ns = outcome.wall.count();
   row.fixed.cpu_ns = outcome.cpu.count();
@@ -77,6 +87,11 @@ OutcomeRow row_of(const JobSpec& job, const Outcome& outcome) {
   row.fixed.err_bytes = static_cast<std::int64_t>(outcome.err.bytes);
   row.out = outcome.out.text;
   row.err = outcome.err.text;
+  if (outcome.peak_memory) row.fixed.peak_memory = static_cast<std::int64_t>(outcome.peak_memory->count);
+  row.core = outcome.core;
+  left_behind.clear();
+  for (const std::string& process : outcome.left_behind) left_behind.append(left_behind.empty() ? "" : "\n").append(process);
+  row.left_behind = left_behind;
   return row;
 }
 

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <utility>
 
+#include "master/backlog.hpp"
 #include "report/store/content_key.hpp"
 #include "report/store/schema.hpp"
 
@@ -23,8 +24,11 @@ struct Row {
   std::int64_t job = 0, inputs = 0;
   ContentKey key;
   std::string_view name, status;
-  bool allow_failure = false;
+  bool allow_failure = false, quarantined = false;
+  std::int64_t attempts = 0;
 };
+
+constexpr const char* kRowColumns = "job,content,inputs,name,status,allow_failure,quarantined,attempts";
 
 std::uint64_t& count_of(master::Counts& counts, std::string_view status) {
   if (status == "ok") return counts.ok;
@@ -47,7 +51,7 @@ class Planner {
   Result<std::optional<ResumePlan>> plan() {
     if (Result<void> begun = store_.run("BEGIN IMMEDIATE"); !begun) return tl::unexpected(begun.error());
     Result<bool> found = walk();
-    if (found && *found) {
+    if (found && *found && !plan_.unrelated) {
       Result<void> put = carry_out();
       if (put) put = store_.run("COMMIT");
       if (put) return std::optional(std::move(plan_));
@@ -55,7 +59,7 @@ class Planner {
     }
     static_cast<void>(store_.run("ROLLBACK"));
     if (!found) return tl::unexpected(found.error());
-    return std::optional<ResumePlan>();
+    return *found ? std::optional(std::move(plan_)) : std::nullopt;
   }
 
  private:
@@ -83,6 +87,9 @@ class Planner {
       return same;
     }
     static_cast<void>(batch_.jobs->rewind());
+    if (plan_.unrelated) return true;
+    settle_skipped();
+    plan_.left = static_cast<std::uint64_t>(std::count(plan_.before.ended.begin(), plan_.before.ended.end(), false));
     return true;
   }
 
@@ -91,6 +98,7 @@ class Planner {
     plan_ = {};
     plan_.run = run;
     run_again_.clear();
+    skipped_.clear();
     moves_.clear();
     static_cast<void>(batch_.jobs->rewind());
   }
@@ -113,21 +121,61 @@ class Planner {
     row.name = rows.text(3);
     row.status = rows.text(4);
     row.allow_failure = rows.number(5) != 0;
+    row.quarantined = rows.number(6) != 0;
+    row.attempts = rows.number(7);
   }
 
   // The row of the job that was read last, which has this number from now on.
   void settle(const Row& row) {
-    const bool same_files = static_cast<std::int64_t>(inputs_now(job_)) == row.inputs;
-    const bool stays = row.status == "ok" || (again_ == RunAgain::what_is_missing && row.status != "cancelled");
-    plan_.ended.push_back(stays && same_files);
-    if (plan_.ended.back()) {
-      ++count_of(plan_.recorded, row.status);
-      if (row.status != "ok" && job_.allow_failure) ++plan_.recorded.allowed;
+    const bool ok = row.status == "ok", cancelled = row.status == "cancelled";
+    const bool skipped = cancelled && row.attempts == 0 && batch_.plan;
+    const bool same_files = skipped || static_cast<std::int64_t>(inputs_now(job_)) == row.inputs;
+    bool stays = false;
+    switch (again_) {
+      case RunAgain::what_is_missing: stays = same_files && (!cancelled || skipped); break;
+      case RunAgain::what_failed_too: stays = same_files && (ok || skipped); break;
+      case RunAgain::what_killed_only: stays = !row.quarantined; break;
+    }
+    plan_.before.ended.push_back(stays);
+    if (!stays) return run_again(job_.id, same_files);
+    if (skipped && again_ != RunAgain::what_killed_only) {
+      skipped_.push_back({job_.id, job_.name});  // is looked at again when all are known
       return;
     }
+    ++count_of(plan_.recorded, row.status);
+    if (!ok && job_.allow_failure) ++plan_.recorded.allowed;
+    if (!ok && (cancelled || !job_.allow_failure) && batch_.plan) plan_.before.ill.push_back({job_.id, job_.name});
+  }
+
+  void run_again(JobId job, bool same_files) {
     ++plan_.again;
     if (!same_files) ++plan_.other_files;
-    run_again_.push_back(static_cast<std::int64_t>(number(job_.id)));
+    run_again_.push_back(static_cast<std::int64_t>(number(job)));
+  }
+
+  // A job that has no outcome.
+  void miss() { plan_.before.ended.push_back(again_ == RunAgain::what_killed_only); }
+
+  // Jobs that were skipped for want of others: which of them would be skipped again.
+  void settle_skipped() {
+    if (skipped_.empty()) return;
+    for (const auto& skipped : skipped_) plan_.before.ended[number(skipped.job)] = false;
+    std::vector<bool> lost(plan_.before.ended.size());
+    master::Backlog backlog(*batch_.plan, &plan_.before);
+    while (const std::optional<master::Backlog::Place> place = backlog.skip()) {
+      lost[number(place->job)] = true;
+      backlog.skipped(*place, "");
+    }
+    for (auto& skipped : skipped_) {
+      if (!lost[number(skipped.job)]) {
+        run_again(skipped.job, true);
+        continue;
+      }
+      plan_.before.ended[number(skipped.job)] = true;
+      ++plan_.recorded.cancelled;
+      plan_.before.ill.push_back(std::move(skipped));
+    }
+    std::sort(plan_.before.ill.begin(), plan_.before.ill.end(), [](const auto& a, const auto& b) { return a.job < b.job; });
   }
 
   // False: the batch is not what it was.
@@ -135,7 +183,7 @@ class Planner {
     const Result<std::int64_t> left = store_.number(fmt::format("SELECT count(*) FROM jobs WHERE run={} AND job<0", plan_.run));
     if (!left) return tl::unexpected(left.error());
     Result<Statement> rows = store_.prepare(fmt::format(
-        "SELECT job,content,inputs,name,status,allow_failure FROM jobs WHERE run={} AND job>=0 ORDER BY job", plan_.run));
+        "SELECT {} FROM jobs WHERE run={} AND job>=0 ORDER BY job", kRowColumns, plan_.run));
     if (!rows) return tl::unexpected(rows.error());
     Result<bool> row = rows->step();
     Row one;
@@ -147,7 +195,7 @@ class Planner {
       if (!*more) return !*row;
       if (!*row || one.job != static_cast<std::int64_t>(number(job_.id))) {
         if (*left != 0) return false;  // it may have been in the batch before
-        plan_.ended.push_back(false);
+        miss();
         continue;
       }
       if (one.key != key_ || one.name != job_.name || one.allow_failure != job_.allow_failure) return false;
@@ -181,7 +229,7 @@ class Planner {
       return std::tuple(a.key, a.job < 0, a.job) < std::tuple(b.key, b.job < 0, b.job);
     });
     Result<Statement> found = store_.prepare(
-        fmt::format("SELECT job,content,inputs,name,status,allow_failure FROM jobs WHERE run={} AND job=?", plan_.run));
+        fmt::format("SELECT {} FROM jobs WHERE run={} AND job=?", kRowColumns, plan_.run));
     if (!found) return tl::unexpected(found.error());
     for (;;) {
       const Result<bool> more = next_job();
@@ -192,7 +240,7 @@ class Planner {
       // Of equal ones the next that is not taken.
       const auto match = first == known.end() || first->key != key_ ? known.end() : first + first->used;
       if (match == known.end() || match->key != key_) {
-        plan_.ended.push_back(false);
+        miss();
         continue;
       }
       ++first->used;
@@ -211,6 +259,7 @@ class Planner {
       }
       settle(one);
     }
+    plan_.unrelated = !known.empty() && std::none_of(known.begin(), known.end(), [](const Known& one) { return one.taken; });
     std::int64_t lowest = 0;
     for (const Known& one : known) lowest = std::min(lowest, one.job);
     for (const Known& one : known) {
@@ -235,7 +284,7 @@ class Planner {
                                counts.out_of_memory, counts.allowed, plan_.run)
                        .c_str());
     // It was killed between its last outcome and its end.
-    if (put && plan_.left() == 0) {
+    if (put && plan_.recorded.done() == plan_.jobs) {
       put = store_.run(fmt::format("UPDATE runs SET interrupted=0, ended_ns=coalesce(ended_ns,"
                                    "(SELECT max(started_ns+wall_ns) FROM jobs WHERE run={0} AND job>=0)) WHERE run={0}",
                                    plan_.run)
@@ -281,7 +330,7 @@ class Planner {
     if (run_again_.empty()) return {};
     Result<Statement> copy =
         store_.prepare(fmt::format("INSERT OR REPLACE INTO attempts(run,job,attempt,{0}) SELECT run,job,attempts,{0} FROM jobs "
-                                   "WHERE run={1} AND job=?",
+                                   "WHERE run={1} AND job=? AND attempts>0",
                                    kOutcomeColumns, plan_.run));
     if (!copy) return tl::unexpected(copy.error());
     Result<Statement> erase = store_.prepare(fmt::format("DELETE FROM jobs WHERE run={} AND job=?", plan_.run));
@@ -305,7 +354,7 @@ class Planner {
       if (!row) return tl::unexpected(row.error());
       if (!*row) return {};
       const auto job = static_cast<std::uint64_t>(rows->number(0));
-      if (job < plan_.ended.size() && !plan_.ended[job]) plan_.attempts[job] = static_cast<std::uint32_t>(rows->number(1));
+      if (job < plan_.before.ended.size() && !plan_.before.ended[job]) plan_.attempts[job] = static_cast<std::uint32_t>(rows->number(1));
     }
   }
 
@@ -317,6 +366,7 @@ class Planner {
   std::string content_;
   ContentKey key_;
   std::vector<std::int64_t> run_again_;
+  std::vector<master::EndedBefore::Ill> skipped_;
   std::vector<Move> moves_;
   std::vector<bool> allowed_;  // of moves_
 };
@@ -332,21 +382,21 @@ Result<std::optional<ResumePlan>> plan_resume(Database& store, const Batch& batc
 Result<bool> RemainingJobs::next(JobSpec& job) {
   for (;;) {
     Result<bool> more = all_->next(job);
-    if (!more || !*more || number(job.id) >= ended_.size() || !ended_[number(job.id)]) return more;
+    if (!more || !*more || !before_.has(job.id)) return more;
   }
 }
 
 std::string in_words(const ResumePlan& plan) {
   std::string text = fmt::format("run {}: {} of {} {} an outcome", plan.run, plan.recorded.done(), jobs_in_words(plan.jobs),
                                  plan.recorded.done() == 1 ? "has" : "have");
-  text += plan.left() == 0 ? ", nothing is left to run" : fmt::format(", {} to run", plan.left());
+  text += plan.left == 0 ? ", nothing is left to run" : fmt::format(", {} to run", plan.left);
   if (plan.again > plan.other_files)
     text += fmt::format("; {} of those had ended otherwise than ok", plan.again - plan.other_files);
   if (plan.other_files != 0) text += fmt::format("; {} of those read files that have changed since", plan.other_files);
   if (plan.changed) {
     text += fmt::format(
         "\nthe batch has changed: {} new or different, {} under another number or name, {} recorded {} not in it any more",
-        jobs_in_words(plan.left() - plan.again), plan.moved, plan.gone, plan.gone == 1 ? "job is" : "jobs are");
+        jobs_in_words(plan.left - plan.again), plan.moved, plan.gone, plan.gone == 1 ? "job is" : "jobs are");
   }
   return text;
 }

@@ -5,7 +5,8 @@
 // not in the batch any more get negative numbers and stay. All of that is one transaction: a kill leaves the old state or the new.
 //
 // An outcome counts when the job's input files are what they were, unless it was cancelled: then, and with --retry-failed
-// also when it is not ok, it becomes an earlier attempt and the job runs again.
+// also when it is not ok, it becomes an earlier attempt and the job runs again. A job that was skipped for want of another stays so
+// as long as that other one is not run again.
 //
 // Called from  cli, before the engine opens. Walks through the batch and rewinds it.
 // Owns         one bit per job; 32 bytes more per recorded job when the batch is not what it was.
@@ -17,9 +18,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
+#include <string_view>
 
 #include <runner/batch.hpp>
+#include "master/ended_before.hpp"
 #include "master/sink.hpp"
 #include "report/store/database.hpp"
 
@@ -27,20 +29,24 @@ namespace runner::report {
 
 struct ResumePlan {
   std::int64_t run = 0;
-  std::vector<bool> ended;                                           // by job number
+  master::EndedBefore before;                                        // jobs that are not run: ended, or left alone this time
   master::Counts recorded;                                           // what those ended with
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> attempts;  // made already, of jobs that run again
   std::uint64_t jobs = 0;                                            // in the batch
+  std::uint64_t left = 0;                                            // of those: to run
   std::uint64_t again = 0;                                           // have an outcome that does not count
   std::uint64_t other_files = 0;                                     // of those: because a file that they read has changed
   std::uint64_t moved = 0;                                           // have another number or name than they had
   std::uint64_t gone = 0;                                            // recorded, and not in the batch any more
   bool changed = false;                                              // the batch is not what it was
-
-  [[nodiscard]] std::uint64_t left() const { return jobs - recorded.done(); }
+  bool unrelated = false;                                            // it has no job of that run: nothing was planned or changed
 };
 
-enum class RunAgain : std::uint8_t { what_is_missing, what_failed_too };
+enum class RunAgain : std::uint8_t {
+  what_is_missing,
+  what_failed_too,   // and what is missing
+  what_killed_only,  // quarantined jobs; what is missing stays so
+};
 
 // Of the newest run of this batch; nothing: there is none. The caller holds the lock of the store.
 [[nodiscard]] Result<std::optional<ResumePlan>> plan_resume(Database& store, const Batch& batch, RunAgain again);
@@ -48,13 +54,16 @@ enum class RunAgain : std::uint8_t { what_is_missing, what_failed_too };
 // The jobs of a batch without those that have ended.
 class RemainingJobs final : public JobSource {
  public:
-  RemainingJobs(std::unique_ptr<JobSource> all, const std::vector<bool>& ended) : all_(std::move(all)), ended_(ended) {}
+  RemainingJobs(std::unique_ptr<JobSource> all, const master::EndedBefore& before) : all_(std::move(all)), before_(before) {}
   [[nodiscard]] Result<bool> next(JobSpec& job) override;
   [[nodiscard]] bool rewind() override { return all_->rewind(); }
+  [[nodiscard]] Result<void> at(JobId id, JobSpec& job) override { return all_->at(id, job); }
+  [[nodiscard]] Result<std::optional<JobId>> find(std::string_view name) override { return all_->find(name); }
+  [[nodiscard]] int awaited() override { return all_->awaited(); }
 
  private:
   std::unique_ptr<JobSource> all_;
-  const std::vector<bool>& ended_;
+  const master::EndedBefore& before_;
 };
 
 // One sentence or two for a person: how much is done, and what has changed.

@@ -90,7 +90,7 @@ Result<void> RunStore::add(OutcomeRow& row, const JobSpec& job, Attempt attempt)
 
 Result<void> RunStore::ended(const master::JobRecord& record) {
   if (!writer_) return {};
-  OutcomeRow row = row_of(record.job, record.outcome);
+  OutcomeRow row = row_of(record.job, record.outcome, left_behind_);
   row.fixed.over = true;
   if (record.worker) row.fixed.worker = number(*record.worker);
   if (!row.fixed.is_command && succeeded(record.outcome)) {
@@ -111,7 +111,7 @@ Result<void> RunStore::ended(const master::JobRecord& record) {
 
 Result<void> RunStore::retried(const master::RetryRecord& record) {
   if (!writer_) return {};
-  OutcomeRow row = row_of(record.job, record.outcome);
+  OutcomeRow row = row_of(record.job, record.outcome, left_behind_);
   return add(row, record.job, record.attempt);
 }
 

@@ -34,19 +34,24 @@ CREATE TABLE jobs(
   content BLOB NOT NULL,           -- the content key
   inputs INTEGER NOT NULL,         -- what the files that it reads were like; 0: it reads none
   name TEXT NOT NULL, kind TEXT NOT NULL, allow_failure INTEGER NOT NULL, attempts INTEGER NOT NULL,
-  status TEXT NOT NULL, worker INTEGER, started_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL, cpu_ns INTEGER NOT NULL,
-  exit_code INTEGER, signal INTEGER, limit_ns INTEGER, reason TEXT,
+  status TEXT NOT NULL, quarantined INTEGER NOT NULL,
+  worker INTEGER,                  -- NULL: it was never started
+  started_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL, cpu_ns INTEGER NOT NULL,
+  exit_code INTEGER, signal INTEGER, limit_ns INTEGER, peak_memory INTEGER, reason TEXT,
+  core TEXT, left_behind TEXT,     -- a path; processes, a line for each
   result TEXT,                     -- JSON
   out_bytes INTEGER NOT NULL, err_bytes INTEGER NOT NULL,
   stdout BLOB, stderr BLOB,        -- beyond 1 MiB only the last 64 KiB
   work BLOB NOT NULL,              -- arguments of the kind, or the command, in wire form
+  timeout_ns INTEGER NOT NULL, kill_after_ns INTEGER NOT NULL, memory INTEGER NOT NULL,  -- 0: none
   PRIMARY KEY(run, job)
 ) WITHOUT ROWID;
 CREATE TABLE attempts(
   run INTEGER NOT NULL, job INTEGER NOT NULL, attempt INTEGER NOT NULL,
-  status TEXT NOT NULL, worker INTEGER, started_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL, cpu_ns INTEGER NOT NULL,
-  exit_code INTEGER, signal INTEGER, limit_ns INTEGER, reason TEXT,
-  result TEXT,
+  status TEXT NOT NULL, quarantined INTEGER NOT NULL,
+  worker INTEGER, started_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL, cpu_ns INTEGER NOT NULL,
+  exit_code INTEGER, signal INTEGER, limit_ns INTEGER, peak_memory INTEGER, reason TEXT,
+  core TEXT, left_behind TEXT, result TEXT,
   out_bytes INTEGER NOT NULL, err_bytes INTEGER NOT NULL,
   stdout BLOB, stderr BLOB,
   PRIMARY KEY(run, job, attempt)

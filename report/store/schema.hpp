@@ -26,6 +26,8 @@ inline constexpr int kStoreVersion = 1;
 
 // The columns that jobs and attempts have in common, in the order of the tables.
 inline constexpr const char* kOutcomeColumns =
-    "status,worker,started_ns,wall_ns,cpu_ns,exit_code,signal,limit_ns,reason,result,out_bytes,err_bytes,stdout,stderr";
+    "status,quarantined,worker,started_ns,wall_ns,cpu_ns,exit_code,signal,limit_ns,peak_memory,reason,core,left_behind,result,"
+    "out_bytes,err_bytes,stdout,stderr";
+inline constexpr int kOutcomeColumnCount = 18;
 
 }  // namespace runner::report

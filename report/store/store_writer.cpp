@@ -31,23 +31,41 @@ std::optional<std::int64_t> maybe(std::int64_t value) {
   return value;
 }
 
+void text_or_null(Statement& statement, int at, std::string_view text) {
+  text.empty() ? statement.null(at) : statement.text(at, text);
+}
+
 // The columns of kOutcomeColumns.
 void bind_outcome(Statement& statement, int at, const OutcomeRow& row) {
   const OutcomeRow::Fixed& fixed = row.fixed;
-  statement.text(at, kWords[fixed.ending]);
-  statement.bind(at + 1, maybe(fixed.worker));
-  statement.bind(at + 2, fixed.started_ns);
-  statement.bind(at + 3, fixed.wall_ns);
-  statement.bind(at + 4, fixed.cpu_ns);
-  statement.bind(at + 5, maybe(fixed.exit_code));
-  statement.bind(at + 6, maybe(fixed.signal));
-  statement.bind(at + 7, maybe(fixed.limit_ns));
-  row.reason.empty() ? statement.null(at + 8) : statement.text(at + 8, row.reason);
-  fixed.has_result ? statement.text(at + 9, row.result) : statement.null(at + 9);
-  statement.bind(at + 10, fixed.out_bytes);
-  statement.bind(at + 11, fixed.err_bytes);
-  fixed.is_command ? statement.blob(at + 12, std::as_bytes(std::span(row.out))) : statement.null(at + 12);
-  fixed.is_command ? statement.blob(at + 13, std::as_bytes(std::span(row.err))) : statement.null(at + 13);
+  statement.text(at++, kWords[fixed.ending]);
+  statement.bind(at++, std::int64_t{fixed.quarantined});
+  statement.bind(at++, maybe(fixed.worker));
+  statement.bind(at++, fixed.started_ns);
+  statement.bind(at++, fixed.wall_ns);
+  statement.bind(at++, fixed.cpu_ns);
+  statement.bind(at++, maybe(fixed.exit_code));
+  statement.bind(at++, maybe(fixed.signal));
+  statement.bind(at++, maybe(fixed.limit_ns));
+  statement.bind(at++, maybe(fixed.peak_memory));
+  text_or_null(statement, at++, row.reason);
+  text_or_null(statement, at++, row.core);
+  text_or_null(statement, at++, row.left_behind);
+  fixed.has_result ? statement.text(at, row.result) : statement.null(at);
+  ++at;
+  statement.bind(at++, fixed.out_bytes);
+  statement.bind(at++, fixed.err_bytes);
+  for (const std::string_view stream : {row.out, row.err}) {
+    fixed.is_command ? statement.blob(at, std::as_bytes(std::span(stream))) : statement.null(at);
+    ++at;
+  }
+}
+
+// "?,?,?" for so many columns.
+std::string places(int count) {
+  std::string text = "?";
+  for (int i = 1; i < count; ++i) text += ",?";
+  return text;
 }
 
 }  // namespace
@@ -64,11 +82,11 @@ StoreWriter::StoreWriter(StoreLock lock, Database database, Statements statement
 Result<std::unique_ptr<StoreWriter>> StoreWriter::start(StoreLock lock, Database database, std::int64_t run,
                                                         const master::Counts& recorded) {
   const std::string job = fmt::format(
-      "INSERT OR REPLACE INTO jobs(run,job,content,inputs,name,kind,allow_failure,attempts,work,{}) "
-      "VALUES({},?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-      kOutcomeColumns, run);
+      "INSERT OR REPLACE INTO jobs(run,job,content,inputs,name,kind,allow_failure,attempts,work,timeout_ns,kill_after_ns,memory,{}) "
+      "VALUES({},{})",
+      kOutcomeColumns, run, places(11 + kOutcomeColumnCount));
   const std::string attempt = fmt::format(
-      "INSERT OR REPLACE INTO attempts(run,job,attempt,{}) VALUES({},?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)", kOutcomeColumns, run);
+      "INSERT OR REPLACE INTO attempts(run,job,attempt,{}) VALUES({},{})", kOutcomeColumns, run, places(2 + kOutcomeColumnCount));
   const std::string counts = fmt::format(
       "UPDATE runs SET ok=?,failed=?,crashed=?,timed_out=?,cancelled=?,out_of_memory=?,allowed=? WHERE run={}", run);
   std::vector<Statement> made;
@@ -197,7 +215,10 @@ Result<void> StoreWriter::put(std::string_view rows) {
       into.bind(6, row.fixed.allow_failure ? 1 : 0);
       into.bind(7, row.fixed.attempt);
       into.blob(8, std::as_bytes(std::span(row.work())));
-      bind_outcome(into, 9, row);
+      into.bind(9, row.fixed.timeout_ns);
+      into.bind(10, row.fixed.kill_after_ns);
+      into.bind(11, row.fixed.memory);
+      bind_outcome(into, 12, row);
       ++count_of(counts_, row.fixed.ending);
       if (row.fixed.ending != 0 && row.fixed.allow_failure) ++counts_.allowed;
     } else {

@@ -90,7 +90,7 @@ class FailsIn : public testing::TestWithParam<Way> {
                                 .transport = std::get<0>(GetParam()),
                                 .start = std::get<1>(GetParam()),
                                 .bind = Bind::none,
-                                .usable_cpus = 1,
+                                .cpus = {},
                                 .worker_program = RUNNER_WORKER_PROGRAM,
                                 .geometry = {}},
                                registry_);

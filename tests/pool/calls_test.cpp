@@ -191,6 +191,48 @@ struct Unwritable {
   void load(A&) {}
 };
 
+// What is thrown in the caller's process by its own serialize functions, and is no std::exception.
+struct Odd {
+  int value = 0;
+  std::string text;  // so that it does not lie in memory as it is sent
+  template <class Archive>
+  void save(Archive& archive) const {
+    if (value == 13) throw value;
+    archive(value);
+  }
+  template <class Archive>
+  void load(Archive& archive) {
+    archive(value);
+    if (value == 14 && *here == ::getpid()) throw value;
+  }
+  static inline pid_t* here = nullptr;  // the process whose reading fails
+};
+Odd odd(Odd given) { return given; }
+
+TEST_P(Calls, WhoseArgumentsThrowWhatIsNoExceptionFailAlone) {
+  pid_t me = 0;
+  Odd::here = &me;
+  Future<Odd> before = pool().submit(odd, Odd{1, {}}), bad = pool().submit(odd, Odd{13, {}}),
+              after = pool().submit(odd, Odd{2, {}});
+  EXPECT_EQ(before.get().value, 1);
+  EXPECT_TRUE(std::holds_alternative<Failed>(bad.outcome().error().ending()));
+  EXPECT_EQ(after.get().value, 2);
+  const auto outcomes = pool().map_outcomes(odd, std::vector<Odd>{{1, {}}, {13, {}}, {3, {}}, {13, {}}, {5, {}}});
+  ASSERT_EQ(outcomes.size(), 5U);
+  for (const std::size_t i : {0U, 2U, 4U}) EXPECT_EQ(outcomes[i]->value, static_cast<int>(i) + 1);
+  for (const std::size_t i : {1U, 3U}) EXPECT_TRUE(std::holds_alternative<Failed>(outcomes[i].error().ending()));
+}
+
+TEST_P(Calls, WhoseResultsThrowWhatIsNoExceptionSpoilNoOthers) {
+  pid_t me = 0;
+  Odd::here = &me;
+  static_cast<void>(pool());
+  me = ::getpid();  // of this process only: the workers were forked before
+  Future<Odd> bad = pool().submit(odd, Odd{14, {}});
+  EXPECT_TRUE(std::holds_alternative<Crashed>(bad.outcome().error().ending()));
+  for (int i = 1; i < 10; ++i) EXPECT_EQ(pool().submit(odd, Odd{i, {}}).get().value, i);
+}
+
 TEST_P(Calls, WhoseArgumentsCannotBeWrittenFailAlone) {
   Future<int> bad = pool().submit([](const Unwritable&) { return 1; }, Unwritable{});
   Future<int> good = pool().submit(twice, 3);

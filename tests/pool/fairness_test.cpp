@@ -1,5 +1,10 @@
 // Nobody waits behind somebody else's long call while a worker is idle; no test looks at a clock.
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <map>
 #include <ranges>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -7,6 +12,12 @@
 
 namespace runner {
 namespace {
+
+bool sleeps(int pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  const std::string stat{std::istreambuf_iterator<char>(file), {}};
+  return stat.find(") S ") != std::string::npos;
+}
 
 class Fairness : public PoolTest {
  protected:
@@ -55,6 +66,62 @@ TEST_P(Fairness, AFewShortCallsDoNotStayBehindALongOneEither) {
   for (int i = 0; i < 3; ++i) quick.push_back(pool().submit(&Shared::either, -1));
   EXPECT_EQ(slow.get(), 3);
   for (Future<int>& one : quick) EXPECT_EQ(one.get(), 0);
+}
+
+// Calls of some length that nobody waits for are spread, also after a burst of short ones that all went to one worker.
+TEST_P(Fairness, AfterABurstCallsAreSpreadAsBefore) {
+  const auto where = [](int microseconds) {
+    if (microseconds != 0) ::usleep(static_cast<useconds_t>(microseconds));
+    ++*ended;
+    return static_cast<int>(::getpid());
+  };
+  for (int i = 0; i < 50; ++i) static_cast<void>(pool().submit(where, 200).get());
+  for (int burst = 0; burst < 3; ++burst) {
+    std::vector<Future<int>> many;
+    for (int i = 0; i < 400; ++i) many.push_back(pool().submit(where, 200));
+    for (Future<int>& one : many) static_cast<void>(one.get());
+    *ended_ = 0;
+    std::vector<Future<int>> few;
+    for (int i = 0; i < 40; ++i) few.push_back(pool().submit(where, 200));
+    // Nobody collects or gives back meanwhile, so each was run by whom it was given to.
+    ASSERT_TRUE(comes_true([&] { return *ended_ == 40; }));
+    std::map<int, int> by;
+    for (Future<int>& one : few) ++by[one.get()];
+    EXPECT_EQ(by.size(), GetParam().procs);
+    for (const auto& [pid, count] : by) EXPECT_LE(count, 30) << "of 40, on one of " << by.size() << " workers";
+  }
+}
+
+TEST_P(Fairness, AWorkerThatWasIdleLastGetsTheNextCall) {
+  struct Doors {
+    std::atomic<int> open[4];
+  };
+  const SeenByAll<Doors> doors;
+  static const Doors* seen = nullptr;
+  seen = &*doors;
+  const auto behind = [](int door) {
+    ::usleep(1'000);  // so that nobody who sleeps costs more to wake than the calls take
+    static_cast<void>(comes_true([&] { return seen->open[door] != 0; }));
+    return static_cast<int>(::getpid());
+  };
+  make({.procs = 3, .transport = GetParam().transport, .bind = PoolBind::none});
+  doors->open[3] = 1;
+  for (int last = 0; last < 3; ++last) {
+    for (int door = 0; door < 3; ++door) doors->open[door] = 0;
+    std::vector<Future<int>> calls;
+    for (int door = 0; door < 3; ++door) calls.push_back(pool().submit(behind, door));
+    const auto end = [&](int door) {
+      doors->open[door] = 1;
+      return calls[static_cast<std::size_t>(door)].get();
+    };
+    std::set<int> pids{end((last + 1) % 3), end((last + 2) % 3)};
+    const int pid = end(last);
+    pids.insert(pid);
+    EXPECT_EQ(pids.size(), 3U) << "three calls at a time have three workers";
+    // One that is still on its way to sleep would rightly be preferred.
+    ASSERT_TRUE(comes_true([&] { return std::all_of(pids.begin(), pids.end(), sleeps); }));
+    EXPECT_EQ(pool().submit(behind, 3).get(), pid);
+  }
 }
 
 TEST_P(Fairness, ALongCallDoesNotHoldUpAMap) {

@@ -383,5 +383,24 @@ TEST_P(Channel, WakesAWorkerThatSleepsAndAMasterThatSleeps) {
   other.join();
 }
 
+// The word of the shared channel; a pipe has the kernel's.
+TEST(Kick, WakesASleeperOnceForManyRequests) {
+  Result<ChannelEnds> ends = offer_channel(Transport::shm, {.depth = 16});
+  ASSERT_TRUE(ends.has_value());
+  ControlMessage message;
+  ASSERT_TRUE(receive_control(ends->worker_control.get(), message, true).has_value());
+  const Result<SharedRegion> channel = SharedRegion::open(std::move(message.files[0]), channel_bytes(16), Access::read_write);
+  ASSERT_TRUE(channel.has_value());
+  std::atomic<std::uint32_t>& sleeping = channel_header(channel->data()).sleeping;
+  Requester& master = ends->jobs->bytes();
+  sleeping = 1;
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(master.send({.form = Form::call, .content = TextContent("x")}).has_value());
+  EXPECT_EQ(sleeping, 1U) << "woken by a request that was only sent";
+  EXPECT_TRUE(master.asleep());
+  ASSERT_TRUE(master.kick().has_value());
+  EXPECT_EQ(sleeping, 0U);
+  EXPECT_FALSE(master.asleep());
+}
+
 }  // namespace
 }  // namespace runner::ipc

@@ -34,7 +34,7 @@ class TwoWorkers : public testing::TestWithParam<Transport> {
                                    .transport = GetParam(),
                                    .start = StartMethod::spawn,
                                    .bind = Bind::none,
-                                   .usable_cpus = 1,
+                                   .cpus = {},
                                    .worker_program = RUNNER_WORKER_PROGRAM,
                                    .geometry = {},
                                    .shared = &shared_},

@@ -187,6 +187,10 @@ Result<void> ShmResponder::find_request(Incoming& request) {
       }
       Result<std::shared_ptr<const SharedRegion>> payload = open_payload(std::move(payloads_[expected_]), bytes);
       payloads_.erase(payloads_.begin(), payloads_.upper_bound(expected_));
+      if (!payload && payload.error().code == ErrorCode::system) {
+        request.lost = payload.error();
+        return {};
+      }
       if (!payload) return tl::unexpected(payload.error());
       request_ = std::move(*payload);
       request.bytes = request_->bytes();

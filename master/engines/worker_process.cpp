@@ -1,9 +1,11 @@
 #include "master/engines/worker_process.hpp"
 
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <runner/version.hpp>
 #include <utility>
 
@@ -91,6 +93,12 @@ Result<bool> WorkerProcess::greet() {
   return true;
 }
 
+void WorkerProcess::hang_up() {
+  // Closing alone is not the end where another child of ours has inherited the descriptor.
+  static_cast<void>(::shutdown(control_.get(), SHUT_RDWR));
+  control_.reset();
+}
+
 Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {
   return ipc::send_note(control_.get(), {ipc::NoteTag::terminate, number(ticket)}, {}, false);
 }
@@ -108,6 +116,10 @@ WorkerProcess::Death WorkerProcess::reap() {
   const int waited = os::reap("waitid", ::waitid, static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(launched_.pidfd.get()),
                               &info, WEXITED | __WALL);
   reaped_ = waited == 0;
+  if (!reaped_ && errno == ECHILD) {
+    reaped_ = true;
+    return {0, "ended, and nobody can say how: this program ignores SIGCHLD, or waited for children that are not its own"};
+  }
   if (!reaped_) return {0, os::describe("learn how a worker died", "waitid", errno)};
   if (info.si_code == CLD_EXITED) return {0, "left with exit status " + std::to_string(info.si_status)};
   return {info.si_status, "died of " + signal_name(info.si_status)};

@@ -52,6 +52,7 @@ void (*Modules::find(FunctionName name) const)() {
   const std::size_t module = name >> kOffsetBits;
   const std::uint64_t offset = name & kOffsetMask;
   if (module >= code_.size() || offset >= code_[module].end - code_[module].begin) return nullptr;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel and the linker tell of addresses in numbers
   return reinterpret_cast<void (*)()>(code_[module].begin + offset);
 }
 

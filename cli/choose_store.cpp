@@ -58,8 +58,8 @@ Result<ChosenStore> choose_store(const RunOptions& options, const Batch& batch) 
     chosen.notices.push_back(fmt::format("{}; this run is recorded in `{}`", why, path));
   }
   if (*looked && (*looked)->unrelated) {
-    chosen.notices.push_back(fmt::format("run {} in `{}` has no job in common with this batch, so this is a new run",
-                                         (*looked)->run, path));
+    chosen.notices.push_back(
+        fmt::format("run {} in `{}` has no job in common with this batch, so this is a new run", (*looked)->run, path));
   } else if (*looked) {
     chosen.plan = std::move(*looked);
   } else if (resumes) {

@@ -182,8 +182,8 @@ class Planner {
   Result<bool> side_by_side() {
     const Result<std::int64_t> left = store_.number(fmt::format("SELECT count(*) FROM jobs WHERE run={} AND job<0", plan_.run));
     if (!left) return tl::unexpected(left.error());
-    Result<Statement> rows = store_.prepare(fmt::format(
-        "SELECT {} FROM jobs WHERE run={} AND job>=0 ORDER BY job", kRowColumns, plan_.run));
+    Result<Statement> rows =
+        store_.prepare(fmt::format("SELECT {} FROM jobs WHERE run={} AND job>=0 ORDER BY job", kRowColumns, plan_.run));
     if (!rows) return tl::unexpected(rows.error());
     Result<bool> row = rows->step();
     Row one;
@@ -228,8 +228,7 @@ class Planner {
     std::sort(known.begin(), known.end(), [](const Known& a, const Known& b) {
       return std::tuple(a.key, a.job < 0, a.job) < std::tuple(b.key, b.job < 0, b.job);
     });
-    Result<Statement> found = store_.prepare(
-        fmt::format("SELECT {} FROM jobs WHERE run={} AND job=?", kRowColumns, plan_.run));
+    Result<Statement> found = store_.prepare(fmt::format("SELECT {} FROM jobs WHERE run={} AND job=?", kRowColumns, plan_.run));
     if (!found) return tl::unexpected(found.error());
     for (;;) {
       const Result<bool> more = next_job();
@@ -354,7 +353,8 @@ class Planner {
       if (!row) return tl::unexpected(row.error());
       if (!*row) return {};
       const auto job = static_cast<std::uint64_t>(rows->number(0));
-      if (job < plan_.before.ended.size() && !plan_.before.ended[job]) plan_.attempts[job] = static_cast<std::uint32_t>(rows->number(1));
+      if (job < plan_.before.ended.size() && !plan_.before.ended[job])
+        plan_.attempts[job] = static_cast<std::uint32_t>(rows->number(1));
     }
   }
 

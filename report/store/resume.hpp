@@ -39,7 +39,7 @@ struct ResumePlan {
   std::uint64_t moved = 0;                                           // have another number or name than they had
   std::uint64_t gone = 0;                                            // recorded, and not in the batch any more
   bool changed = false;                                              // the batch is not what it was
-  bool unrelated = false;                                            // it has no job of that run: nothing was planned or changed
+  bool unrelated = false;  // it has no job of that run: nothing was planned or changed
 };
 
 enum class RunAgain : std::uint8_t {

@@ -57,7 +57,7 @@ class RunStore final : public master::Sink {
   Notice notice_;
   std::unique_ptr<StoreWriter> writer_;
   boost::unordered_flat_map<std::uint64_t, std::uint64_t> inputs_;  // of the jobs in flight, when they began
-  std::string content_, left_behind_;  // their memory is used again
+  std::string content_, left_behind_;                               // their memory is used again
 };
 
 }  // namespace runner::report

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include <runner/outcome.hpp>
+#include "ipc/still_thread.hpp"
 #include "report/store/content_key.hpp"
 #include "report/store/schema.hpp"
 
@@ -82,11 +83,12 @@ StoreWriter::StoreWriter(StoreLock lock, Database database, Statements statement
 Result<std::unique_ptr<StoreWriter>> StoreWriter::start(StoreLock lock, Database database, std::int64_t run,
                                                         const master::Counts& recorded) {
   const std::string job = fmt::format(
-      "INSERT OR REPLACE INTO jobs(run,job,content,inputs,name,kind,allow_failure,attempts,work,timeout_ns,kill_after_ns,memory,{}) "
+      "INSERT OR REPLACE INTO "
+      "jobs(run,job,content,inputs,name,kind,allow_failure,attempts,work,timeout_ns,kill_after_ns,memory,{}) "
       "VALUES({},{})",
       kOutcomeColumns, run, places(11 + kOutcomeColumnCount));
-  const std::string attempt = fmt::format(
-      "INSERT OR REPLACE INTO attempts(run,job,attempt,{}) VALUES({},{})", kOutcomeColumns, run, places(2 + kOutcomeColumnCount));
+  const std::string attempt = fmt::format("INSERT OR REPLACE INTO attempts(run,job,attempt,{}) VALUES({},{})", kOutcomeColumns,
+                                          run, places(2 + kOutcomeColumnCount));
   const std::string counts = fmt::format(
       "UPDATE runs SET ok=?,failed=?,crashed=?,timed_out=?,cancelled=?,out_of_memory=?,allowed=? WHERE run={}", run);
   std::vector<Statement> made;
@@ -157,6 +159,7 @@ void StoreWriter::settle() const noexcept {
 
 void StoreWriter::work() {
   ::prctl(PR_SET_NAME, "runner-store");
+  const ipc::StillThread still;
   std::string rows;
   for (;;) {
     {
@@ -169,7 +172,10 @@ void StoreWriter::work() {
       rows.swap(waiting_);
     }
     room_.notify_one();
-    const Result<void> well = commit(rows);
+    const Result<void> well = [&] {
+      const ipc::StillThread::Piece piece;
+      return commit(rows);
+    }();
     if (rows.capacity() > kMostWaiting) std::string().swap(rows);  // one large output need not stay
     if (well) continue;
     {

@@ -27,7 +27,7 @@ namespace runner::report {
 
 class StoreWriter {
  public:
-  static constexpr std::size_t kMostWaiting = std::size_t{16} << 20;
+  static constexpr std::size_t kMostWaiting = std::size_t{2} << 20;
 
   // `recorded`: what the run has to begin with.
   [[nodiscard]] static Result<std::unique_ptr<StoreWriter>> start(StoreLock lock, Database database, std::int64_t run,

@@ -19,8 +19,7 @@ struct Notes final : master::Sink {
   Result<void> ended(const master::JobRecord& record) override {
     ids.push_back(number(record.job.id));
     text += record.job.name + "/" + std::string(kind_of(record.job)) + "/" + describe(record.outcome) + "/" +
-            std::string(record.outcome.result.text()) + record.outcome.out.text + "/" +
-            std::to_string(number(record.attempts));
+            std::string(record.outcome.result.text()) + record.outcome.out.text + "/" + std::to_string(number(record.attempts));
     if (record.outcome.peak_memory) text += "/" + std::to_string(record.outcome.peak_memory->count);
     text += "/" + record.outcome.core;
     for (const std::string& left : record.outcome.left_behind) text += "/" + left;

@@ -274,7 +274,11 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                   : "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
                     "  runner exec COMMAND ::: ARGUMENT...  run a command for each argument\n"
                     "  runner check jobs.yaml               check a batch file, run nothing\n"
+                    "  runner explain jobs.yaml JOB         what a job waits for, what it would run\n"
                     "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
+                    "  runner runs | show [RUN] [JOB]       what was recorded\n"
+                    "  runner export [RUN]                  the same, as JSON lines, CSV or a job log\n"
+                    "  runner replay JOB                    a recorded job once more\n"
                     "  runner --version | --help\n");
   app.footer(exec ? kExecExamples : kRunExamples);
   std::vector<std::string> argument_files;
@@ -397,6 +401,95 @@ Result<Command> parse_explain(const std::vector<std::string>& arguments) {
   return options;
 }
 
+CLI::Option* add_store(CLI::App& app, std::string& store) {
+  return app.add_option("--store", store, "The run store (default: the *.runs.sqlite here\nthat was written last)")
+      ->option_text("FILE");
+}
+
+Result<void> check_store(const CLI::Option* option, const std::string& store) {
+  if (option->count() == 0 || !store.empty()) return {};
+  return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or leave it out");
+}
+
+std::string check_run(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number >= 1) return {};
+  return fmt::format("`{}` is no number of a run; `runner runs` lists them", text);
+}
+
+Result<Command> parse_runs(const std::vector<std::string>& arguments) {
+  RunsOptions options;
+  CLI::App app("Lists the runs that a run store holds.");
+  shape(app, "\nUSAGE\n  runner runs [OPTIONS]\n");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_show(const std::vector<std::string>& arguments) {
+  ShowOptions options;
+  CLI::App app("Shows a recorded run and what in it did not end well; or all that is known of one of its jobs.");
+  shape(app, "\nUSAGE\n  runner show [OPTIONS] [RUN] [JOB]\n");
+  app.add_option("WORDS", options.words, "A number of `runner runs` (default: the\nnewest), and the name of a job")
+      ->option_text(" ")
+      ->expected(0, 2);
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_export(const std::vector<std::string>& arguments) {
+  ExportOptions options;
+  CLI::App app(
+      "Writes the outcomes of a recorded run to standard output, in the order of the batch. Of outputs beyond 1 MiB a store\n"
+      "keeps the last 64 KiB.");
+  shape(app, "\nUSAGE\n  runner export [OPTIONS] [RUN]\n");
+  app.add_option("RUN", options.run, "A number of `runner runs`; default: the newest")
+      ->option_text(" ")
+      ->check(CLI::Validator(check_run, ""));
+  choice<ExportFormat>(app, "-f,--format", options.format,
+                       {{"jsonl", ExportFormat::jsonl}, {"csv", ExportFormat::csv}, {"joblog", ExportFormat::joblog}},
+                       "As --results writes them (default: jsonl), or\nthe columns of GNU parallel's --joblog");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_replay(const std::vector<std::string>& arguments) {
+  ReplayOptions options;
+  CLI::App app(
+      "Runs one job of a recorded run once more, where and as it was run then, with what the environment is now. Records\n"
+      "nothing.");
+  shape(app, "\nUSAGE\n  runner replay [OPTIONS] JOB\n  gdb --args runner replay --debug JOB\n");
+  app.add_option("JOB", options.job, "The name of the job")->option_text(" ");
+  app.add_option("--run", options.run, "A number of `runner runs`; default: the newest")
+      ->option_text("RUN")
+      ->check(CLI::Validator(check_run, ""));
+  app.add_flag("--debug", options.debug,
+               "For a debugger: a typed job runs in this\nprocess, a command in its place; no timeout");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  if (options.job.empty()) {
+    return fail(ErrorCode::usage,
+                "which job? Give its name, as in `runner replay NAME`; `runner show` lists those that did not "
+                "end well");
+  }
+  return options;
+}
+
 Result<Command> parse_kinds(const std::vector<std::string>& arguments) {
   KindsOptions options;
   CLI::App app("Lists the kinds of typed jobs; of one kind, every argument with its type, unit, default and range.");
@@ -418,6 +511,10 @@ Result<Command> parse_arguments(const std::vector<std::string>& arguments) {
   if (first == "check") return parse_check(rest);
   if (first == "explain") return parse_explain(rest);
   if (first == "kinds") return parse_kinds(rest);
+  if (first == "runs") return parse_runs(rest);
+  if (first == "show") return parse_show(rest);
+  if (first == "export") return parse_export(rest);
+  if (first == "replay") return parse_replay(rest);
   if (first == "run") return parse_run(rest);
   if (first == "exec") return parse_run(rest, true);
   if (first == "--version" || first == "-V") return ShowText{"runner " RUNNER_VERSION_STRING "\n"};

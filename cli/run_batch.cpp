@@ -16,6 +16,7 @@
 #include "cli/choose_store.hpp"
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
+#include "cli/find_store.hpp"
 #include "cli/parting_message.hpp"
 #include "config/read_batch.hpp"
 #include "ipc/shared_state.hpp"
@@ -109,6 +110,9 @@ class Sinks {
     store_ =
         std::make_unique<report::RunStore>(std::move(sitting), results_, [this](const std::string& text) { notice(text); });
     all_.insert(all_.begin(), store_.get());
+    summary_.replays([this, path = store_->path()](std::string_view job) {
+      return store_->records() ? replay_line(path, job) : std::string();
+    });
   }
   void skip(const master::EndedBefore& before) {
     for (const auto& ordered : ordered_) {
@@ -223,7 +227,10 @@ int run_batch(const RunOptions& options) {
     complain(printed.error());
     return printed.error().code == ErrorCode::unwritable ? kNotAllWell : kNothingRan;
   }
+  return carry_out(options, batch, registry);
+}
 
+int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   std::error_code unknown;
   if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
     return not_started(

@@ -40,6 +40,10 @@ class RunStore final : public master::Sink {
   RunStore(Sitting sitting, ResultText& results, Notice notice)
       : sitting_(std::move(sitting)), results_(results), notice_(std::move(notice)) {}
 
+  [[nodiscard]] const std::string& path() const { return sitting_.path; }
+  // False: it has not begun, or was given up.
+  [[nodiscard]] bool records() const { return writer_ != nullptr; }
+
   [[nodiscard]] Result<void> started(const master::RunInfo& info) override;
   [[nodiscard]] Result<void> starting(const JobSpec& job) override;
   [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;

@@ -94,4 +94,11 @@ Result<StoreLock> StoreLock::take(const std::string& path) {
   }
 }
 
+std::optional<pid_t> StoreLock::holder(const std::string& path) {
+  const UniqueFd file(os::retry("open", ::open, path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct flock lock = whole_lock(F_WRLCK);
+  if (!file || ::fcntl(file.get(), F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK) return std::nullopt;
+  return lock.l_pid;
+}
+
 }  // namespace runner::report

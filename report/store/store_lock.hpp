@@ -11,6 +11,9 @@
 // Fails with   unwritable: another run has it (named), or the file cannot be opened.
 #pragma once
 
+#include <sys/types.h>
+
+#include <optional>
 #include <string>
 
 #include <runner/result.hpp>
@@ -22,6 +25,8 @@ class StoreLock {
  public:
   // Makes the file when there is none.
   [[nodiscard]] static Result<StoreLock> take(const std::string& path);
+  // The process that has it; nothing: nobody. Never to be asked by a process that has it, or will.
+  [[nodiscard]] static std::optional<pid_t> holder(const std::string& path);
 
  private:
   explicit StoreLock(UniqueFd file) : file_(std::move(file)) {}

@@ -120,6 +120,97 @@ TEST(Store, OfAnotherRunIsLeftToIt) {
   EXPECT_EQ(first.wait().status, 0);
 }
 
+const std::string kNeeds =
+    "version: 1\njobs:\n"
+    "  - {name: a, shell: \"echo a >> ran; test -e ok\"}\n"
+    "  - {name: b, shell: \"echo b >> ran\", needs: [a]}\n"
+    "  - {name: c, shell: \"echo c >> ran\", needs: [b]}\n"
+    "  - {name: d, shell: \"echo d >> ran\"}\n";
+
+TEST(Store, SkipsAgainWhatNeedsARecordedFailureAndRunsItWhenThatOneIsRunAgain) {
+  const Folder folder;
+  folder.write("b.yaml", kNeeds);
+  EXPECT_EQ(folder.run({"--procs", "1", "b.yaml"}).status, 1);
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT name, status, attempts, worker IS NULL FROM jobs ORDER BY job"),
+            "a failed 1 0\nb cancelled 0 1\nc cancelled 0 1\nd ok 1 0\n");
+  const Ended nothing = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(nothing.status, 1);
+  EXPECT_THAT(nothing.err, HasSubstr("nothing is left to run"));
+  folder.write("ok", "");
+  folder.write("ran", "");
+  EXPECT_EQ(folder.run({"--procs", "1", "--retry-failed", "b.yaml"}).status, 0);
+  EXPECT_EQ(folder.read("ran"), "a\nb\nc\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT status FROM jobs"), "ok\nok\nok\nok\n");
+}
+
+TEST(Store, CountsARecordedJobForThoseThatNeedIt) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs: [{name: a, shell: \"echo a >> ran\"}]\n");
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 0);
+  folder.write("ok", "");
+  folder.write("b.yaml",
+               "version: 1\njobs: [{name: z, shell: \"echo z >> ran\", needs: [a]}, {name: a, shell: \"echo a >> ran\"}]\n");
+  EXPECT_EQ(folder.run({"--resume", "b.yaml"}).status, 0);
+  EXPECT_EQ(folder.read("ran"), "a\nz\n");
+}
+
+TEST(Store, RunsOnlyWhatWasQuarantinedAgainWhenAsked) {
+  const Folder folder;
+  folder.write("b.yaml",
+               "version: 1\njobs: [{name: k, kind: misbehave, args: {how: segfault}, retries: 9, crash_limit: 2}, "
+               "{name: f, shell: \"echo f >> ran; exit 1\"}]\n");
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("ran", "");
+  const Ended again = folder.run({"--only-quarantined", "b.yaml"});
+  EXPECT_EQ(again.status, 1);
+  EXPECT_EQ(folder.read("ran"), "");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT name, quarantined, attempts FROM jobs ORDER BY job"), "k 1 4\nf 0 1\n");
+  const Folder other;
+  other.write("b.yaml", kFive);
+  const Ended none = other.run({"--only-quarantined", "b.yaml"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_THAT(none.err, HasSubstr("no run of this batch is recorded"));
+}
+
+TEST(Store, BeginsANewRunForABatchThatHasNoJobInCommon) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("b.yaml", "version: 1\njobs: [{shell: \"true\"}]\n");
+  const Ended ended = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.err, HasSubstr("run 1 in `b.runs.sqlite` has no job in common with this batch, so this is a new run"));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT run, jobs FROM runs"), "1 5\n2 1\n");
+}
+
+TEST(Store, ResumesTheArgumentsOfExec) {
+  const Folder folder;
+  EXPECT_EQ(folder.run({"exec", "--procs", "1", "echo {} >> ran", ":::", "a", "b"}).status, 0);
+  const Ended more = folder.run({"exec", "--procs", "1", "--resume", "echo {} >> ran", ":::", "b", "c", "a"});
+  EXPECT_EQ(more.status, 0) << more.err;
+  EXPECT_EQ(folder.read("ran"), "a\nb\nc\n");
+}
+
+TEST(Store, ResumesRowsOfAFileWhenOthersHaveComeInBetween) {
+  const Folder folder;
+  folder.write("rows.csv", "x\n1\n3\n");
+  folder.write("b.yaml",
+               "version: 1\njobs: [{name: \"j-${{x}}\", shell: \"echo ${{x}} >> ran\", matrix: {row: {csv: rows.csv}}}]\n");
+  EXPECT_EQ(folder.run({"--procs", "1", "b.yaml"}).status, 0);
+  folder.write("rows.csv", "x\n1\n2\n3\n");
+  EXPECT_EQ(folder.run({"--procs", "1", "--resume", "b.yaml"}).status, 0);
+  EXPECT_EQ(folder.read("ran"), "1\n3\n2\n");
+}
+
+TEST(Store, CannotResumeWhatCanBeReadOnce) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs: [{shell: \"true ${{x}}\", matrix: {x: {lines: \"-\"}}}]\n");
+  EXPECT_EQ(folder.run({"b.yaml"}, "1\n2\n").status, 0);
+  const Ended again = folder.run({"--resume", "b.yaml"}, "1\n2\n3\n");
+  EXPECT_EQ(again.status, 2);
+  EXPECT_THAT(again.err, HasSubstr("can be read only once; put them into a file"));
+}
+
 // Every resume begins at the instant of the kill.
 TEST(Store, LosesNothingAndRecordsNothingTwiceWhenTheMasterIsKilledAgainAndAgain) {
   const char* rounds = std::getenv("RUNNER_SOAK_ROUNDS");

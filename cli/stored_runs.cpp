@@ -107,8 +107,10 @@ Result<std::string> run_page(const Source& from, const StoredRun& run, bool newe
   page.line("state", state_of(run, from.writer, newest));
   page.line("started", local_time(run.started_ns));
   if (run.ended_ns) page.line("ended", local_time(*run.ended_ns));
-  page.line("took", run.sittings == 1 ? format_duration(run.wall)
-                                      : fmt::format("{} in {} starts", format_duration(run.wall), run.sittings));
+  if (run.ended_ns) {
+    page.line("took", run.sittings == 1 ? format_duration(run.wall)
+                                        : fmt::format("{} in {} starts", format_duration(run.wall), run.sittings));
+  }
   page.line("ran on", fmt::format("{}, runner {}", run.engine, run.version));
   page.line("jobs", counts_of(run));
   Result<StoredJobs> jobs = StoredJobs::of_run(store, run.number, StoredJobs::Which::not_ok);

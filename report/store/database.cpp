@@ -16,6 +16,7 @@ std::string_view advice(int code, int error) {
   if (error == EDQUOT) return "; your quota on its disk is used up";
   if (error == EFBIG) return "; a limit of file sizes (ulimit -f) is reached";
   switch (code & 0xff) {
+    case SQLITE_IOERR: return error == 0 ? "; look whether a quota or a limit of file sizes (ulimit -f) is reached" : "";
     case SQLITE_NOTADB: return "; give another name with --store";
     case SQLITE_CORRUPT: return "; keep it aside and give another name with --store";
     case SQLITE_READONLY:
@@ -102,7 +103,8 @@ Result<bool> Statement::step() {
   const int answer = ::sqlite3_step(handle_.get());
   if (answer == SQLITE_ROW) return true;
   if (answer == SQLITE_DONE) return false;
-  return failed(::sqlite3_db_handle(handle_.get()), *path_, ::sqlite3_stmt_readonly(handle_.get()) != 0 ? "read" : "written");
+  return failed(::sqlite3_db_handle(handle_.get()), *path_,
+                ::sqlite3_db_readonly(::sqlite3_db_handle(handle_.get()), "main") == 1 ? "read" : "written");
 }
 
 void Statement::reset() { ::sqlite3_reset(handle_.get()); }

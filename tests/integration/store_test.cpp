@@ -2,8 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <random>
 #include <set>
 #include <sstream>
@@ -16,6 +18,7 @@ namespace {
 
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 // One line per row, by a reader that is not ours.
 std::string query(const Folder& folder, const std::string& store, const std::string& sql) {
@@ -209,6 +212,79 @@ TEST(Store, CannotResumeWhatCanBeReadOnce) {
   const Ended again = folder.run({"--resume", "b.yaml"}, "1\n2\n3\n");
   EXPECT_EQ(again.status, 2);
   EXPECT_THAT(again.err, HasSubstr("can be read only once; put them into a file"));
+}
+
+const std::string kLong =
+    "version: 1\njobs: [{name: j, shell: \"head -c 20000 /dev/zero | tr '\\\\0' x\", matrix: {i: 1..100}}]\n";
+
+// What a message says is safe is safe, and a resume runs exactly the rest.
+void expect_a_clean_stop(const Folder& folder, const Ended& stopped, const std::string& why) {
+  EXPECT_EQ(stopped.status, 1);
+  EXPECT_THAT(stopped.err, HasSubstr(why));
+  const std::size_t at = stopped.err.find(" of this run are safe in it, and --resume runs the rest");
+  ASSERT_NE(at, std::string::npos) << stopped.err;
+  const std::size_t begin = stopped.err.rfind("; ", at) + 2;
+  const int safe = std::stoi(stopped.err.substr(begin));
+  EXPECT_GT(safe, 0);
+  const Ended resumed = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("run 1: " + std::to_string(safe) + " of 100 jobs"));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*), sum(attempts) FROM jobs"), "100 100\n");
+}
+
+TEST(Store, ThatMayGrowNoMoreStopsTheRunAndSaysWhatIsSafe) {
+  const Folder folder;
+  folder.write("b.yaml", kLong);
+  const auto limited = [] {
+    const rlimit small{300 * 1024, 300 * 1024};
+    ::setrlimit(RLIMIT_FSIZE, &small);
+  };
+  const Ended stopped = folder.run_other({RUNNER_PROGRAM, "--transport", "pipe", "--procs", "1", "b.yaml"}, "", limited);
+  expect_a_clean_stop(folder, stopped, "cannot be written: ");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Store, OnAFullDiskStopsTheRunAndSaysWhatIsSafe) {
+  const Folder folder;
+  folder.write("b.yaml", kLong);
+  const std::string program = RUNNER_PROGRAM;
+  const Ended stopped =
+      folder.run_other({"/usr/bin/unshare", "-m", "/bin/sh", "-c",
+                        "mkdir small && mount -t tmpfs -o size=600k none small || exit 77; cd small; " + program +
+                            " --procs 1 ../b.yaml; status=$?; rm -f ../b.runs.sqlite*; "
+                            "mount -o remount,size=50M small . && cp b.runs.sqlite* ..; cd ..; exit $status"});
+  if (stopped.status != 1) GTEST_SKIP() << "no file system can be mounted here: " << stopped.err;
+  expect_a_clean_stop(folder, stopped, "disk is full; free some space on its disk");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Store, ThatCannotBeWrittenIsReplacedByNoneUnlessItWasAskedFor) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  std::filesystem::create_directory(folder.path() / "b.runs.sqlite");
+  for (int i = 2; i <= 9; ++i) std::filesystem::create_directory(folder.path() / ("b." + std::to_string(i) + ".runs.sqlite"));
+  const Ended ended = folder.run({"b.yaml"});
+  EXPECT_EQ(ended.status, 1) << "as its jobs demand";
+  EXPECT_THAT(ended.err, HasSubstr("this run is recorded nowhere and cannot be resumed"));
+  EXPECT_THAT(ended.err, Not(HasSubstr("replay:")));
+  folder.write("ran", "");
+  EXPECT_EQ(folder.run({"--store", "b.runs.sqlite", "b.yaml"}).status, 2);
+  EXPECT_EQ(folder.run({"--store", "none/b.sqlite", "b.yaml"}).status, 2);
+  EXPECT_EQ(folder.read("ran"), "");
+}
+
+TEST(Store, OfAnotherProgramIsLeftAlone) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  static_cast<void>(query(folder, "b.runs.sqlite", "CREATE TABLE mine(x)"));
+  const Ended ended = folder.run({"b.yaml"});
+  EXPECT_THAT(ended.err, HasSubstr("`b.runs.sqlite` is a database of another program"));
+  EXPECT_THAT(ended.err, HasSubstr("this run is recorded in `b.2.runs.sqlite`"));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT name FROM sqlite_schema"), "mine\n");
+  EXPECT_EQ(query(folder, "b.2.runs.sqlite", "SELECT count(*) FROM jobs"), "5\n");
+  folder.write("text.sqlite", std::string(5000, 'x'));
+  EXPECT_EQ(folder.run({"--store", "text.sqlite", "b.yaml"}).status, 2);
+  EXPECT_EQ(folder.read("text.sqlite"), std::string(5000, 'x'));
 }
 
 // Every resume begins at the instant of the kill.

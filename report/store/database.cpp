@@ -40,20 +40,32 @@ tl::unexpected<Error> failed(sqlite3* handle, const std::string& path, std::stri
               fmt::format("the run store `{}` cannot be {}: {}{}", path, doing, why, advice(code, error)));
 }
 
+// RFC 3986: what has a meaning there, or could have one, is written as %41.
+std::string as_uri(std::string_view path) {
+  std::string uri = "file:";
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '/' || c == '.' ||
+                       c == '-' || c == '_';
+    plain ? uri += c : uri += fmt::format("%{:02X}", static_cast<unsigned>(static_cast<unsigned char>(c)));
+  }
+  return uri;
+}
+
 }  // namespace
 
 void Database::Close::operator()(sqlite3* handle) const { ::sqlite3_close_v2(handle); }
 void Statement::Finalize::operator()(sqlite3_stmt* handle) const { ::sqlite3_finalize(handle); }
 
 Result<Database> Database::open(const std::string& path, Access access) {
-  const int flags = access == Access::read    ? SQLITE_OPEN_READONLY
-                    : access == Access::write ? SQLITE_OPEN_READWRITE
-                                              : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  const bool reads = access != Access::create;
+  const int flags = reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* handle = nullptr;
   // One thread at a time uses it. A path such as `:memory:` or `file:...` is the name of a file too.
-  const std::string name = path.starts_with('/') ? path : "./" + path;
-  const int answer = ::sqlite3_open_v2(name.c_str(), &handle, flags | SQLITE_OPEN_NOMUTEX, nullptr);
-  Database database(handle, path, access == Access::read);
+  std::string name = path.starts_with('/') ? path : "./" + path;
+  if (access == Access::frozen) name = as_uri(name) + "?immutable=1";
+  const int answer = ::sqlite3_open_v2(name.c_str(), &handle,
+                                       flags | SQLITE_OPEN_NOMUTEX | (access == Access::frozen ? SQLITE_OPEN_URI : 0), nullptr);
+  Database database(handle, path, reads);
   if (answer != SQLITE_OK) return database.failure("opened");
   ::sqlite3_extended_result_codes(handle, 1);
   ::sqlite3_busy_timeout(handle, 10'000);  // a reader may be at it for a moment

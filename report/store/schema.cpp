@@ -112,7 +112,16 @@ Result<Database> read_store(const std::string& path) {
   }
   Result<Database> database = Database::open(path, Database::Access::read);
   if (!database) return database;
-  const Result<std::int64_t> version = version_of(*database);
+  Result<std::int64_t> version = version_of(*database);
+  if (!version && ::access((path + "-wal").c_str(), F_OK) != 0) {
+    // On a disk that cannot be written, SQLite has no place for what readers and writers share; there are no writers.
+    Result<Database> frozen = Database::open(path, Database::Access::frozen);
+    const Result<std::int64_t> same = frozen ? version_of(*frozen) : version;
+    if (same) {
+      database = std::move(frozen);
+      version = same;
+    }
+  }
   if (!version) return tl::unexpected(version.error());
   if (*version == 0) {
     return fail(ErrorCode::unwritable, fmt::format("the run store `{}` is empty: no run was recorded in it", path));

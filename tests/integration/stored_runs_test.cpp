@@ -149,5 +149,17 @@ TEST_F(StoredRuns, CanBeReadWhileOneGoesOn) {
   EXPECT_THAT(folder.run({"show", "2"}).out, HasSubstr("state       done\n"));
 }
 
+TEST_F(StoredRuns, CanBeReadWhereNothingCanBeWritten) {
+  const std::string program = RUNNER_PROGRAM;
+  const Ended read =
+      folder.run_other({"/usr/bin/unshare", "-m", "/bin/sh", "-c",
+                        "mkdir small && mount -t tmpfs none small || exit 77; cp b.runs.sqlite 'small/a?b#c %41.sqlite'; "
+                        "mount -o remount,ro small; cd small; " +
+                            program + " show --store 'a?b#c %41.sqlite' bad"});
+  if (read.status == 77) GTEST_SKIP() << "no file system can be mounted here: " << read.err;
+  EXPECT_EQ(read.status, 0) << read.err;
+  EXPECT_THAT(read.out, HasSubstr("outcome     exit status 3\n"));
+}
+
 }  // namespace
 }  // namespace runner::integration

@@ -29,11 +29,11 @@ Result<std::optional<report::ResumePlan>> look(const std::string& path, const Ru
 }  // namespace
 
 std::string default_store(const std::string& batch) {
-  std::string name = batch.substr(0, 200);
+  std::string name(batch.empty() || batch.front() == '.' ? "_" : "");
+  name.append(batch, 0, 200);
   for (char& c : name) {
     if (c == '/' || static_cast<unsigned char>(c) < ' ') c = '_';
   }
-  if (name.empty() || name.front() == '.') name.insert(0, "_");
   return name + ".runs.sqlite";
 }
 

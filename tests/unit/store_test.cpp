@@ -2,7 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
 #include <numeric>
+#include <random>
 #include <set>
 #include <string>
 #include <vector>
@@ -258,6 +261,41 @@ TEST(Resume, MovesRowsThatChangePlaces) {
                             "  - {name: renamed, command: [b]}\n"),
               ElementsAre("new"));
   EXPECT_THAT(recorder.rows(), ElementsAre("0 c ok", "1 a ok", "3 renamed failed"));
+}
+
+// Chains and circles of places, with jobs that leave, come, and come back.
+TEST(Resume, MovesEveryRowToItsJobInAnyNewOrder) {
+  std::mt19937 random(17);
+  const auto line = [](int job) {
+    return "  - {name: j" + std::to_string(job) + ", command: [\"" + std::to_string(job) + "\"]}\n";
+  };
+  for (int round = 0; round < 10; ++round) {
+    Recorder recorder;
+    std::vector<int> order(12);
+    std::iota(order.begin(), order.end(), 0);
+    std::string jobs;
+    for (const int job : order) jobs += line(job);
+    const auto status = [](int job) { return job % 3 == 0 ? "failed" : "ok"; };
+    std::map<std::string, std::string> endings;
+    for (const int job : order) endings["j" + std::to_string(job)] = status(job);
+    recorder.run(jobs, endings);
+    for (int change = 0; change < 3; ++change) {
+      std::shuffle(order.begin(), order.end(), random);
+      const std::size_t kept = 1 + random() % order.size();
+      std::string changed;
+      std::vector<std::string> expected;
+      for (std::size_t i = 0; i < kept; ++i) {
+        changed += line(order[i]);
+        expected.push_back(std::to_string(i) + " j" + std::to_string(order[i]) + " " + status(order[i]));
+      }
+      changed += line(100 + change);
+      EXPECT_THAT(recorder.left(changed), ElementsAre("j" + std::to_string(100 + change)));
+      std::vector<std::string> rows = recorder.rows();
+      EXPECT_EQ(rows.size(), order.size()) << "none is lost";
+      std::erase_if(rows, [](const std::string& row) { return row.starts_with('-'); });
+      EXPECT_EQ(rows, expected);
+    }
+  }
 }
 
 TEST(Resume, OfABatchWithoutAnyOfItsJobsChangesNothing) {

@@ -195,7 +195,7 @@ class Planner {
     if (row && *row) read(*rows, one);
     for (;;) {
       if (!row) return row;
-      const Result<bool> more = next_job();
+      Result<bool> more = next_job();
       if (!more) return more;
       if (!*more) return !*row;
       if (!*row || one.job != static_cast<std::int64_t>(number(job_.id))) {

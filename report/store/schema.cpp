@@ -60,11 +60,11 @@ CREATE TABLE attempts(
 
 // 0: an empty file.
 Result<std::int64_t> version_of(Database& database) {
-  const Result<std::int64_t> version = database.number("PRAGMA user_version");
+  Result<std::int64_t> version = database.number("PRAGMA user_version");
   if (!version) return version;
-  const Result<std::int64_t> application = database.number("PRAGMA application_id");
+  Result<std::int64_t> application = database.number("PRAGMA application_id");
   if (!application) return application;
-  const Result<std::int64_t> tables = database.number("SELECT count(*) FROM sqlite_schema");
+  Result<std::int64_t> tables = database.number("SELECT count(*) FROM sqlite_schema");
   if (!tables) return tables;
   if (*application != kApplication && (*tables != 0 || *version != 0)) {
     return fail(

@@ -454,14 +454,22 @@ Result<Command> parse_export(const std::vector<std::string>& arguments) {
   app.add_option("RUN", options.run, "A number of `runner runs`; default: the newest")
       ->option_text(" ")
       ->check(CLI::Validator(check_run, ""));
-  choice<ExportFormat>(app, "-f,--format", options.format,
-                       {{"jsonl", ExportFormat::jsonl}, {"csv", ExportFormat::csv}, {"joblog", ExportFormat::joblog}},
-                       "As --results writes them (default: jsonl), or\nthe columns of GNU parallel's --joblog");
+  std::string format = "jsonl";
+  app.add_option("-f,--format", format, "As --results writes them (default: jsonl), or\nthe columns of GNU parallel's --joblog")
+      ->option_text("jsonl|csv|joblog");
   const CLI::Option* store = add_store(app, options.store);
   const Result<std::optional<ShowText>> parsed = parse(app, arguments);
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
   if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  const std::array<std::string_view, 3> formats{"jsonl", "csv", "joblog"};  // in the order of ExportFormat
+  const auto found = std::find(formats.begin(), formats.end(), format);
+  if (found == formats.end()) {
+    const std::string_view near = near_miss(format, {formats.begin(), formats.end()});
+    return fail(ErrorCode::usage, fmt::format("--format: `{}` is none of {}{}", format, fmt::join(formats, ", "),
+                                              near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+  }
+  options.format = static_cast<ExportFormat>(found - formats.begin());
   return options;
 }
 

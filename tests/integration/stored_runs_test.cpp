@@ -129,6 +129,7 @@ TEST_F(StoredRuns, ThatAreNotThereAreNamed) {
   EXPECT_THAT(said({"show", "9", "bad"}), HasSubstr("there is no run 9 in `b.runs.sqlite`"));
   EXPECT_THAT(said({"export", "9"}), HasSubstr("there is no run 9"));
   EXPECT_THAT(said({"export", "bad"}), HasSubstr("`bad` is no number of a run"));
+  EXPECT_THAT(said({"export", "-f", "jsonk"}), HasSubstr("`jsonk` is none of jsonl, csv, joblog; did you mean `jsonl`?"));
   EXPECT_THAT(said({"runs", "--store", "none.sqlite"}), HasSubstr("there is no run store `none.sqlite` to read"));
   EXPECT_THAT(said({"runs", "--store", "b.yaml"}), HasSubstr("b.yaml"));
   EXPECT_THAT(said({"replay"}), HasSubstr("which job?"));

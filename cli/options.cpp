@@ -432,24 +432,27 @@ Result<Command> parse_runs(const std::vector<std::string>& arguments) {
 
 Result<Command> parse_show(const std::vector<std::string>& arguments) {
   ShowOptions options;
-  CLI::App app("Shows a recorded run and what in it did not end well; or all that is known of one of its jobs.");
+  CLI::App app("Shows a recorded run and what in it did not end well; or all that is known of\none of its jobs.");
   shape(app, "\nUSAGE\n  runner show [OPTIONS] [RUN] [JOB]\n");
-  app.add_option("WORDS", options.words, "A number of `runner runs` (default: the\nnewest), and the name of a job")
-      ->option_text(" ")
-      ->expected(0, 2);
+  std::string first, second;
+  app.add_option("RUN", first, "A number of `runner runs`; default: the newest")->option_text(" ");
+  app.add_option("JOB", second, "The name of a job")->option_text(" ");
   const CLI::Option* store = add_store(app, options.store);
   const Result<std::optional<ShowText>> parsed = parse(app, arguments);
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
   if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  for (std::string* word : {&first, &second}) {
+    if (!word->empty()) options.words.push_back(std::move(*word));
+  }
   return options;
 }
 
 Result<Command> parse_export(const std::vector<std::string>& arguments) {
   ExportOptions options;
   CLI::App app(
-      "Writes the outcomes of a recorded run to standard output, in the order of the batch. Of outputs beyond 1 MiB a store\n"
-      "keeps the last 64 KiB.");
+      "Writes the outcomes of a recorded run to standard output, in the order of the\n"
+      "batch. Of outputs beyond 1 MiB a store keeps the last 64 KiB.");
   shape(app, "\nUSAGE\n  runner export [OPTIONS] [RUN]\n");
   app.add_option("RUN", options.run, "A number of `runner runs`; default: the newest")
       ->option_text(" ")
@@ -476,8 +479,8 @@ Result<Command> parse_export(const std::vector<std::string>& arguments) {
 Result<Command> parse_replay(const std::vector<std::string>& arguments) {
   ReplayOptions options;
   CLI::App app(
-      "Runs one job of a recorded run once more, where and as it was run then, with what the environment is now. Records\n"
-      "nothing.");
+      "Runs one job of a recorded run once more, where and as it was run then, with\n"
+      "what the environment is now. Records nothing.");
   shape(app, "\nUSAGE\n  runner replay [OPTIONS] JOB\n  gdb --args runner replay --debug JOB\n");
   app.add_option("JOB", options.job, "The name of the job")->option_text(" ");
   app.add_option("--run", options.run, "A number of `runner runs`; default: the newest")

@@ -288,6 +288,17 @@ TEST(Store, OfAnotherProgramIsLeftAlone) {
   EXPECT_EQ(folder.read("text.sqlite"), std::string(5000, 'x'));
 }
 
+TEST(Store, KeepsTheOrderOfWhatIsLeft) {
+  const Folder folder;
+  folder.write("b.yaml",
+               "version: 1\njobs: [{name: \"j-${{i}}\", shell: \"test -e go${{i}} && sleep 0.0${{i}} && echo ${{i}}\", matrix: "
+               "{i: 1..9}}]\n");
+  for (const char* some : {"go2", "go5", "go6"}) folder.write(some, "");
+  EXPECT_EQ(folder.run({"--procs", "3", "--keep-order", "b.yaml"}).out, "2\n5\n6\n");
+  for (const char* more : {"go1", "go3", "go4", "go7", "go8", "go9"}) folder.write(more, "");
+  EXPECT_EQ(folder.run({"--procs", "3", "--keep-order", "--retry-failed", "b.yaml"}).out, "1\n3\n4\n7\n8\n9\n");
+}
+
 TEST(Store, LetsTheLongestJobsOfTheRunBeforeBeginFirst) {
   const Folder folder;
   const std::string jobs =

@@ -24,6 +24,32 @@ WATCHED = NOOP + "  - name: last\n    kind: sleep\n    args: {{duration: 60s}}\n
 TRUE = "version: 1\njobs:\n  - name: program\n    command: [/bin/true]\n    matrix: {{i: 1..{}}}\n"
 # Adds up squares for about 200 us.
 ADD = "version: 1\njobs:\n  - name: add\n    kind: sum_squares\n    args: {{n: 200000}}\n    matrix: {{i: 1..{}}}\n"
+HEAD = "version: 1\njobs:\n"
+
+
+def literally(text: str) -> str:
+    """As a template that is filled with nothing."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
+def chain(jobs: int) -> str:
+    """Each waits for the one before."""
+    links = (f"  - {{name: j{i}, kind: noop, needs: [{f'j{i - 1}' if i else ''}]}}\n" for i in range(jobs))
+    return literally(HEAD + "".join(links))
+
+
+def fan(jobs: int) -> str:
+    """All wait for the first, and the last for all."""
+    return literally(HEAD + "  - {name: first, kind: noop}\n"
+                     f"  - {{name: mid, kind: noop, needs: [first], matrix: {{i: 3..{jobs}}}}}\n"
+                     "  - {name: last, kind: noop, needs: ['mid-*']}\n")
+
+
+def diamonds(jobs: int) -> str:
+    """Of four jobs each: one, two that wait for it, one that waits for both."""
+    shape = (("a", ""), ("b", "'a-${{ i }}'"), ("c", "'a-${{ i }}'"), ("d", "'b-${{ i }}', 'c-${{ i }}'"))
+    return literally(HEAD + "".join(f"  - {{name: '{name}-${{{{ i }}}}', kind: noop, matrix: {{i: 1..{jobs // 4}}}, needs: [{needs}]}}\n"
+                                    for name, needs in shape))
 
 
 class WrongAnswer(Exception):
@@ -51,7 +77,7 @@ class Ours:
     def command(self, text: str, jobs: int, *options: str) -> list:
         batch = self.folder / "jobs.yaml"
         batch.write_text(text.format(jobs))
-        return [self.programs / "runner", "--procs", "2", "--progress", "none", *options, batch]
+        return [self.programs / "runner", "--procs", "2", "--no-store", "--progress", "none", *options, batch]
 
     def seconds(self, text: str, jobs: int, *options: str) -> Callable[[], float]:
         """The whole wall time of a run, output to /dev/null. Its answer is checked once, before."""
@@ -120,6 +146,10 @@ def rows(ours: Ours):
     yield Row("100 000 noop, pipe : shm", ours.seconds(NOOP, 100_000, "--transport", "pipe"), noop)
     yield Row("100 000 noop, threads : shm", ours.seconds(NOOP, 100_000, "--mode", "threads"), noop)
     yield Row("100 000 noop, serial : shm", ours.seconds(NOOP, 100_000, "--mode", "serial"), noop)
+    for shape in (chain, fan, diamonds):
+        many, few = ours.seconds(shape(100_000), 100_000), ours.seconds(shape(10_000), 10_000)
+        yield Row(f"100 000 noop in a {shape.__name__.rstrip('s')}, each : 10 000, each", lambda many=many: many() / 10, few, 1.3)
+    yield Row("100 000 noop in a fan : without needs", ours.seconds(fan(100_000), 100_000), noop, 1.3)
     yield Row("first result of 10 000 000 jobs : of 1 000", ours.first_result(10_000_000), ours.first_result(1_000), 1.5, turns=11)
     yield Row("peak memory, 500 000 of 10 000 000 done : 1 000 of 1 000", ours.peak_memory(10_000_000, 500_000),
               ours.peak_memory(1_000, 1_000), 1.1, scale=1, unit="MiB")

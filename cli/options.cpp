@@ -27,7 +27,9 @@ constexpr const char* kRunExamples = R"(EXAMPLES
   runner check jobs.yaml                   only look whether the file is right
   runner --dry-run jobs.yaml               print what would run
   runner --results out.jsonl jobs.yaml     one JSON object per job (or .csv)
+  runner --resume jobs.yaml                go on where a run was stopped
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
+  runner --halt soon,fail=3 jobs.yaml      start no more once three have failed
   runner --mode threads jobs.yaml          the same on threads, to compare
   runner kinds primes                      what a typed job takes and gives
   generate-jobs | runner -                 the batch from standard input
@@ -50,11 +52,42 @@ one line of JSON.
 Progress and the closing summary go to standard error.
 
 EXIT STATUS
-  0    every job ended well, or was allowed to fail
+  0    every job ended well, or was allowed to fail; or --halt stopped the run
+       before any other failed
   1    some job did not, or results could not be written
-  2    the command line or the batch file is wrong; nothing has run
+  2    the command line, the batch file or a store that was asked for cannot
+       be used; nothing has run
   130  interrupted: Ctrl-C lets running jobs finish, a second one ends them, a
        third ends everything
+)";
+
+constexpr const char* kExecDescription =
+    "Runs a command for each argument, on the same workers as `runner run`: a crash\ncosts one job, output is kept together, "
+    "Ctrl-C ends cleanly.";
+
+constexpr const char* kExecExamples = R"(ARGUMENTS
+  ::: a b c             these
+  :::: FILE...          the lines of a file; `-` is standard input
+  ::: a b ::: 1 2       all combinations, the last one fastest
+  ::: a b :::+ 1 2      in step (also ::::+ FILE); the shorter one ends it
+  nothing of these      the lines of standard input, as they come
+
+REPLACEMENT STRINGS
+  {}    the argument           {.}   without its extension
+  {/}   its last part          {/.}  its last part without extension
+  {//}  its folder             {2} {2.} {-1/} ...  of the second, the last input
+  {#}   the job's number       {%}   the number of the place it runs in
+  Without any, the arguments stand behind the command. Without a command, each
+  argument is one. An argument is one word to the shell, whatever is in it; a
+  command of plain words is run without a shell.
+
+EXAMPLES
+  runner exec --procs 8 'gzip -9 {}' ::: *.txt
+  runner exec convert {} -resize 50% {.}.small.jpg ::: photos/*.jpg
+  runner exec 'wc -l {} > {/.}.count' :::: list.txt
+  runner exec echo {1}-{2} ::: a b ::: 1 2 3
+  find . -name '*.log' -print0 | runner exec -0 xz
+  runner exec < commands.txt
 )";
 
 class Formatter : public CLI::Formatter {
@@ -124,9 +157,8 @@ void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
       ->allow_extra_args(false);
 }
 
-// Parses; answers the help page if that was asked for. What is left over is an error with a near miss.
-Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> arguments) {
-  std::erase(arguments, "--");  // what follows is a file anyway
+// Parses; answers the help page if that was asked for.
+Result<std::optional<ShowText>> parse_all(CLI::App& app, std::vector<std::string> arguments) {
   std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
   try {
     app.parse(std::move(arguments));
@@ -135,19 +167,56 @@ Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> ar
   } catch (const CLI::ParseError& error) {
     return fail(ErrorCode::usage, error.what());
   }
-  const std::vector<std::string> extra = app.remaining();
-  if (extra.empty()) return std::nullopt;
-  if (!extra.front().starts_with('-'))
-    return fail(ErrorCode::usage, fmt::format("`{}` is one argument too many", extra.front()));
+  return std::nullopt;
+}
+
+tl::unexpected<Error> no_such_option(const CLI::App& app, const std::string& given) {
   std::vector<std::string> names;
   for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
   }
   const std::vector<std::string_view> known(names.begin(), names.end());
-  const std::string word = extra.front().substr(0, extra.front().find('='));
+  const std::string word = given.substr(0, given.find('='));
   const std::string_view near = near_miss(word, known);
   return fail(ErrorCode::usage,
               fmt::format("there is no option `{}`{}", word, near.empty() ? "" : fmt::format("; did you mean `{}`?", near)));
+}
+
+// Parses; what is left over is an error with a near miss.
+Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> arguments) {
+  std::erase(arguments, "--");  // what follows is a file anyway
+  if (Result<std::optional<ShowText>> parsed = parse_all(app, std::move(arguments)); !parsed || *parsed) return parsed;
+  const std::vector<std::string> extra = app.remaining();
+  if (extra.empty()) return std::nullopt;
+  if (!extra.front().starts_with('-'))
+    return fail(ErrorCode::usage, fmt::format("`{}` is one argument too many", extra.front()));
+  return no_such_option(app, extra.front());
+}
+
+bool is_separator(std::string_view word) { return word == ":::" || word == ":::+" || word == "::::" || word == "::::+"; }
+
+// `::: a b :::: file`: what stands behind the command.
+Result<void> take_inputs(const std::vector<std::string>& words, std::vector<config::Input>& inputs) {
+  for (std::size_t i = 0; i < words.size();) {
+    const std::string& separator = words[i];
+    config::Input input{.is_file = separator.starts_with("::::"), .in_step = separator.ends_with('+'), .values = {}};
+    if (input.in_step && inputs.empty()) {
+      return fail(ErrorCode::usage, fmt::format("`{}` goes in step with the input before it, and there is none; write `{}`",
+                                                separator, separator.substr(0, separator.size() - 1)));
+    }
+    for (++i; i < words.size() && !is_separator(words[i]); ++i) {
+      input.values.push_back(words[i]);
+      if (input.is_file) {
+        inputs.push_back(input);  // each file is an input of its own
+        input.values.clear();
+      }
+    }
+    if (!input.is_file) inputs.push_back(std::move(input));
+    if (separator.starts_with("::::") && is_separator(words[i - 1])) {
+      return fail(ErrorCode::usage, fmt::format("`{}` names no file; give one, or `-` for standard input", separator));
+    }
+  }
+  return {};
 }
 
 tl::unexpected<Error> no_file(std::string_view command) {
@@ -155,17 +224,70 @@ tl::unexpected<Error> no_file(std::string_view command) {
               fmt::format("which batch file? Give one, as in `runner {}jobs.yaml`, or `-` for standard input", command));
 }
 
-Result<Command> parse_run(const std::vector<std::string>& arguments) {
+void add_exec_options(CLI::App& app, config::ExecSpec& spec, std::vector<std::string>& files) {
+  app.prefix_command();  // what follows the options is not ours to read
+  app.add_option("-a,--arg-file", files, "Arguments are the lines of this file, as `::::`")
+      ->option_text("FILE")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->allow_extra_args(false);
+  app.add_flag("-0,--null", spec.null, "Arguments in files end with NUL (find -print0)");
+  app.add_flag("--link", spec.link, "All inputs go in step; shorter ones begin again");
+  app.add_flag("-q,--quote", spec.exact, "The words are the command as it is: no shell");
+  app.add_flag("--no-run-if-empty", spec.skip_blank, "Arguments of nothing but blanks make no job");
+  const auto check_timeout = [](const std::string& text) {
+    const Result<Duration> timeout = parse_duration(text);
+    if (!timeout) return timeout.error().text;
+    return *timeout == Duration::zero() ? "a timeout of 0 would end every job at once; leave it out for none" : std::string();
+  };
+  app.add_option_function<std::string>(
+         "--timeout", [&spec](const std::string& text) { spec.timeout = parse_duration(text).value(); },
+         "Of one attempt, such as 90s")
+      ->option_text("TIME")
+      ->check(CLI::Validator(check_timeout, ""));
+  app.add_option("--retries", spec.retries, "Further attempts after one that failed")
+      ->option_text("N")
+      ->check(CLI::Range(0U, 1'000'000U));
+}
+
+Result<std::optional<ShowText>> parse_exec(CLI::App& app, std::vector<std::string> arguments, config::ExecSpec& spec,
+                                           const std::vector<std::string>& files) {
+  const auto separator = std::find_if(arguments.begin(), arguments.end(), is_separator);
+  std::vector<std::string> behind(separator, arguments.end());
+  arguments.erase(separator, arguments.end());
+  if (Result<std::optional<ShowText>> parsed = parse_all(app, std::move(arguments)); !parsed || *parsed) return parsed;
+  spec.command = app.remaining();
+  if (!spec.command.empty() && spec.command.front() == "--") {
+    spec.command.erase(spec.command.begin());
+  } else if (!spec.command.empty() && spec.command.front().starts_with('-')) {
+    return no_such_option(app, spec.command.front());
+  }
+  for (const std::string& file : files) spec.inputs.push_back({.is_file = true, .in_step = false, .values = {file}});
+  if (Result<void> taken = take_inputs(behind, spec.inputs); !taken) return tl::unexpected(taken.error());
+  return std::nullopt;
+}
+
+// `exec`: the same options, but for the file; and those of the command that stands in its place.
+Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec = false) {
   RunOptions options;
-  CLI::App app(kRunDescription);
-  shape(app,
-        "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
-        "  runner check jobs.yaml               check a batch file, run nothing\n"
-        "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
-        "  runner --version | --help\n");
-  app.footer(kRunExamples);
-  app.add_option("FILE", options.file, "The batch file")->option_text(" ");
-  app.add_option("-p,--procs", options.procs, "Jobs at a time; default: the usable CPUs")
+  CLI::App app(exec ? kExecDescription : kRunDescription);
+  shape(app, exec ? "\nUSAGE\n  runner exec [OPTIONS] [--] COMMAND... [::: ARGUMENT... | :::: FILE...]...\n"
+                  : "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
+                    "  runner exec COMMAND ::: ARGUMENT...  run a command for each argument\n"
+                    "  runner check jobs.yaml               check a batch file, run nothing\n"
+                    "  runner explain jobs.yaml JOB         what a job waits for, what it would run\n"
+                    "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
+                    "  runner runs | show [RUN] [JOB]       what was recorded\n"
+                    "  runner export [RUN]                  the same, as JSON lines, CSV or a job log\n"
+                    "  runner replay JOB                    a recorded job once more\n"
+                    "  runner --version | --help\n");
+  app.footer(exec ? kExecExamples : kRunExamples);
+  std::vector<std::string> argument_files;
+  if (exec) {
+    add_exec_options(app, options.exec.emplace(), argument_files);
+  } else {
+    app.add_option("FILE", options.file, "The batch file")->option_text(" ");
+  }
+  app.add_option(exec ? "-p,-j,--procs" : "-p,--procs", options.procs, "Jobs at a time; default: the usable CPUs")
       ->option_text("N")
       ->check(CLI::Validator(check_procs, ""));
   choice<Mode>(app, "-m,--mode", options.mode,
@@ -185,10 +307,30 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
                                        "A job with a larger result fails (default: as\nthe file says, or 1GiB)")
       ->option_text("SIZE")
       ->check(CLI::Validator(check_size, ""));
-  const CLI::Option* results =
-      app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
-      ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* results = app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
+                                   ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* store =
+      app.add_option("--store", options.store, "Record the run there (default:\nNAME.runs.sqlite, of the batch's name)")
+          ->option_text("FILE");
+  app.add_flag("--no-store", options.no_store, "Record nothing; such a run cannot be resumed");
+  app.add_flag("--resume", options.resume, "Go on with the newest run: run what\nhas no outcome in the store");
+  const CLI::Option* retry_failed =
+      app.add_flag("--retry-failed", options.retry_failed, "As --resume, and what did not end well again");
+  const CLI::Option* only_quarantined = app.add_flag("--only-quarantined", options.only_quarantined,
+                                                     "Of the newest run: run again what was\nquarantined, and nothing else");
   app.add_flag("-k,--keep-order", options.keep_order, "Output and results in the order of the batch");
+  const auto take_halt = [&](const std::string& text) { options.halt = master::HaltRule::parse(text).value(); };
+  const auto check_halt = [](const std::string& text) {
+    const Result<std::optional<master::HaltRule>> rule = master::HaltRule::parse(text);
+    return rule ? std::string() : rule.error().text;
+  };
+  app.add_option_function<std::string>("--halt", take_halt,
+                                       "Stop early: now|soon,fail|success|done=N|N%, as\n"
+                                       "in GNU parallel: `now` ends what runs, `soon`\n"
+                                       "lets it finish. Jobs that may fail are not\n"
+                                       "counted as failed. Default: never")
+      ->option_text("WHEN,WHY=N")
+      ->check(CLI::Validator(check_halt, ""));
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
   choice<report::ProgressStyle>(app, "--progress", options.progress,
                                 {{"auto", report::ProgressStyle::automatic},
@@ -198,12 +340,24 @@ Result<Command> parse_run(const std::vector<std::string>& arguments) {
                                 "Default: a bar on a terminal, else lines");
   add_plugins(app, options.plugins);
 
-  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  const Result<std::optional<ShowText>> parsed =
+      exec ? parse_exec(app, arguments, *options.exec, argument_files) : parse(app, arguments);
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
-  if (options.file.empty()) return no_file("");
+  if (!exec && options.file.empty()) return no_file("");
   if (results->count() != 0 && options.results.empty()) {
     return fail(ErrorCode::usage, "--results names no file (an empty variable?); give one that ends in .jsonl or .csv");
+  }
+  if (store->count() != 0 && options.store.empty()) {
+    return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or --no-store");
+  }
+  if (options.no_store && (store->count() != 0 || options.resumes())) {
+    return fail(ErrorCode::usage, "--no-store leaves nothing to record in or to resume from; leave out one of the two");
+  }
+  if (retry_failed->count() != 0 && only_quarantined->count() != 0) {
+    return fail(ErrorCode::usage,
+                "--only-quarantined runs nothing but quarantined jobs, and --retry-failed runs all that failed, those "
+                "included; leave out one of the two");
   }
   for (const CLI::Option* option : {transport, start, bind}) {
     if (option->count() != 0 && options.mode != Mode::processes) {
@@ -228,6 +382,114 @@ Result<Command> parse_check(const std::vector<std::string>& arguments) {
   return options;
 }
 
+Result<Command> parse_explain(const std::vector<std::string>& arguments) {
+  ExplainOptions options;
+  CLI::App app("Says of one job what it waits for, what exactly it would run, and under which rules. Runs nothing.");
+  shape(app, "\nUSAGE\n  runner explain [OPTIONS] jobs.yaml JOB\n");
+  app.add_option("FILE", options.file, "The batch file; `-`: standard input")->option_text(" ");
+  app.add_option("JOB", options.job, "The name of the job")->option_text(" ");
+  add_plugins(app, options.plugins);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (options.file.empty()) return no_file("explain ");
+  if (options.job.empty()) {
+    return fail(ErrorCode::usage,
+                fmt::format("which job? Give its name, as in `runner explain {} NAME`; `runner --dry-run {}` lists them",
+                            options.file, options.file));
+  }
+  return options;
+}
+
+CLI::Option* add_store(CLI::App& app, std::string& store) {
+  return app.add_option("--store", store, "The run store (default: the *.runs.sqlite here\nthat was written last)")
+      ->option_text("FILE");
+}
+
+Result<void> check_store(const CLI::Option* option, const std::string& store) {
+  if (option->count() == 0 || !store.empty()) return {};
+  return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or leave it out");
+}
+
+std::string check_run(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number >= 1) return {};
+  return fmt::format("`{}` is no number of a run; `runner runs` lists them", text);
+}
+
+Result<Command> parse_runs(const std::vector<std::string>& arguments) {
+  RunsOptions options;
+  CLI::App app("Lists the runs that a run store holds.");
+  shape(app, "\nUSAGE\n  runner runs [OPTIONS]\n");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_show(const std::vector<std::string>& arguments) {
+  ShowOptions options;
+  CLI::App app("Shows a recorded run and what in it did not end well; or all that is known of one of its jobs.");
+  shape(app, "\nUSAGE\n  runner show [OPTIONS] [RUN] [JOB]\n");
+  app.add_option("WORDS", options.words, "A number of `runner runs` (default: the\nnewest), and the name of a job")
+      ->option_text(" ")
+      ->expected(0, 2);
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_export(const std::vector<std::string>& arguments) {
+  ExportOptions options;
+  CLI::App app(
+      "Writes the outcomes of a recorded run to standard output, in the order of the batch. Of outputs beyond 1 MiB a store\n"
+      "keeps the last 64 KiB.");
+  shape(app, "\nUSAGE\n  runner export [OPTIONS] [RUN]\n");
+  app.add_option("RUN", options.run, "A number of `runner runs`; default: the newest")
+      ->option_text(" ")
+      ->check(CLI::Validator(check_run, ""));
+  choice<ExportFormat>(app, "-f,--format", options.format,
+                       {{"jsonl", ExportFormat::jsonl}, {"csv", ExportFormat::csv}, {"joblog", ExportFormat::joblog}},
+                       "As --results writes them (default: jsonl), or\nthe columns of GNU parallel's --joblog");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_replay(const std::vector<std::string>& arguments) {
+  ReplayOptions options;
+  CLI::App app(
+      "Runs one job of a recorded run once more, where and as it was run then, with what the environment is now. Records\n"
+      "nothing.");
+  shape(app, "\nUSAGE\n  runner replay [OPTIONS] JOB\n  gdb --args runner replay --debug JOB\n");
+  app.add_option("JOB", options.job, "The name of the job")->option_text(" ");
+  app.add_option("--run", options.run, "A number of `runner runs`; default: the newest")
+      ->option_text("RUN")
+      ->check(CLI::Validator(check_run, ""));
+  app.add_flag("--debug", options.debug,
+               "For a debugger: a typed job runs in this\nprocess, a command in its place; no timeout");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  if (options.job.empty()) {
+    return fail(ErrorCode::usage,
+                "which job? Give its name, as in `runner replay NAME`; `runner show` lists those that did not "
+                "end well");
+  }
+  return options;
+}
+
 Result<Command> parse_kinds(const std::vector<std::string>& arguments) {
   KindsOptions options;
   CLI::App app("Lists the kinds of typed jobs; of one kind, every argument with its type, unit, default and range.");
@@ -247,8 +509,14 @@ Result<Command> parse_arguments(const std::vector<std::string>& arguments) {
   const std::string first = arguments.empty() ? std::string() : arguments.front();
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   if (first == "check") return parse_check(rest);
+  if (first == "explain") return parse_explain(rest);
   if (first == "kinds") return parse_kinds(rest);
+  if (first == "runs") return parse_runs(rest);
+  if (first == "show") return parse_show(rest);
+  if (first == "export") return parse_export(rest);
+  if (first == "replay") return parse_replay(rest);
   if (first == "run") return parse_run(rest);
+  if (first == "exec") return parse_run(rest, true);
   if (first == "--version" || first == "-V") return ShowText{"runner " RUNNER_VERSION_STRING "\n"};
   if (first == "help") return parse_run({"--help"});
   return parse_run(arguments);

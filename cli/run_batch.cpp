@@ -6,27 +6,33 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "cli/choose_store.hpp"
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
+#include "cli/find_store.hpp"
 #include "cli/parting_message.hpp"
 #include "config/read_batch.hpp"
 #include "ipc/shared_state.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
+#include "master/guardian.hpp"
 #include "master/interrupts.hpp"
 #include "master/run.hpp"
 #include "master/usable_cpus.hpp"
 #include "report/console.hpp"
 #include "report/in_order.hpp"
 #include "report/job_printer.hpp"
+#include "report/printable.hpp"
 #include "report/progress.hpp"
 #include "report/results_file.hpp"
+#include "report/store/run_store.hpp"
 #include "report/summary.hpp"
 
 namespace runner::cli {
@@ -99,6 +105,30 @@ class Sinks {
     all_.push_back(&summary_);
     return {};
   }
+  // Before any other: what a person has seen is recorded, or as good as.
+  void add_store(report::Sitting sitting) {
+    store_ =
+        std::make_unique<report::RunStore>(std::move(sitting), results_, [this](const std::string& text) { notice(text); });
+    all_.insert(all_.begin(), store_.get());
+    summary_.replays([this, path = store_->path()](std::string_view job) {
+      return store_->records() ? replay_line(path, job) : std::string();
+    });
+  }
+  void skip(const master::EndedBefore& before) {
+    for (const auto& ordered : ordered_) {
+      ordered->skip([&before](JobId id) { return before.has(id); });
+    }
+  }
+  void notice(const std::string& text) {
+    console_.clear();
+    for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+      end = text.find('\n', begin);
+      console_.err().buffer() += "runner: " + report::printable(text.substr(begin, end - begin)) + "\n";
+    }
+    // Nobody is left to be told if this fails.
+    static_cast<void>(console_.err().end_record());
+    static_cast<void>(console_.flush());
+  }
   // Counts what the others have; so it comes last.
   [[nodiscard]] Result<void> add_last_words() {
     all_.push_back(&held_back_);
@@ -139,6 +169,7 @@ class Sinks {
   report::Summary summary_;
   bool keep_order_;
   std::unique_ptr<report::ResultsFile> file_;
+  std::unique_ptr<report::RunStore> store_;
   std::vector<std::unique_ptr<report::InOrder>> ordered_;
   HeldBack held_back_{ordered_};
   std::vector<master::Sink*> all_, told_;
@@ -147,8 +178,8 @@ class Sinks {
 
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
-                                            const master::StuckHandler& stuck, const ipc::SharedState& shared,
-                                            Bytes max_result) {
+                                            const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
+                                            master::Guardian& guardian) {
   const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
@@ -165,24 +196,41 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                       .worker_program = {},
                                       .geometry = {},
                                       .max_result = max_result.count,
+                                      .guardian = &guardian,
                                       .shared = &shared},
                                      registry);
 }
 
 }  // namespace
 
+// Whoever types at a terminal should know that it is waited for.
+Result<config::CheckedBatch> read_exec(const config::ExecSpec& spec) {
+  const bool typed = spec.inputs.empty() || std::any_of(spec.inputs.begin(), spec.inputs.end(), [](const config::Input& input) {
+                       return input.is_file && input.values.front() == "-";
+                     });
+  if (typed && ::isatty(STDIN_FILENO) == 1) {
+    constexpr std::string_view note = "runner: reading arguments from the terminal, one a line; Ctrl-D ends them\n";
+    std::fwrite(note.data(), 1, note.size(), stderr);
+  }
+  return config::exec_batch(spec);
+}
+
 int run_batch(const RunOptions& options) {
   Registry registry;
-  Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
+  Result<config::CheckedBatch> checked =
+      options.exec ? read_exec(*options.exec) : read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
   Batch& batch = checked->batch;
   if (options.dry_run) {
-    const Result<void> printed = print_jobs(batch, registry);
+    const Result<void> printed = print_jobs(batch, registry, options.exec.has_value());
     if (printed) return kAllWell;
     complain(printed.error());
     return printed.error().code == ErrorCode::unwritable ? kNotAllWell : kNothingRan;
   }
+  return carry_out(options, batch, registry);
+}
 
+int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   std::error_code unknown;
   if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
     return not_started(
@@ -190,6 +238,19 @@ int run_batch(const RunOptions& options) {
   }
   Sinks sinks(registry, options);
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
+  Result<ChosenStore> store = choose_store(options, batch);
+  if (!store) return not_started(store.error());
+  for (const std::string& text : store->notices) sinks.notice(text);
+  master::Counts recorded;
+  if (store->plan) {
+    recorded = store->plan->recorded;
+    if (store->plan->left == 0) return recorded.done() - recorded.ok == recorded.allowed ? kAllWell : kNotAllWell;
+    batch.size = store->plan->left;
+    batch.jobs = std::make_unique<report::RemainingJobs>(std::move(batch.jobs), store->plan->before);
+    if (options.only_quarantined) batch.plan.reset();  // what these need had ended before they ran
+    sinks.skip(store->plan->before);
+  }
+  if (store->sitting) sinks.add_store(std::move(*store->sitting));
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
@@ -200,8 +261,12 @@ int run_batch(const RunOptions& options) {
   const auto procs =
       static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus.count, kMostProcs)), useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
-  const std::unique_ptr<master::Engine> engine =
-      make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result));
+  // Before anything that it would have to close: a thread, a zygote.
+  const Result<std::unique_ptr<master::Guardian>> guardian = master::Guardian::start(
+      options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search);
+  if (!guardian) return not_started(guardian.error());
+  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared,
+                                                             options.max_result.value_or(batch.max_result), **guardian);
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }
@@ -209,7 +274,9 @@ int run_batch(const RunOptions& options) {
     sinks.give_up(job, (*interrupts)->so_far() > 1 ? master::StopReason::interrupt : master::StopReason::deadline);
   };
 
-  const Result<master::RunAnswer> answer = master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view());
+  const Result<master::RunAnswer> answer =
+      master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get(), options.halt,
+                  store->plan ? &store->plan->before : nullptr);
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();
@@ -218,7 +285,8 @@ int run_batch(const RunOptions& options) {
     return kNotAllWell;
   }
   if (answer->totals.interrupted) return kInterrupted;
-  return answer->all_well() ? kAllWell : kNotAllWell;
+  const bool all_was_well = recorded.done() - recorded.ok == recorded.allowed;
+  return answer->all_well() && all_was_well ? kAllWell : kNotAllWell;
 }
 
 int check_batch(const CheckOptions& options) {
@@ -226,10 +294,11 @@ int check_batch(const CheckOptions& options) {
   const Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
   report::OutputFile out(STDOUT_FILENO, "standard output");
-  const std::uint64_t jobs = checked->batch.size.value_or(0);
-  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} job{} from {} entr{}\n",
-                 options.file == "-" ? "<stdin>" : options.file, jobs, jobs == 1 ? "" : "s", checked->entries,
-                 checked->entries == 1 ? "y" : "ies");
+  const std::optional<std::uint64_t> size = checked->batch.size;
+  const std::string jobs = !size ? "jobs" : fmt::format("{} job{}", *size, *size == 1 ? "" : "s");
+  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} from {} entr{}{}\n",
+                 options.file == "-" ? "<stdin>" : options.file, jobs, checked->entries, checked->entries == 1 ? "y" : "ies",
+                 size ? "" : ", as many as there are records in what it reads (looked at up to here: the first ones)");
   Result<void> written = out.end_record();
   if (written) written = out.flush();
   if (written) return kAllWell;

@@ -9,6 +9,7 @@
 #include <runner/read_value.hpp>
 #include <runner/utf8.hpp>
 #include "config/bad_batch.hpp"
+#include "config/names.hpp"
 #include "config/section.hpp"
 
 namespace runner::config {
@@ -33,6 +34,37 @@ auto reading(Read&& read) {
   }
 }
 
+// No two values have the same form, and none is the beginning of another's.
+void append_form(const Value& value, std::string& out) {
+  if (const auto* list = std::get_if<Sequence>(&value.data)) {
+    out += '[';
+    for (const Value& item : *list) append_form(item, out);
+    out += ']';
+  } else if (const auto* mapping = std::get_if<Mapping>(&value.data)) {
+    out += '{';
+    for (const auto& [key, item] : *mapping) {
+      out.append(key.text) += '\0';
+      append_form(item, out);
+    }
+    out += '}';
+  } else {
+    const Scalar& scalar = std::get<Scalar>(value.data);
+    out += scalar.plain ? '=' : '"';
+    out.append(scalar.text) += '\0';
+  }
+}
+
+// Every scalar in it.
+void append_texts(const Value& value, std::vector<std::string>& out) {
+  if (const auto* list = std::get_if<Sequence>(&value.data)) {
+    for (const Value& item : *list) append_texts(item, out);
+  } else if (const auto* mapping = std::get_if<Mapping>(&value.data)) {
+    for (const auto& [key, item] : *mapping) append_texts(item, out);
+  } else if (!value.is_null()) {
+    out.push_back(std::get<Scalar>(value.data).text);
+  }
+}
+
 void check_name(const std::string& name, Position at) {
   if (name.empty()) bad(at, "the name of this job is empty");
   if (!is_printable(name)) {
@@ -42,7 +74,7 @@ void check_name(const std::string& name, Position at) {
 
 }  // namespace
 
-Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry) : at_(entry.at) {
+Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry, StandardInput& input) : at_(entry.at) {
   Section job(entry, "a job");
   const Value* name = job.take("name");
   const Value* kind = job.take("kind");
@@ -53,10 +85,14 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const Value* own_cwd = job.take("cwd");
   const Value* own_env = job.take("env");
   const Value* matrix = job.take("matrix");
-  const Value* timeout = job.take("timeout");
-  const Value* retries = job.take("retries");
-  const Value* allow_failure = job.take("allow_failure");
-  job.finish({"needs", "priority", "zip", "inputs", "backoff", "memory", "cpus", "resources"});
+  const Value* inputs = job.take("inputs");
+  const Value* zip = job.take("zip");
+  const Value* kill_after = job.take("kill_after");
+  const Value* needs = job.take("needs");
+  std::optional<Section> common;
+  if (defaults != nullptr) common.emplace(*defaults, "`defaults`");
+  rules_ = read_rules(job, common ? &*common : nullptr);
+  job.finish({"cpus", "resources"});
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {
@@ -72,8 +108,10 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   only_for(stdin_file, "stdin", kind == nullptr, "jobs with `command` or `shell`");
   only_for(own_cwd, "cwd", kind == nullptr, "jobs with `command` or `shell`");
   only_for(own_env, "env", kind == nullptr, "jobs with `command` or `shell`");
+  only_for(kill_after, "kill_after", kind == nullptr,
+           "jobs with `command` or `shell` (the worker of a typed job is killed at once)");
 
-  read_matrix(matrix);
+  read_axes(matrix, zip, input);
   if (kind != nullptr) read_kind(*kind, args, registry);
   if (command != nullptr) read_command(*command);
   if (shell != nullptr) read_shell(*shell);
@@ -84,33 +122,16 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
     named_ = true;
   }
   name_at_ = name != nullptr ? name->at : at_;
+  if (inputs != nullptr) read_input_files(*inputs);
   check_name(name_, name_at_);
 
-  const Value* common_cwd = nullptr;
-  const Value* common_env = nullptr;
-  if (defaults != nullptr) {
-    Section common(*defaults, "`defaults`");
-    const auto fall_back = [&](const Value*& own, std::string_view key) {
-      const Value* value = common.take(key);
-      if (own == nullptr) own = value;
-    };
-    fall_back(timeout, "timeout");
-    fall_back(retries, "retries");
-    fall_back(allow_failure, "allow_failure");
-    common_cwd = common.take("cwd");
-    common_env = common.take("env");
-    common.finish({"backoff", "memory", "cpus", "resources", "priority"});
-  }
-  reading([&] {
-    if (timeout != nullptr) {
-      read_value(*timeout, "timeout", timeout_);
-      if (timeout_ == Duration::zero()) bad(timeout->at, "a timeout of 0 would end every job at once; leave it out for none");
-    }
-    if (retries != nullptr) retries_ = static_cast<std::uint32_t>(read_unsigned(*retries, "retries", 1'000'000));
-    if (allow_failure != nullptr) read_value(*allow_failure, "allow_failure", allow_failure_);
-  });
+  if (needs != nullptr) read_needs(*needs);
+  has_inputs_ = stdin_file != nullptr || !inputs_.empty() || !path_arguments_.empty();
+  for (std::size_t k = 0; k < keys_.size(); ++k) has_inputs_ = has_inputs_ || axis_of(k).names_files(k);
   if (kind != nullptr) return;
   if (stdin_file != nullptr) stdin_ = text(*stdin_file, "`stdin`");
+  const Value* common_cwd = common ? common->take("cwd") : nullptr;
+  const Value* common_env = common ? common->take("env") : nullptr;
   if (const Value* cwd = own_cwd != nullptr ? own_cwd : common_cwd) cwd_ = text(*cwd, "`cwd`");
   for (const Value* env : {common_env, own_env}) {  // its own replaces what all have
     if (env == nullptr) continue;
@@ -135,24 +156,81 @@ TextTemplate Entry::text(const Value& value, std::string_view what, Context cont
   return TextTemplate::parse(scalar_of(value, what).text, value.at, keys_, context);
 }
 
-void Entry::read_matrix(const Value* matrix) {
-  if (matrix == nullptr) return;
-  if (matrix->mapping() == nullptr)
-    bad(matrix->at, fmt::format("`matrix` must be a mapping of keys to value lists, found {}", found(*matrix)));
-  if (matrix->mapping()->empty()) bad(matrix->at, "`matrix` is empty; give it a key with values, or leave it out");
-  for (const auto& [key, value] : *matrix->mapping()) {
+void Entry::add_axis(const Mapping& keys, std::string_view section) {
+  axes_.emplace_back();
+  for (const auto& [key, value] : keys) {
     if (key.text.empty() || key.text.find_first_of("{}() \t\n") != std::string::npos) {
-      bad(value.at, fmt::format("`{}` cannot be a key of `matrix`; use a word, so that ${{{{ word }}}} can name it", key.text));
+      bad(value.at,
+          fmt::format("`{}` cannot be a key of `{}`; use a word, so that ${{{{ word }}}} can name it", key.text, section));
     }
-    keys_.push_back(key.text);
-    lists_.push_back(ValueList::parse(key.text, value));
-    if (__builtin_mul_overflow(size_, lists_.back().size(), &size_) || size_ > kMostJobs) {
-      bad(matrix->at, fmt::format("this matrix makes more than {} jobs", kMostJobs));
+    axes_.back().add(key.text, value, keys_);
+  }
+}
+
+// What goes in step is one axis, and the slowest.
+void Entry::read_axes(const Value* matrix, const Value* zip, StandardInput& input) {
+  for (const auto& [section, name] : {std::pair{zip, "zip"}, std::pair{matrix, "matrix"}}) {
+    if (section == nullptr) continue;
+    if (section->mapping() == nullptr)
+      bad(section->at, fmt::format("`{}` must be a mapping of keys to value lists, found {}", name, found(*section)));
+    if (section->mapping()->empty())
+      bad(section->at, fmt::format("`{}` is empty; give it a key with values, or leave it out", name));
+    axes_at_ = section->at;
+    // Before any is opened: who reads a name of columns from it takes it from the other.
+    for (const Member& key : *section->mapping()) {
+      const Mapping* form = key.value.mapping();
+      const Scalar* path = form != nullptr && form->size() == 1 && Records::is_form(form->front().key.text)
+                               ? form->front().value.scalar()
+                               : nullptr;
+      if (path == nullptr || path->text != "-") continue;
+      if (!input.reader.empty()) {
+        bad(key.value.at,
+            fmt::format("`{}` reads standard input, and so does {}; it can be read only once", key.key.text, input.reader));
+      }
+      input.reader = fmt::format("`{}` in line {}", key.key.text, key.value.at.line);
+    }
+    if (section == zip) {
+      add_axis(*zip->mapping(), "zip");
+    } else {
+      for (const Member& key : *matrix->mapping()) add_axis({key}, "matrix");
     }
   }
-  chosen_.assign(keys_.size(), 0);
+  for (std::size_t a = 1; a < axes_.size(); ++a) {
+    if (axes_[a].again()) continue;
+    bad(axes_[a].position(),
+        "standard input or a pipe can be read only once, and the keys after the first are gone through again for each of its "
+        "values; put "
+        "it first, or write it into a file");
+  }
+  reads_files_ = std::any_of(axes_.begin(), axes_.end(), [](const Axis& axis) { return axis.reads_files(); });
   values_.resize(keys_.size());
-  for (std::size_t k = 0; k < keys_.size(); ++k) lists_[k].at(0, values_[k]);
+  chosen_.assign(axes_.size(), 0);
+  for (std::size_t a = 0; a < axes_.size(); ++a) {
+    // A pipe may have nothing in it yet, and check() has to wait for its first record anyway.
+    if (axes_[a].again() && !axes_[a].select(0, values_)) size_ = 0;
+  }
+  if (size_ != 0) learn_size();
+}
+
+void Entry::learn_size() {
+  size_ = 1;
+  for (const Axis& axis : axes_) {
+    if (axis.size() == 0) {
+      size_ = 0;
+      return;
+    }
+  }
+  for (const Axis& axis : axes_) {
+    if (!axis.size()) {
+      size_.reset();
+      return;
+    }
+    std::uint64_t product = 0;
+    if (__builtin_mul_overflow(*size_, *axis.size(), &product) || product > kMostJobs) {
+      bad(axes_at_, fmt::format("this matrix makes more than {} jobs", kMostJobs));
+    }
+    size_ = product;
+  }
 }
 
 void Entry::read_kind(const Value& kind, const Value* args, const Registry& registry) {
@@ -169,6 +247,10 @@ void Entry::read_kind(const Value& kind, const Value* args, const Registry& regi
   if (args_.mapping() == nullptr) bad(args_.at, fmt::format("`args` must be a mapping, found {}", found(args_)));
   Mapping& given = std::get<Mapping>(args_.data);
   const std::vector<FieldInfo> fields = kind_->arguments();
+  for (const FieldInfo& field : fields) {
+    // Of an optional, a list or a mapping too.
+    if (field.type == "path" || field.type.ends_with(" path")) path_arguments_.push_back(field.name);
+  }
   std::vector<std::pair<std::size_t, std::size_t>> passed;  // place in `given`, key
   for (std::size_t k = 0; k < keys_.size(); ++k) {
     const auto same = std::find_if(given.begin(), given.end(), [&](const auto& item) { return item.key.text == keys_[k]; });
@@ -176,16 +258,18 @@ void Entry::read_kind(const Value& kind, const Value* args, const Registry& regi
       bad(same->value.at, fmt::format("`{}` stands in both `args` and `matrix`; leave one of them out", keys_[k]));
     }
     if (std::none_of(fields.begin(), fields.end(), [&](const FieldInfo& field) { return field.name == keys_[k]; })) continue;
-    passed.emplace_back(given.size(), k);
-    given.emplace_back(Scalar{keys_[k], true}, values_[k]);
+    if (!axis_of(k).is_value(k)) continue;
+    passed.emplace_back(given.size() + passed.size(), k);
   }
+  given.reserve(given.size() + passed.size());
   // From here on nothing in args_ moves.
   find_points(args_);
+  for (const auto& [place, key] : passed) given.emplace_back(Scalar{keys_[key], true}, values_[key]);
   for (const auto& [place, key] : passed) {
     points_.push_back({&given[place].value,
-                       TextTemplate::parse("${{" + keys_[key] + "}}", lists_[key].position(), keys_, Context::text), true});
+                       TextTemplate::parse("${{" + keys_[key] + "}}", axis_of(key).position(key), keys_, Context::text), true});
   }
-  encode();
+  if (points_.empty()) encode();
 }
 
 void Entry::find_points(Value& value) {
@@ -223,6 +307,56 @@ void Entry::read_shell(const Value& shell) {
   name_ = "shell";
 }
 
+void Entry::read_input_files(const Value& inputs) {
+  const Sequence* paths = inputs.sequence();
+  if (paths == nullptr) {
+    bad(inputs.at,
+        fmt::format("`inputs` must be a list of files that the job reads, such as [model.bin], found {}", found(inputs)));
+  }
+  for (const Value& path : *paths) {
+    inputs_.push_back(text(path, "a file of `inputs`"));
+    if (path.scalar()->text.empty()) bad(path.at, "a file of `inputs` is empty text; it is the path of a file");
+  }
+}
+
+void Entry::add_input_files(JobSpec& job) const {
+  std::string path;
+  if (!stdin_.constant() || !stdin_.tail().empty()) {
+    stdin_.render(values_, path);
+    job.inputs.push_back(path);
+  }
+  for (std::size_t k = 0; k < keys_.size(); ++k) {
+    if (axis_of(k).names_files(k)) append_texts(values_[k], job.inputs);
+  }
+  if (!path_arguments_.empty()) {
+    for (const auto& [key, value] : *args_.mapping()) {
+      if (std::find(path_arguments_.begin(), path_arguments_.end(), key.text) != path_arguments_.end()) {
+        append_texts(value, job.inputs);
+      }
+    }
+  }
+  for (const TextTemplate& input : inputs_) {
+    input.render(values_, path);
+    job.inputs.push_back(path);
+  }
+}
+
+void Entry::read_needs(const Value& needs) {
+  if (needs.sequence() == nullptr)
+    bad(needs.at, fmt::format("`needs` must be a list of names or patterns such as [prepare, part-*], found {}", found(needs)));
+  for (const Value& need : *needs.sequence()) {
+    needs_.push_back({text(need, "a name in `needs`"), need.at});
+    if (need.scalar()->text.empty()) bad(need.at, "a name in `needs` is empty");
+  }
+}
+
+void Entry::needs_of(std::uint64_t index, std::vector<std::string>& out) {
+  if (std::any_of(needs_.begin(), needs_.end(), [](const Need& need) { return !need.text.constant(); }) && !select(index))
+    bad(at_, "a file that this job reads has become shorter since it was looked at");
+  out.resize(needs_.size());
+  for (std::size_t i = 0; i < needs_.size(); ++i) needs_[i].text.render(values_, out[i]);
+}
+
 void Entry::encode() {
   wire_ = reading([&] {
     for (const Point& point : points_) {
@@ -239,36 +373,53 @@ void Entry::encode() {
   });
 }
 
-void Entry::select(std::uint64_t index) {
-  for (std::size_t k = keys_.size(); k-- > 0;) {
-    const std::uint64_t digit = index % lists_[k].size();
-    index /= lists_[k].size();
-    if (digit == chosen_[k]) continue;
-    chosen_[k] = digit;
-    lists_[k].at(digit, values_[k]);
-  }
+const Axis& Entry::axis_of(std::size_t variable) const {
+  return *std::find_if(axes_.begin(), axes_.end(), [&](const Axis& axis) { return axis.has(variable); });
 }
 
-void Entry::name_of(std::uint64_t index, std::string& out) {
-  if (name_template_.constant()) {
-    out = name_;
-    if (size_ > 1) fmt::format_to(std::back_inserter(out), "-{}", index + 1);
-    return;
+bool Entry::select(std::size_t axis, std::uint64_t place) {
+  if (place == chosen_[axis]) return true;
+  if (!axes_[axis].select(place, values_)) return false;
+  chosen_[axis] = place;
+  return true;
+}
+
+bool Entry::select(std::uint64_t index) {
+  for (std::size_t a = axes_.size(); a-- > 1;) {
+    const std::uint64_t size = *axes_[a].size();  // check() made sure of it
+    if (!select(a, index % size)) return false;
+    index /= size;
   }
-  select(index);
-  name_template_.render(values_, out);
+  return axes_.empty() || select(0, index);
+}
+
+int Entry::awaited(std::uint64_t index) {
+  if (axes_.empty()) return -1;
+  for (std::size_t a = axes_.size(); a-- > 1;) index /= *axes_[a].size();
+  return axes_[0].awaited(index);
+}
+
+void Entry::name_selected(std::uint64_t index, std::string& out) const {
+  if (!name_template_.constant()) return name_template_.render(values_, out);
+  out = name_;
+  if (numbered()) fmt::format_to(std::back_inserter(out), "-{}", index + 1);
+}
+
+bool Entry::name_of(std::uint64_t index, std::string& out) {
+  if (!name_template_.constant() && !select(index)) return false;
+  name_selected(index, out);
+  return true;
 }
 
 void Entry::make(JobSpec& job) {
-  job.timeout = timeout_;
-  job.retries = retries_;
-  job.allow_failure = allow_failure_;
+  rules_.apply_to(job);
   if (kind_ != nullptr) {
     if (!points_.empty()) encode();
     if (!std::holds_alternative<TypedWork>(job.work)) job.work = TypedWork{};
     TypedWork& work = std::get<TypedWork>(job.work);
     work.kind = kind_->name;
     work.args = wire_;
+    work.memory = rules_.memory;
     return;
   }
   if (!std::holds_alternative<CommandWork>(job.work)) job.work = CommandWork{};
@@ -277,54 +428,124 @@ void Entry::make(JobSpec& job) {
   for (std::size_t i = 0; i < argv_.size(); ++i) argv_[i].render(values_, work.argv[i]);
   stdin_.render(values_, work.stdin_path);
   cwd_.render(values_, work.cwd);
+  work.kill_after = rules_.kill_after;
+  work.memory = rules_.memory;
   work.env.clear();
   for (const auto& [variable, value] : env_) value.render(values_, work.env[variable]);
 }
 
-void Entry::fill(std::uint64_t index, JobSpec& job) {
-  select(index);
-  name_of(index, job.name);
+bool Entry::fill_selected(std::uint64_t index, JobSpec& job) {
+  name_selected(index, job.name);
   make(job);
+  job.values.clear();
+  for (std::size_t k = 0; k < keys_.size(); ++k) {
+    if (!axis_of(k).is_value(k)) continue;  // the number of a row changes when another is put in front of it
+    job.values.append(keys_[k]) += '\0';
+    append_form(values_[k], job.values);
+  }
+  job.inputs.clear();
+  if (has_inputs_) add_input_files(job);
+  if (reads_files_ && !name_template_.constant()) check_name(job.name, name_at_);
+  return true;
+}
+
+bool Entry::fill(std::uint64_t index, JobSpec& job) {
+  if (size_ && index >= *size_) return false;
+  try {
+    return select(index) && fill_selected(index, job);
+  } catch (BadBatch& error) {
+    tell_place(error);
+    throw;
+  }
+}
+
+// What is wrong with a value from a file stands in that file; what is wrong with a text that such values are put into stands in the
+// batch file, and the message says with which of them.
+void Entry::tell_place(BadBatch& error) const {
+  if (!error.file.empty()) return;
+  std::string places;
+  for (const Axis& axis : axes_) {
+    if (!axis.reads_files()) continue;
+    if (error.at.line != 0 && error.at.column == 0 && error.file.empty()) error.file = axis.file_of(error.at.line);
+    places += (places.empty() ? "" : ", ") + axis.place();
+  }
+  if (error.file.empty() && !places.empty()) error.text += fmt::format(" (with {})", places);
+}
+
+// Reads a file through, or as far as it is looked at before anything runs.
+void Entry::try_records(std::size_t axis, std::uint64_t weight, JobSpec& job) {
+  const bool slowest = axis == 0;
+  const std::uint64_t most = name_template_.constant() ? kTriedRecords : std::max(kTriedRecords, kMostChecked + 1);
+  for (std::uint64_t i = 0; !slowest || i < most; ++i) {
+    if (!select(axis, i)) break;
+    if (i < most) static_cast<void>(fill_selected(i * weight, job));
+  }
+  static_cast<void>(select(axis, 0));
 }
 
 void Entry::check() {
   JobSpec job;
-  fill(0, job);
-  check_name(job.name, name_at_);
-  std::uint64_t weight = size_;
-  for (const ValueList& list : lists_) {
-    weight /= list.size();
-    for (const std::uint64_t i : list.representatives()) {
-      fill(i * weight, job);
-      check_name(job.name, name_at_);
+  try {
+    if (!axes_.empty() && !axes_[0].again() && !axes_[0].select(0, values_)) size_ = 0;
+    if (size_ == 0) return;
+    static_cast<void>(fill_selected(0, job));
+    check_name(job.name, name_at_);
+    // The fastest first: how often a place of an axis comes depends on those behind it.
+    std::uint64_t weight = 1;
+    for (std::size_t a = axes_.size(); a-- > 0;) {
+      Axis& axis = axes_[a];
+      if (axis.again() && axis.reads_files()) {
+        try_records(a, weight, job);
+      } else if (!axis.reads_files()) {
+        for (const std::uint64_t i : axis.representatives()) {
+          static_cast<void>(select(a, i) && fill_selected(i * weight, job));
+          check_name(job.name, name_at_);
+        }
+        static_cast<void>(select(a, 0));
+      }
+      if (axis.size() && __builtin_mul_overflow(weight, *axis.size(), &weight)) {
+        bad(axes_at_, fmt::format("this matrix makes more than {} jobs", kMostJobs));
+      }
     }
+    learn_size();
+    check_points_of_several_keys();
+  } catch (BadBatch& error) {
+    tell_place(error);
+    throw;
   }
-  check_points_of_several_keys();
 }
 
 // A value may be right with the first value of every other key and wrong with another.
 void Entry::check_points_of_several_keys() {
   for (const Point& point : points_) {
     std::set<std::size_t> met;
-    for (const TextTemplate::Part& part : point.text.parts()) met.insert(part.variable);
+    for (const TextTemplate::Part& part : point.text.parts()) {
+      met.insert(static_cast<std::size_t>(&axis_of(part.variable) - axes_.data()));
+    }
     if (met.size() < 2) continue;
     std::uint64_t product = 1;
-    for (const std::size_t k : met)
-      product = std::min(product * std::min(lists_[k].size(), kMostCombinations), kMostCombinations + 1);
-    if (product > kMostCombinations) {
-      bad(point.target->at, fmt::format("this argument is made of {} keys of the matrix with more than {} combinations, too many to check before "
-                                        "the start; use one key for it",
-                                        met.size(), kMostCombinations));
+    bool known = true;
+    for (const std::size_t a : met) {
+      known = known && axes_[a].size();
+      product = std::min(product * std::min(axes_[a].size().value_or(1), kMostCombinations), kMostCombinations + 1);
     }
+    if (product > kMostCombinations) {
+      bad(point.target->at,
+          fmt::format("this argument is made of {} keys of the matrix with more than {} combinations, too many to check before "
+                      "the start; use one key for it",
+                      met.size(), kMostCombinations));
+    }
+    if (!known) continue;  // what a long file makes of it is seen when it is read
     for (std::uint64_t i = 0; i < product; ++i) {
       std::uint64_t rest = i;
-      for (const std::size_t k : met) {
-        chosen_[k] = rest % lists_[k].size();
-        rest /= lists_[k].size();
-        lists_[k].at(chosen_[k], values_[k]);
+      // The first of them slowest: it may be a file.
+      for (auto a = met.rbegin(); a != met.rend(); ++a) {
+        static_cast<void>(select(*a, rest % *axes_[*a].size()));
+        rest /= *axes_[*a].size();
       }
       encode();
     }
+    for (const std::size_t a : met) static_cast<void>(select(a, 0));
   }
 }
 

@@ -65,8 +65,7 @@ void compare_all(Entries& entries) {
   std::vector<Hashed> all;
   std::string name, other;
   for (std::uint32_t e = 0; e < entries.size(); ++e) {
-    for (std::uint32_t i = 0; i < entries[e]->size(); ++i) {
-      entries[e]->name_of(i, name);
+    for (std::uint32_t i = 0; entries[e]->size() != i && entries[e]->name_of(i, name); ++i) {
       all.push_back({std::hash<std::string>{}(name), e, i});
     }
   }
@@ -74,15 +73,15 @@ void compare_all(Entries& entries) {
   // Names of one hash stand beside each other; all pairs of such a group are compared (a group of two is a rarity already).
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (std::size_t j = i + 1; j < all.size() && all[j].hash == all[i].hash; ++j) {
-      entries[all[i].entry]->name_of(all[i].index, name);
-      entries[all[j].entry]->name_of(all[j].index, other);
-      if (name == other) same_twice(entries, all[i], all[j], name);
+      const bool made =
+          entries[all[i].entry]->name_of(all[i].index, name) && entries[all[j].entry]->name_of(all[j].index, other);
+      if (made && name == other) same_twice(entries, all[i], all[j], name);
     }
   }
 }
 
-// Whether the template gives every job of its matrix another name, by its form alone: each key stands in it whole, has no value
-// twice, and ends at a character that its values do not hold (so the name can be taken apart again).
+// Whether the template gives every job of its matrix another name, by its form alone: of each axis one variable stands in it whole,
+// has no value twice, and ends at a character that its values do not hold (so the name can be taken apart again).
 bool different_by_form(const Entry& entry) {
   const TextTemplate& text = entry.name_template();
   if (text.constant()) return true;  // NAME-1, NAME-2, ...
@@ -93,20 +92,22 @@ bool different_by_form(const Entry& entry) {
     if (part.form != TextTemplate::Part::Form::whole) continue;
     const std::string& behind = p + 1 < parts.size() ? parts[p + 1].before : text.tail();
     const bool last = p + 1 == parts.size();
-    const bool ends = !behind.empty() && !entry.lists()[part.variable].bytes().test(static_cast<unsigned char>(behind.front()));
+    const bool ends =
+        !behind.empty() && !entry.axis_of(part.variable).bytes(part.variable).test(static_cast<unsigned char>(behind.front()));
     if (last || ends) used.insert(part.variable);
     if (!last && !ends) return false;  // what follows could begin anywhere
   }
-  for (std::size_t k = 0; k < entry.lists().size(); ++k) {
-    if (entry.lists()[k].size() > 1 && (!used.contains(k) || !entry.lists()[k].distinct())) return false;
-  }
-  return true;
+  return std::all_of(entry.axes().begin(), entry.axes().end(), [&](const Axis& axis) {
+    if (axis.size() && *axis.size() <= 1) return true;
+    return std::any_of(used.begin(), used.end(),
+                       [&](std::size_t variable) { return axis.has(variable) && axis.distinct(variable); });
+  });
 }
 
 // What all names of the entry begin with.
 std::string beginning(const Entry& entry) {
   if (!entry.name_template().constant()) return entry.name_template().parts().front().before;
-  return entry.size() > 1 ? entry.name() + "-" : entry.name();
+  return entry.numbered() ? entry.name() + "-" : entry.name();
 }
 
 // The family NAME-1 .. NAME-n that has a job of this name; null: none has. Two families never meet: the last dash splits both
@@ -118,26 +119,36 @@ const Entry* family_of(const std::string& name, const std::unordered_map<std::st
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(name.data() + dash + 1, name.data() + name.size(), number);
   const bool counted = error == std::errc() && end == name.data() + name.size() && name[dash + 1] != '0';
-  return family != families.end() && counted && number >= 1 && number <= family->second->size() ? family->second : nullptr;
+  return family != families.end() && counted && number >= 1 && number <= family->second->size().value_or(number)
+             ? family->second
+             : nullptr;
 }
 
 void compare_forms(const Entries& entries) {
   for (const auto& entry : entries) {
     if (different_by_form(*entry)) continue;
+    if (!entry->size()) {
+      bad(entry->name_at(), fmt::format("the name `{}` might be given to two jobs, and what is read from standard input, a "
+                                        "pipe or more than {} lines is not "
+                                        "tried out before the start; use a name without ${{{{ }}}}, or the number of the row "
+                                        "(the key of `csv` or `jsonl`)",
+                                        entry->name(), kMostChecked));
+    }
     bad(entry->name_at(),
         fmt::format("the name `{}` might be given to two of the {} jobs of this matrix, and above {} jobs that is not tried "
                     "out; use every key in it, with a separator that their values do not hold, or a name without ${{{{ }}}}",
-                    entry->name(), entry->size(), kMostChecked));
+                    entry->name(), *entry->size(), kMostChecked));
   }
   std::unordered_map<std::string, const Entry*> families;
   for (const auto& entry : entries) {
-    if (entry->name_template().constant() && entry->size() > 1) families.emplace(entry->name(), entry.get());
+    if (entry->name_template().constant() && entry->numbered()) families.emplace(entry->name(), entry.get());
   }
   for (const auto& entry : entries) {
-    if (!entry->name_template().constant() || entry->size() > 1) continue;
+    if (!entry->name_template().constant() || entry->numbered()) continue;
     if (const Entry* family = family_of(entry->name(), families)) {
-      bad(entry->name_at(), fmt::format("the name `{}` is given by this job and by the one in line {}; every job needs a name of its own",
-                                        entry->name(), family->name_at().line));
+      bad(entry->name_at(),
+          fmt::format("the name `{}` is given by this job and by the one in line {}; every job needs a name of its own",
+                      entry->name(), family->name_at().line));
     }
   }
   for (const auto& made : entries) {
@@ -145,9 +156,9 @@ void compare_forms(const Entries& entries) {
     for (const auto& other : entries) {
       const std::string one = beginning(*made), two = beginning(*other);
       if (made == other || !(one.starts_with(two) || two.starts_with(one))) continue;
-      bad(made->name_at(),
-          fmt::format("the names `{}` and `{}` (line {}) might meet, and above {} jobs that is not tried out; let them begin differently",
-                      made->name(), other->name(), other->name_at().line, kMostChecked));
+      bad(made->name_at(), fmt::format("the names `{}` and `{}` (line {}) might meet, and above {} jobs that is not tried out; "
+                                       "let them begin differently",
+                                       made->name(), other->name(), other->name_at().line, kMostChecked));
     }
   }
 }
@@ -159,7 +170,7 @@ void settle_names(Entries& entries) {
   // One entry of NAME-1, NAME-2, ... needs no check at all, however many there are.
   if (entries.size() == 1 && entries.front()->name_template().constant()) return;
   std::uint64_t jobs = 0;
-  for (const auto& entry : entries) jobs += std::min(entry->size(), kMostChecked + 1);
+  for (const auto& entry : entries) jobs += std::min(entry->size().value_or(kMostChecked + 1), kMostChecked + 1);
   if (jobs <= kMostChecked) {
     compare_all(entries);
   } else {

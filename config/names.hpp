@@ -1,6 +1,6 @@
 // names.hpp - no two jobs of a batch have one name.
 //
-// Up to kMostChecked jobs every name is made and compared. Beyond that names must be different by their form, and a batch whose
+// Up to kMostChecked jobs every name is made and compared. Beyond that, and where jobs come from a pipe, names must be different by their form, and a batch whose
 // names might be the same is refused with the advice to use every key.
 //
 // Called from  read_batch.cpp, before the first job.

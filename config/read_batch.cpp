@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -19,6 +20,8 @@
 #include "config/bad_batch.hpp"
 #include "config/entry.hpp"
 #include "config/names.hpp"
+#include "config/needs.hpp"
+#include "config/rules.hpp"
 #include "config/section.hpp"
 #include "config/shared.hpp"
 #include "config/yaml.hpp"
@@ -32,26 +35,81 @@ constexpr std::size_t kLargestFile = std::size_t{256} << 20;
 class EntrySource : public JobSource {
  public:
   EntrySource(std::vector<std::unique_ptr<Entry>> entries, std::string shown)
-      : entries_(std::move(entries)), shown_(std::move(shown)) {}
-
-  Result<bool> next(JobSpec& job) override {
-    while (entry_ < entries_.size() && index_ == entries_[entry_]->size()) {
-      ++entry_;
-      index_ = 0;
+      : entries_(std::move(entries)), shown_(std::move(shown)) {
+    std::uint64_t first = 0;
+    for (const auto& entry : entries_) {
+      firsts_.push_back(first);
+      if (!entry->size()) break;
+      first += *entry->size();
     }
-    if (entry_ == entries_.size()) return false;
-    job.id = JobId{id_++};
-    try {
-      entries_[entry_]->fill(index_++, job);
-    } catch (const BadBatch& error) {
-      return fail(ErrorCode::bad_batch, fmt::format("{}:{}:{}: {}", shown_, error.at.line, error.at.column, error.text));
+  }
+  bool rewind() override {
+    for (const auto& entry : entries_) {
+      for (const Axis& axis : entry->axes()) {
+        if (!axis.again()) return false;
+      }
     }
+    entry_ = 0;
+    index_ = id_ = 0;
     return true;
   }
 
+  Result<void> at(JobId id, JobSpec& job) override {
+    const auto behind = std::upper_bound(firsts_.begin(), firsts_.end(), number(id));
+    const auto entry = static_cast<std::size_t>(behind - firsts_.begin() - 1);
+    job.id = id;
+    try {
+      if (entries_[entry]->fill(number(id) - firsts_[entry], job)) return {};
+      bad(entries_[entry]->name_at(), "a file that this job reads has become shorter since the start");
+    } catch (const BadBatch& error) {
+      return fail(ErrorCode::bad_batch, error.message(shown_));
+    }
+  }
+
+  Result<std::optional<JobId>> find(std::string_view name) override {
+    std::string other;
+    try {
+      for (std::size_t e = 0; e < firsts_.size(); ++e) {
+        for (std::uint64_t i = 0; i != entries_[e]->size() && entries_[e]->name_of(i, other); ++i) {
+          if (other == name) return JobId{firsts_[e] + i};
+        }
+      }
+    } catch (const BadBatch& error) {
+      return fail(ErrorCode::bad_batch, error.message(shown_));
+    }
+    return std::nullopt;
+  }
+
+  Result<bool> next(JobSpec& job) override {
+    try {
+      for (; skip_ended(); leave()) {
+        if (!entries_[entry_]->fill(index_, job)) continue;
+        ++index_;
+        job.id = JobId{id_++};
+        return true;
+      }
+    } catch (const BadBatch& error) {
+      return fail(ErrorCode::bad_batch, error.message(shown_));
+    }
+    return false;
+  }
+
+  int awaited() override { return skip_ended() ? entries_[entry_]->awaited(index_) : -1; }
+
  private:
+  // False: that was the last one.
+  bool skip_ended() {
+    while (entry_ < entries_.size() && entries_[entry_]->size() == index_) leave();
+    return entry_ < entries_.size();
+  }
+  void leave() {
+    ++entry_;
+    index_ = 0;
+  }
+
   std::vector<std::unique_ptr<Entry>> entries_;
   std::string shown_;
+  std::vector<std::uint64_t> firsts_;  // number of the first job of each, up to one whose size is not known
   std::size_t entry_ = 0;
   std::uint64_t index_ = 0;  // in that entry
   std::uint64_t id_ = 0;
@@ -90,7 +148,8 @@ Bytes read_max_result(const Value& value) {
   return bytes;
 }
 
-CheckedBatch build(std::string_view text, const std::string& shown, const std::string& name, Registry& registry) {
+CheckedBatch build(std::string_view text, const std::string& shown, const std::string& name, StandardInput input,
+                   Registry& registry) {
   const Value root = parse_yaml(text);
   Section file(root, "a batch file");
   check_version(file.need("version", "write `version: 1` at the top"));
@@ -111,8 +170,9 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   if (defaults != nullptr) {
     // Keys are checked here once; entries read their values.
     Section common(*defaults, "`defaults`");
-    for (const char* key : {"timeout", "retries", "cwd", "env", "allow_failure"}) static_cast<void>(common.take(key));
-    common.finish({"backoff", "memory", "cpus", "resources", "priority"});
+    for (const std::string_view key : kRuleKeys) static_cast<void>(common.take(key));
+    for (const char* key : {"cwd", "env"}) static_cast<void>(common.take(key));
+    common.finish({"cpus", "resources"});
   }
 
   CheckedBatch checked;
@@ -120,13 +180,15 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   if (shared != nullptr) checked.batch.shared = read_shared(*shared);
   if (max_result != nullptr) checked.batch.max_result = read_max_result(*max_result);
   std::vector<std::unique_ptr<Entry>> entries;
-  std::uint64_t size = 0;
+  std::optional<std::uint64_t> size = 0;
   for (const Value& job : *jobs.sequence()) {
-    entries.push_back(std::make_unique<Entry>(job, defaults, registry));
+    entries.push_back(std::make_unique<Entry>(job, defaults, registry, input));
     entries.back()->check();
-    size += entries.back()->size();
+    const std::optional<std::uint64_t> more = entries.back()->size();
+    size = size && more ? std::optional(*size + *more) : std::nullopt;
   }
   settle_names(entries);
+  checked.batch.plan = make_plan(entries);
   checked.batch.name = written_name != nullptr ? written_name->scalar()->text : name;
   checked.batch.size = size;
   checked.entries = entries.size();
@@ -157,14 +219,22 @@ Result<std::string> read_all(int fd, const std::string& shown) {
 
 }  // namespace
 
+namespace {
+
+Result<CheckedBatch> read_text(std::string_view text, const std::string& shown, const std::string& name, StandardInput input,
+                               Registry& registry) {
+  try {
+    return build(text, shown, name, std::move(input), registry);
+  } catch (const BadBatch& error) {
+    return fail(ErrorCode::bad_batch, error.message(shown));
+  }
+}
+
+}  // namespace
+
 Result<CheckedBatch> read_batch_text(std::string_view text, const std::string& shown, const std::string& name,
                                      Registry& registry) {
-  try {
-    return build(text, shown, name, registry);
-  } catch (const BadBatch& error) {
-    if (error.at.line == 0) return unreadable(shown, error.text);
-    return fail(ErrorCode::bad_batch, fmt::format("{}:{}:{}: {}", shown, error.at.line, error.at.column, error.text));
-  }
+  return read_text(text, shown, name, {}, registry);
 }
 
 Result<CheckedBatch> read_batch(const std::string& path, Registry& registry) {
@@ -181,7 +251,8 @@ Result<CheckedBatch> read_batch(const std::string& path, Registry& registry) {
   const Result<std::string> text = read_all(standard_input ? STDIN_FILENO : file.get(), shown);
   if (!text) return tl::unexpected(text.error());
   const std::string stem = standard_input ? "stdin" : std::filesystem::path(path).stem().string();
-  return read_batch_text(*text, shown, is_printable(stem) ? stem : "batch", registry);
+  return read_text(*text, shown, is_printable(stem) ? stem : "batch", {standard_input ? "the batch file itself" : ""},
+                   registry);
 }
 
 }  // namespace runner::config

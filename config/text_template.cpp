@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "config/bad_batch.hpp"
+#include "config/shell_state.hpp"
 
 namespace runner::config {
 
@@ -20,72 +21,30 @@ std::string_view trimmed(std::string_view text) {
   return text;
 }
 
-// Follows a shell script as far as is needed to know whether a word may stand where it is: POSIX shell, section 2.2 (quoting).
-class ShellState {
- public:
-  void read(std::string_view text) {
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      const char c = text[i];
-      if (comment_) {
-        comment_ = c != '\n';
-      } else if (quote_ == '\'') {
-        if (c == '\'') quote_ = 0;
-      } else if (c == '\\') {
-        ++i;
-      } else if (quote_ == '"') {
-        if (c == '"') quote_ = 0;
-      } else if (c == '\'' || c == '"') {
-        quote_ = c;
-      } else if (c == '#' && (last_ == 0 || last_ == ' ' || last_ == '\t' || last_ == '\n' || last_ == ';' || last_ == '(')) {
-        comment_ = true;
-      } else if (c == '<' && last_ == '<') {
-        here_ = true;
-      }
-      last_ = c;
-    }
-  }
-  // A substituted word ends up here: whatever it is, it is no blank.
-  void word() { last_ = 'x'; }
-  [[nodiscard]] char quote() const { return quote_; }
-  [[nodiscard]] bool here_document() const { return here_; }
-  [[nodiscard]] bool comment() const { return comment_; }
-
- private:
-  char quote_ = 0, last_ = 0;
-  bool comment_ = false, here_ = false;
-};
-
-void check_shell(const ShellState& state, Position at, std::string_view inside) {
-  if (state.comment()) return;
-  if (state.quote() != 0) {
-    bad(at,
-        fmt::format("`${{{{ {0} }}}}` stands inside {1} quotes; it becomes one quoted word by itself: write it without quotes, "
-                    "as in `... ${{{{ {0} }}}} ...`, or `${{{{ raw({0}) }}}}` to insert the bare text",
-                    inside, state.quote() == '"' ? "double" : "single"));
-  }
-  if (state.here_document()) {
-    bad(at, fmt::format(
-                "`${{{{ {0} }}}}` stands behind a `<<`, where quoting works differently; use `${{{{ raw({0}) }}}}` to insert "
-                "the bare text, or pass it through `env:`",
-                inside));
+void check_shell(ShellPlace place, Position at, std::string_view inside) {
+  switch (place) {
+    case ShellPlace::word:
+    case ShellPlace::comment: return;
+    case ShellPlace::single_quotes:
+    case ShellPlace::double_quotes:
+      bad(at, fmt::format(
+                  "`${{{{ {0} }}}}` stands inside {1} quotes; it becomes one quoted word by itself: write it without quotes, "
+                  "as in `... ${{{{ {0} }}}} ...`, or `${{{{ raw({0}) }}}}` to insert the bare text",
+                  inside, place == ShellPlace::double_quotes ? "double" : "single"));
+    case ShellPlace::here_document:
+      bad(at, fmt::format(
+                  "`${{{{ {0} }}}}` stands behind a `<<`, where quoting works differently; use `${{{{ raw({0}) }}}}` to insert "
+                  "the bare text, or pass it through `env:`",
+                  inside));
+    case ShellPlace::nowhere:
+      bad(at, fmt::format(
+                  "`${{{{ {0} }}}}` stands where quoting works differently (inside of backquotes or `${{...}}`, or behind a "
+                  "backslash or a `case` in `$(...)`); write `$(...)` for backquotes, or pass it through `env:`",
+                  inside));
   }
 }
 
 }  // namespace
-
-std::string shell_quoted(std::string_view text) {
-  constexpr std::string_view safe = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_@%+=:,./-";
-  if (!text.empty() && text.find_first_not_of(safe) == std::string_view::npos) return std::string(text);
-  std::string quoted = "'";
-  for (const char c : text) {
-    if (c == '\'') {
-      quoted += "'\\''";
-    } else {
-      quoted += c;
-    }
-  }
-  return quoted + "'";
-}
 
 TextTemplate TextTemplate::parse(std::string_view text, Position at, const std::vector<std::string>& variables,
                                  Context context) {
@@ -107,7 +66,8 @@ TextTemplate TextTemplate::parse(std::string_view text, Position at, const std::
       name = trimmed(name.substr(4, name.size() - 5));
       part.quoted = false;
     } else if (context == Context::shell) {
-      check_shell(shell, at, inside);
+      check_shell(shell.place(), at, inside);
+      part.comment = shell.place() == ShellPlace::comment;
     }
     // A key may hold dots itself, so the whole name is looked for first.
     auto variable = std::find(variables.begin(), variables.end(), name);
@@ -168,6 +128,8 @@ void TextTemplate::render(std::span<const Value> values, std::string& out) const
       case Part::Form::ext: piece = path.extension().string(); break;
       case Part::Form::dir: piece = path.has_parent_path() ? path.parent_path().string() : "."; break;
     }
+    // A line break would end the comment.
+    if (part.comment) std::replace(piece.begin(), piece.end(), '\n', ' ');
     out += part.quoted ? shell_quoted(piece) : piece;
   }
   out += tail_;

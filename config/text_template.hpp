@@ -39,7 +39,8 @@ class TextTemplate {
     std::string before;  // literal text in front of it
     std::size_t variable = 0;
     enum class Form : std::uint8_t { whole, stem, name, ext, dir } form = Form::whole;
-    bool quoted = false;  // becomes one shell-quoted word
+    bool quoted = false;   // becomes one shell-quoted word
+    bool comment = false;  // stands in a comment of a script
   };
   [[nodiscard]] const std::vector<Part>& parts() const { return parts_; }
   [[nodiscard]] const std::string& tail() const { return tail_; }
@@ -49,8 +50,5 @@ class TextTemplate {
   std::string tail_;  // literal text behind the last part
   Position at_;
 };
-
-// `text` as one word of a POSIX shell.
-[[nodiscard]] std::string shell_quoted(std::string_view text);
 
 }  // namespace runner::config

@@ -144,6 +144,7 @@ ValueList ValueList::glob(const std::string& key, const Value& value) {
   std::sort(files.begin(), files.end(), [](const Value& a, const Value& b) { return a.scalar()->text < b.scalar()->text; });
   ValueList list;
   list.size_ = files.size();
+  list.files_ = true;
   list.values_ = std::move(files);
   return list;
 }
@@ -161,11 +162,11 @@ ValueList ValueList::parse(const std::string& key, const Value& value) {
       list = range(key, form->front().value);
     } else if (word == "glob") {
       list = glob(key, form->front().value);
-    } else if (word == "lines" || word == "csv" || word == "jsonl") {
-      bad(value.at, fmt::format("`{{{}: ...}}` is not supported by this version of runner", word));
     } else {
-      bad(value.at,
-          fmt::format("the values of `{}` must be a list, `a..b`, {{range: [first, last, step]}} or {{glob: pattern}}", key));
+      bad(value.at, fmt::format("the values of `{}` must be a list, `a..b`, {{range: [first, last, step]}}, {{glob: pattern}}, "
+                                "{{lines: file}}, {{csv: file}} "
+                                "or {{jsonl: file}}",
+                                key));
     }
   } else {
     const Scalar& scalar = *value.scalar();

@@ -110,10 +110,16 @@ void attach_files(Outcome& outcome, std::uint32_t files, std::span<UniqueFd> arr
 namespace {
 
 // Rare parts of an outcome are announced by a bit, so that the common reply is a few dozen bytes.
-constexpr std::uint8_t kHasExitCode = 1, kHasOutput = 2, kTerminated = 4;
+constexpr std::uint8_t kHasExitCode = 1, kHasOutput = 2, kTerminated = 4, kHasEvidence = 8;
 
 void check(bool holds, const char* what) {
   if (!holds) throw WireError(what);
+}
+
+constexpr std::size_t kMostLeftBehind = 16, kLongestName = 256, kLongestPath = 4096;
+
+bool has_evidence(const Outcome& outcome) {
+  return outcome.peak_memory || !outcome.core.empty() || !outcome.left_behind.empty();
 }
 
 void check(const Captured& captured, bool spilled) {
@@ -130,11 +136,13 @@ void check(const Captured& captured, bool spilled) {
 void write_reply(WireWriter& out, const JobReply& reply) {
   const Outcome& outcome = reply.outcome;
   const bool output = outcome.out.bytes != 0 || outcome.err.bytes != 0;
-  const auto bits = static_cast<std::uint8_t>((outcome.exit_code ? kHasExitCode : 0) | (output ? kHasOutput : 0) |
-                                              (reply.terminated ? kTerminated : 0));
+  const auto bits =
+      static_cast<std::uint8_t>((outcome.exit_code ? kHasExitCode : 0) | (output ? kHasOutput : 0) |
+                                (reply.terminated ? kTerminated : 0) | (has_evidence(outcome) ? kHasEvidence : 0));
   out(number(reply.job), number(reply.attempt), bits, outcome.wall.count(), outcome.cpu.count(), outcome.ending);
   if (outcome.exit_code) out(*outcome.exit_code);
   if (output) out(outcome.out.bytes, outcome.out.text, outcome.err.bytes, outcome.err.text);
+  if (has_evidence(outcome)) out(outcome.peak_memory, outcome.core, outcome.left_behind);
   out.put(outcome.result.bytes().data(), outcome.result.size());  // the rest of the message
 }
 
@@ -148,10 +156,15 @@ Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t file
   JobReply reply;
   Outcome& outcome = reply.outcome;
   in(job, attempt, bits, wall, cpu, outcome.ending);
-  check((bits & ~(kHasExitCode | kHasOutput | kTerminated)) == 0, "a reply has unknown flags");
+  check((bits & ~(kHasExitCode | kHasOutput | kTerminated | kHasEvidence)) == 0, "a reply has unknown flags");
   check(wall >= 0 && cpu >= 0, "a reply has a negative duration");
   if ((bits & kHasExitCode) != 0) in(outcome.exit_code.emplace());
   if ((bits & kHasOutput) != 0) in(outcome.out.bytes, outcome.out.text, outcome.err.bytes, outcome.err.text);
+  if ((bits & kHasEvidence) != 0) {
+    in(outcome.peak_memory, outcome.core, outcome.left_behind);
+    check(outcome.core.size() <= kLongestPath && outcome.left_behind.size() <= kMostLeftBehind, "evidence is too long");
+    for (const std::string& name : outcome.left_behind) check(name.size() <= kLongestName, "evidence is too long");
+  }
   check((files & ~(kOutSpilled | kErrSpilled)) == 0, "a reply announces unknown files");
   check(outcome.out, (files & kOutSpilled) != 0);
   check(outcome.err, (files & kErrSpilled) != 0);

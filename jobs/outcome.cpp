@@ -16,6 +16,18 @@ struct Overloaded : F... {
 
 bool succeeded(const Outcome& outcome) { return std::holds_alternative<Succeeded>(outcome.ending); }
 
+std::string_view last_lines(const Captured& captured, std::size_t count) {
+  const std::string_view text = captured.text;
+  std::size_t from = text.size();
+  for (std::size_t end = text.ends_with('\n') ? text.size() - 1 : text.size(); count > 0; --count) {
+    const std::size_t feed = end == 0 ? std::string_view::npos : text.rfind('\n', end - 1);
+    from = feed == std::string_view::npos ? 0 : feed + 1;
+    if (feed == std::string_view::npos) break;
+    end = feed;
+  }
+  return text.substr(from);
+}
+
 std::string_view status_word(const Ending& ending) {
   return std::visit(
       Overloaded{[](const Succeeded&) { return "ok"; }, [](const Failed&) { return "failed"; },
@@ -24,7 +36,7 @@ std::string_view status_word(const Ending& ending) {
       ending);
 }
 
-std::string describe(const Outcome& outcome) {
+static std::string describe_ending(const Outcome& outcome) {
   return std::visit(Overloaded{[](const Succeeded&) { return std::string("ok"); },
                                [](const Failed& failed) {
                                  // An exception may have nothing to say.
@@ -41,6 +53,8 @@ std::string describe(const Outcome& outcome) {
                                [](const OutOfMemory& memory) { return "out of memory: " + memory.reason; }},
                     outcome.ending);
 }
+
+std::string describe(const Outcome& outcome) { return describe_ending(outcome) + (outcome.quarantined ? "; quarantined" : ""); }
 
 std::string result_too_large(Bytes found, Bytes limit) {
   return "its result takes " + format_size(found) + ", more than max_result allows (" + format_size(limit) +

@@ -36,6 +36,7 @@ struct JobEnded {
   Attempt attempt{};
   WorkerId worker{};
   Outcome outcome;
+  bool worker_died = false;  // of this job, as far as can be known: it was inside of it
 };
 // Given to a worker and taken back before its code was entered: nothing happened, nothing is charged.
 struct JobReturned {
@@ -48,7 +49,7 @@ struct WorkerLost {
 };
 using EngineEvent = std::variant<JobStarted, JobEnded, JobReturned, WorkerLost>;
 
-enum class StopReason : std::uint8_t { deadline, interrupt };
+enum class StopReason : std::uint8_t { deadline, interrupt, halt };
 
 // What one worker is at, for a person.
 struct WorkerView {
@@ -84,7 +85,7 @@ class Engine {
   virtual void start(const JobSpec& job, Attempt attempt) = 0;
 
   // Ends a started attempt as soon as this engine can; its JobEnded follows from a later wait(): TimedOut{job.timeout}
-  // for a deadline, Cancelled for an interrupt. An attempt that ended meanwhile keeps the ending it had.
+  // for a deadline, Cancelled for an interrupt or a halt. An attempt that ended meanwhile keeps the ending it had.
   virtual void stop(JobId job, Attempt attempt, StopReason reason) = 0;
 
   // Takes back what is not yet started (JobReturned). For an interrupt or a halt.

@@ -12,6 +12,7 @@
 #include "ipc/os.hpp"
 #include "master/scheduler.hpp"
 #include "master/usable_cpus.hpp"
+#include "master/wake_ups.hpp"
 
 namespace runner::master {
 
@@ -22,6 +23,7 @@ using std::chrono::steady_clock;
 
 // Results reach their files at the latest this long after they were known, and always before the loop sleeps.
 constexpr Duration kFlushInterval = milliseconds(20);
+constexpr std::uint32_t kSkippedInATurn = 1000;
 
 template <class... F>
 struct Overloaded : F... {
@@ -31,14 +33,16 @@ struct Overloaded : F... {
 class Loop {
  public:
   Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up,
-       const Shared& shared)
+       const Shared& shared, Guardian* guardian, const std::optional<HaltRule>& halt, const EndedBefore* before)
       : batch_(batch),
         engine_(engine),
         sinks_(sinks),
         interrupts_(interrupts),
         give_up_(give_up),
         shared_(shared),
-        scheduler_(engine.can_end_jobs()) {}
+        guardian_(guardian),
+        halt_(halt),
+        scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size, before}) {}
 
   Result<RunAnswer> run() {
     if (Result<void> opened = engine_.open(); !opened) return tl::unexpected(opened.error());
@@ -50,6 +54,16 @@ class Loop {
     answer_.totals.engine = engine_.description();
     const RunInfo info{batch_.name, batch_.size, engine_.mode(), answer_.totals.engine, engine_.procs(), began_};
     tell([&](Sink& sink) { return sink.started(info); });
+    int wakes = interrupts_ != nullptr ? interrupts_->fd() : -1;
+    if (guardian_ != nullptr) {
+      const Result<int> both = guardian_->watched_with(wakes);
+      if (both) {
+        wakes = *both;
+      } else {
+        trouble(both.error());
+      }
+    }
+    if (Result<void> ready = wake_ups_.open(wakes); !ready) collapse(ready.error());
     plan_ticks();
     while (!scheduler_.done() && !closed_) {
       try {
@@ -67,24 +81,53 @@ class Loop {
 
   // One turn: hand out what fits, carry out decisions, wait for news.
   void turn() {
+    skip();
+    awaited_ = -1;
     fill();
+    if (Result<void> watched = wake_ups_.await(awaited_); !watched) return collapse(watched.error());
     carry_out();
     if (scheduler_.done() || closed_) return;
     events_.clear();
     // First without waiting: only a loop with nothing to do may spend time on flushing.
     Result<void> waited = engine_.wait(events_, TimePoint::min(), -1);
-    if (waited && events_.empty() && actions_.empty()) {
+    if (waited && events_.empty() && actions_.empty() && skipping_ < kSkippedInATurn) {
       flush();
-      waited = engine_.wait(events_, wake_at(), interrupts_ != nullptr ? interrupts_->fd() : -1);
+      waited = engine_.wait(events_, wake_at(), wake_ups_.fd());
     }
     now_ = steady_clock::now();
     for (EngineEvent& event : events_) take(event);
     if (!waited) return collapse(waited.error());
     scheduler_.tick(now_, actions_);
     listen();
+    if (guardian_ != nullptr) guardian_->look(now_);
     carry_out();  // before anybody is shown how far it is
     if (now_ >= next_tick_) show();
     if (now_ - last_flush_ >= kFlushInterval) flush();
+  }
+
+  // The next job of the batch into the vacancy, and on its way.
+  void offer() {
+    const std::optional<JobId> id = scheduler_.next_to_offer();
+    JobSpec& job = scheduler_.vacancy();
+    const Result<bool> more = id ? batch_.jobs->at(*id, job).map([] { return true; }) : batch_.jobs->next(job);
+    if (!more) {
+      trouble(more.error());
+    } else if (*more) {
+      scheduler_.offer(actions_);
+    } else {
+      scheduler_.source_ended(actions_);
+    }
+  }
+
+  // Those that will never run. Many are told of in many turns, so that workers do not wait for that.
+  void skip() {
+    for (skipping_ = 0; skipping_ < kSkippedInATurn; ++skipping_) {
+      const std::optional<JobId> id = scheduler_.next_to_skip();
+      if (!id) return;
+      if (const Result<void> filled = batch_.jobs->at(*id, scheduler_.vacancy()); !filled) return trouble(filled.error());
+      scheduler_.skip(actions_);
+      carry_out();
+    }
   }
 
   void fill() {
@@ -92,14 +135,9 @@ class Loop {
       const std::size_t before = actions_.size();
       if (scheduler_.start_waiting(room, actions_) == 0) {
         for (; room > 0 && scheduler_.wants_jobs(); --room) {
-          const Result<bool> more = batch_.jobs->next(scheduler_.vacancy());
-          if (!more) {
-            trouble(more.error());
-          } else if (*more) {
-            scheduler_.offer(actions_);
-          } else {
-            scheduler_.source_ended();
-          }
+          if (!batch_.plan) awaited_ = batch_.jobs->awaited();
+          if (awaited_ >= 0) break;  // what is there already starts now
+          offer();
         }
       }
       if (actions_.size() == before) return;
@@ -133,7 +171,12 @@ class Loop {
   }
 
   void carry_out(Action& action) {
-    std::visit(Overloaded{[&](StartJob& start) { engine_.start(*start.job, start.attempt); },
+    std::visit(Overloaded{[&](StartJob& start) {
+                            if (!start.job->inputs.empty() && number(start.attempt) == 1) {
+                              tell([&](Sink& sink) { return sink.starting(*start.job); });
+                            }
+                            engine_.start(*start.job, start.attempt);
+                          },
                           [&](StopJob& stop) { engine_.stop(stop.job, stop.attempt, stop.reason); },
                           [&](TakeBackUnstarted&) { engine_.take_back(); },
                           [&](ReportJob& report) {
@@ -164,7 +207,11 @@ class Loop {
                             [&](const Cancelled&) -> std::uint64_t& { return counts.cancelled; },
                             [&](const OutOfMemory&) -> std::uint64_t& { return counts.out_of_memory; }},
                  report.outcome.ending);
-    if (!succeeded(report.outcome) && report.job->allow_failure) ++counts.allowed;
+    if (!succeeded(report.outcome) && report.job->allow_failure) {
+      ++counts.allowed;
+    } else if (scheduler_.halted() && std::holds_alternative<Cancelled>(report.outcome.ending)) {
+      ++counts.halted;
+    }
   }
 
   void listen() {
@@ -227,7 +274,13 @@ class Loop {
       const JobSpec* job = worker.job ? scheduler_.find(*worker.job) : nullptr;
       names.push_back(job != nullptr ? std::string_view(job->name) : std::string_view());
     }
-    const Snapshot snapshot{now_, answer_.totals.counts, scheduler_.in_flight(), batch_.size, scheduler_.stopping(), workers,
+    const Snapshot snapshot{now_,
+                            answer_.totals.counts,
+                            scheduler_.in_flight(),
+                            batch_.size,
+                            scheduler_.stopping(),
+                            scheduler_.halted() && !answer_.totals.interrupted,
+                            workers,
                             names};
     tell([&](Sink& sink) { return sink.tick(snapshot); });
   }
@@ -237,6 +290,7 @@ class Loop {
   void finish() {
     now_ = steady_clock::now();
     answer_.totals.wall = now_ - began_;
+    if (scheduler_.halted()) answer_.totals.halted = halt_;
     answer_.totals.costs = engine_.close();
     answer_.totals.wall += answer_.totals.costs.start;
     answer_.totals.counters = shared_.counts();  // nobody writes them any more
@@ -250,7 +304,11 @@ class Loop {
   Interrupts* interrupts_;
   const GiveUpHandler& give_up_;
   const Shared& shared_;
+  Guardian* guardian_;
+  const std::optional<HaltRule> halt_;
   Scheduler scheduler_;
+  WakeUps wake_ups_;
+  int awaited_ = -1;  // the input that the source of jobs waits for; -1: none
   RunAnswer answer_;
   Actions actions_;
   std::size_t carried_out_ = 0;  // of those
@@ -260,14 +318,16 @@ class Loop {
   TimePoint began_{}, now_{}, last_flush_{};
   TimePoint next_tick_ = TimePoint::max();
   unsigned heard_ = 0;
+  std::uint32_t skipping_ = 0;  // jobs of this turn
   bool closed_ = false;
 };
 
 }  // namespace
 
 Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
-                      const GiveUpHandler& give_up, const Shared& shared) {
-  return Loop(batch, engine, sinks, interrupts, give_up, shared).run();
+                      const GiveUpHandler& give_up, const Shared& shared, Guardian* guardian,
+                      const std::optional<HaltRule>& halt, const EndedBefore* before) {
+  return Loop(batch, engine, sinks, interrupts, give_up, shared, guardian, halt, before).run();
 }
 
 }  // namespace runner::master

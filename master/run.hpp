@@ -15,7 +15,10 @@
 #include <runner/batch.hpp>
 #include <runner/result.hpp>
 #include <runner/shared.hpp>
+#include "master/ended_before.hpp"
 #include "master/engine.hpp"
+#include "master/guardian.hpp"
+#include "master/halt_rule.hpp"
 #include "master/interrupts.hpp"
 #include "master/sink.hpp"
 
@@ -24,9 +27,10 @@ namespace runner::master {
 struct RunAnswer {
   RunTotals totals;
   std::optional<Error> trouble;  // why the run stopped early: a sink, the source, or the engine gave up
+  // What the halt rule has ended is no failure: that was asked for.
   bool all_well() const {
     const Counts& counts = totals.counts;
-    return !trouble && !totals.interrupted && counts.done() - counts.ok == counts.allowed;
+    return !trouble && !totals.interrupted && counts.done() - counts.ok == counts.allowed + counts.halted;
   }
 };
 
@@ -34,8 +38,12 @@ struct RunAnswer {
 // were flushed. Must not return: the job's thread cannot be ended in any other way than with the program.
 using GiveUpHandler = std::function<void(const JobSpec& job, std::uint64_t safe)>;
 
-// `shared` is what the engine gives to the jobs; here only its counters are read, when the run is over.
+// `guardian`, if there is one, is looked at in every turn. `shared` is what the engine gives to the jobs; here only its counters are
+// read, when the run is over. `halt`: when to stop early. `before`: what has ended in an earlier start of this run, and is not among
+// the jobs of the batch's source any more.
 [[nodiscard]] Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
-                                    const GiveUpHandler& give_up, const Shared& shared = Shared::none());
+                                    const GiveUpHandler& give_up, const Shared& shared = Shared::none(),
+                                    Guardian* guardian = nullptr, const std::optional<HaltRule>& halt = std::nullopt,
+                                    const EndedBefore* before = nullptr);
 
 }  // namespace runner::master

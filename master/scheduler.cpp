@@ -5,6 +5,17 @@
 
 namespace runner::master {
 
+namespace {
+
+// A clock of 64 bits must not overflow by a pause.
+constexpr Duration kLongest = std::chrono::hours(24 * 365 * 100);
+
+}  // namespace
+
+Scheduler::Scheduler(bool engine_can_end_jobs, const Rules& rules) : can_end_jobs_(engine_can_end_jobs), rules_(rules) {
+  if (rules.plan != nullptr) backlog_.emplace(*rules.plan, rules.before);
+}
+
 JobSpec& Scheduler::vacancy() {
   if (free_.empty()) free_.push_back(&pool_.emplace_back());
   return free_.back()->spec;
@@ -15,6 +26,9 @@ void Scheduler::offer(Actions& actions) {
   free_.pop_back();
   job.attempt = Attempt{1};
   job.running = job.stopped = false;
+  job.crashes = 0;
+  job.block = place_.block;
+  ++offered_;
   jobs_.emplace(number(job.spec.id), &job);
   start(job, actions);
 }
@@ -25,11 +39,55 @@ void Scheduler::start(Job& job, Actions& actions) {
   actions.emplace_back(StartJob{&job.spec, job.attempt});
 }
 
+// Among equals, what was begun goes before what was not.
+bool Scheduler::waiting_goes_first() const {
+  if (waiting_.empty()) return false;
+  const std::optional<std::int32_t> other = backlog_ ? backlog_->priority() : std::nullopt;
+  return !other || (*waiting_.begin())->spec.priority >= *other;
+}
+
+bool Scheduler::wants_jobs() const {
+  if (stopping_ || source_ended_ || delayed_.size() >= kMostDelayed || waiting_goes_first()) return false;
+  return !backlog_ || backlog_->priority();
+}
+
+std::optional<JobId> Scheduler::next_to_offer() {
+  if (!backlog_) return std::nullopt;
+  place_ = backlog_->take();
+  return place_.job;
+}
+
+void Scheduler::source_ended(Actions& actions) {
+  source_ended_ = true;
+  if (!rules_.size) rules_.size = offered_;
+  look_whether_to_halt(actions);
+}
+
+std::optional<JobId> Scheduler::next_to_skip() {
+  if (!backlog_ || stopping_) return std::nullopt;
+  const std::optional<Backlog::Place> place = backlog_->skip();
+  if (!place) return std::nullopt;
+  place_ = *place;
+  return place_.job;
+}
+
+void Scheduler::skip(Actions& actions) {
+  Job& job = *free_.back();
+  free_.pop_back();
+  ended_.push_back(&job);
+  Outcome outcome;
+  outcome.ending = Cancelled{backlog_->why_skipped(place_.block)};
+  actions.emplace_back(ReportJob{&job.spec, std::move(outcome), Attempt{0}, std::nullopt});
+  backlog_->skipped(place_, job.spec.name);
+  ++tally_.done;
+  look_whether_to_halt(actions);
+}
+
 std::uint32_t Scheduler::start_waiting(std::uint32_t room, Actions& actions) {
   std::uint32_t started = 0;
-  for (; started < room && !waiting_.empty(); ++started) {
-    Job& job = *waiting_.front();
-    waiting_.pop_front();
+  for (; started < room && waiting_goes_first(); ++started) {
+    Job& job = **waiting_.begin();
+    waiting_.erase(waiting_.begin());
     start(job, actions);
   }
   return started;
@@ -64,37 +122,54 @@ void Scheduler::on(JobStarted& event, TimePoint, Actions&) {
 }
 
 bool Scheduler::retries(const Job& job, const Outcome& outcome) const {
-  if (stopping_ || number(job.attempt) > job.spec.retries) return false;
-  return std::holds_alternative<Failed>(outcome.ending) || std::holds_alternative<Crashed>(outcome.ending) ||
-         std::holds_alternative<TimedOut>(outcome.ending);
+  return !stopping_ && !outcome.quarantined && number(job.attempt) <= job.spec.retries &&
+         job.spec.retry_on.includes(outcome.ending);
 }
 
-void Scheduler::on(JobEnded& event, TimePoint, Actions& actions) {
+void Scheduler::on(JobEnded& event, TimePoint now, Actions& actions) {
+  now_ = now;
   Job* job = current(event.job, event.attempt);
   if (job == nullptr) return;
-  if (retries(*job, event.outcome)) {
-    job->last = {std::move(event.outcome), event.worker};
-    actions.emplace_back(ReportRetry{&job->spec, &job->last->outcome, job->attempt});
-    job->attempt = next(job->attempt);
-    job->running = false;
-    waiting_.push_front(job);
-    return;
+  // One that was told to stop is not to blame for how it was ended.
+  if (event.worker_died && !job->stopped) event.outcome.quarantined = ++job->crashes >= job->spec.crash_limit;
+  if (!retries(*job, event.outcome)) return over(*job, std::move(event.outcome), job->attempt, event.worker, actions);
+  job->last = {std::move(event.outcome), event.worker};
+  actions.emplace_back(ReportRetry{&job->spec, &job->last->outcome, job->attempt});
+  const Duration pause = job->spec.backoff.after(job->spec.id, job->attempt);
+  job->attempt = next(job->attempt);
+  job->running = false;
+  if (pause == Duration::zero()) {
+    waiting_.insert(job);
+  } else {
+    delayed_.push({now + std::min<Duration>(pause, kLongest), job->spec.id, job});
   }
-  actions.emplace_back(ReportJob{&job->spec, std::move(event.outcome), job->attempt, event.worker});
-  drop(*job);
+}
+
+void Scheduler::over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, Actions& actions) {
+  const bool well = succeeded(outcome), cancelled = std::holds_alternative<Cancelled>(outcome.ending);
+  ++tally_.done;
+  if (well) ++tally_.succeeded;
+  if (!well && !cancelled && !job.spec.allow_failure) ++tally_.failed;
+  actions.emplace_back(ReportJob{&job.spec, std::move(outcome), attempts, worker});
+  if (backlog_) backlog_->ended(job.block, job.spec.name, well || (job.spec.allow_failure && !cancelled));
+  drop(job);
+  look_whether_to_halt(actions);
+}
+
+void Scheduler::look_whether_to_halt(Actions& actions) {
+  if (stopping_ || !rules_.halt || !rules_.halt->reached(tally_, rules_.size)) return;
+  halted_ = true;
+  halt(actions);
+  if (rules_.halt->when == HaltRule::When::soon) return;
+  for (const auto& [id, job] : jobs_) stop(*job, StopReason::halt, now_, actions);
 }
 
 void Scheduler::on(JobReturned& event, TimePoint, Actions& actions) {
   Job* job = current(event.job, event.attempt);
   if (job == nullptr) return;
   job->running = false;
-  if (stopping_) {
-    leave(*job, actions);
-  } else {
-    // In the order of the batch, whatever the order in which workers gave them back: what begins first is what was asked for first.
-    const auto later = [&](const Job* other) { return other->spec.id > job->spec.id; };
-    waiting_.insert(std::find_if(waiting_.begin(), waiting_.end(), later), job);
-  }
+  // In the order of the batch, whatever the order in which workers gave them back: what begins first is what was asked for first.
+  stopping_ ? leave(*job, actions) : static_cast<void>(waiting_.insert(job));
 }
 
 void Scheduler::stop(Job& job, StopReason reason, TimePoint now, Actions& actions) {
@@ -106,6 +181,8 @@ void Scheduler::stop(Job& job, StopReason reason, TimePoint now, Actions& action
 }
 
 void Scheduler::tick(TimePoint now, Actions& actions) {
+  now_ = now;
+  for (; !delayed_.empty() && delayed_.top().at <= now; delayed_.pop()) waiting_.insert(delayed_.top().job);
   while (!deadlines_.empty() && deadlines_.top().at <= now) {
     const Deadline deadline = deadlines_.top();
     deadlines_.pop();
@@ -120,21 +197,24 @@ void Scheduler::tick(TimePoint now, Actions& actions) {
 }
 
 std::optional<TimePoint> Scheduler::next_deadline() {
-  while (!deadlines_.empty()) {
-    const Deadline& first = deadlines_.top();
-    if (current(first.job, first.attempt) != nullptr) return first.at;
-    deadlines_.pop();
+  std::optional<TimePoint> first;
+  if (!delayed_.empty()) first = delayed_.top().at;
+  for (; !deadlines_.empty(); deadlines_.pop()) {
+    const Deadline& deadline = deadlines_.top();
+    if (current(deadline.job, deadline.attempt) == nullptr) continue;
+    return first ? std::min(*first, deadline.at) : deadline.at;
   }
-  return std::nullopt;
+  return first;
 }
 
 // It will not be started any more. If an attempt was made, that is what became of the job; else it simply was not run.
 void Scheduler::leave(Job& job, Actions& actions) {
   if (job.last) {
     const Attempt made{number(job.attempt) - 1};
-    actions.emplace_back(ReportJob{&job.spec, std::move(job.last->outcome), made, job.last->worker});
+    over(job, std::move(job.last->outcome), made, job.last->worker, actions);
+  } else {
+    drop(job);
   }
-  drop(job);
 }
 
 void Scheduler::halt(Actions& actions) {
@@ -142,6 +222,7 @@ void Scheduler::halt(Actions& actions) {
   stopping_ = true;
   for (Job* job : waiting_) leave(*job, actions);
   waiting_.clear();
+  for (; !delayed_.empty(); delayed_.pop()) leave(*delayed_.top().job, actions);
   actions.emplace_back(TakeBackUnstarted{});
 }
 

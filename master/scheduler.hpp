@@ -1,12 +1,13 @@
 // scheduler.hpp - which job next, and what becomes of one that ended: pure reactions to events.
 //
-// No clock, no descriptor, no thread: time comes in as an argument, and what is to be done goes out as actions. It is tested by
-// simulating thousands of worlds without starting a process.
+// No clock, no descriptor, no thread, no chance: time comes in as an argument, and what is to be done goes out as actions. It is
+// tested by simulating thousands of worlds without starting a process.
 //
 // Called from  the run loop's thread.
 // Owns         the jobs in flight, and nothing of those that ended or were not offered yet.
 // Fails with   cannot fail. An event about an attempt that is not in flight changes nothing.
-// Call order   (vacancy offer)* | on | tick | interrupt | halt, in any order; recycle() once the actions were carried out
+// Call order   (vacancy offer)* | (next_to_skip vacancy skip)* | on | tick | interrupt | halt, in any order; recycle() once the
+//              actions were carried out
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -14,12 +15,15 @@
 #include <deque>
 #include <optional>
 #include <queue>
+#include <set>
 #include <variant>
 #include <vector>
 
 #include <runner/job_spec.hpp>
 #include <runner/outcome.hpp>
+#include "master/backlog.hpp"
 #include "master/engine.hpp"
+#include "master/halt_rule.hpp"
 
 namespace runner::master {
 
@@ -37,8 +41,8 @@ struct TakeBackUnstarted {};
 struct ReportJob {
   const JobSpec* job;
   Outcome outcome;
-  Attempt attempts;
-  WorkerId worker;
+  Attempt attempts;  // 0: it was never started
+  std::optional<WorkerId> worker;
 };
 // This attempt is over, and another one will follow. `outcome` is valid until that one ends.
 struct ReportRetry {
@@ -59,22 +63,40 @@ class Scheduler {
   // How long a typed job in this process may take to return after it was told to.
   static constexpr Duration kGrace = std::chrono::seconds(2);
 
-  explicit Scheduler(bool engine_can_end_jobs) : can_end_jobs_(engine_can_end_jobs) {}
+  // So many jobs may wait for the time of their next attempt; when there are more, no further job is taken from the batch, whose
+  // memory would otherwise be that of all jobs which failed.
+  static constexpr std::size_t kMostDelayed = 100'000;
+
+  struct Rules {
+    const Plan* plan = nullptr;  // of the batch, which must outlive the scheduler; null: its jobs come in order
+    std::optional<HaltRule> halt;
+    std::optional<std::uint64_t> size;  // jobs of the batch that are to run, where known
+    // Of a run that is gone on with: the source does not have these any more. Must outlive the scheduler.
+    const EndedBefore* before = nullptr;
+  };
+  explicit Scheduler(bool engine_can_end_jobs) : Scheduler(engine_can_end_jobs, Rules{}) {}
+  Scheduler(bool engine_can_end_jobs, const Rules& rules);
 
   // A spec to be filled with the next job of the batch, then offered: it starts at once. To be used only while wants_jobs().
   [[nodiscard]] JobSpec& vacancy();
   void offer(Actions& actions);
-  // Whether the batch should be asked for another job; false while jobs wait for a retry, and after an interrupt.
-  [[nodiscard]] bool wants_jobs() const { return !stopping_ && waiting_.empty() && !source_ended_; }
-  void source_ended() { source_ended_ = true; }
+  // Whether the batch should be asked for another job; false while other jobs go first, or nothing is ready, or after an interrupt.
+  [[nodiscard]] bool wants_jobs() const;
+  // Which one, in a batch with a plan: it must be offered next. None: simply the next.
+  [[nodiscard]] std::optional<JobId> next_to_offer();
+  void source_ended(Actions& actions);
 
-  // Starts at most `room` of the jobs that wait for another attempt, or were returned; answers how many.
+  // A job that will never run, for want of another. Its spec must be put into the vacancy, and skip() called.
+  [[nodiscard]] std::optional<JobId> next_to_skip();
+  void skip(Actions& actions);
+
+  // Starts at most `room` of the jobs that wait for another attempt, or were returned, and go before the others; answers how many.
   std::uint32_t start_waiting(std::uint32_t room, Actions& actions);
 
   void on(JobStarted& event, TimePoint now, Actions& actions);
   void on(JobEnded& event, TimePoint now, Actions& actions);
   void on(JobReturned& event, TimePoint now, Actions& actions);
-  // Stops what is overdue.
+  // Stops what is overdue, and lets those go whose time for another attempt has come.
   void tick(TimePoint now, Actions& actions);
   [[nodiscard]] std::optional<TimePoint> next_deadline();
 
@@ -83,7 +105,9 @@ class Scheduler {
   // As the first interrupt, for a reason of the program's own (results cannot be written).
   void halt(Actions& actions);
 
-  [[nodiscard]] bool done() const { return (source_ended_ || stopping_) && jobs_.empty(); }
+  [[nodiscard]] bool done() const { return (stopping_ || (backlog_ ? backlog_->empty() : source_ended_)) && jobs_.empty(); }
+  // The halt rule was reached.
+  [[nodiscard]] bool halted() const { return halted_; }
   [[nodiscard]] bool stopping() const { return stopping_; }
   [[nodiscard]] std::size_t in_flight() const { return jobs_.size(); }
   [[nodiscard]] const JobSpec* find(JobId id) const;
@@ -95,8 +119,10 @@ class Scheduler {
   struct Job {
     JobSpec spec;
     Attempt attempt{1};
-    bool running = false;  // handed to the engine
-    bool stopped = false;  // told to stop
+    bool running = false;       // handed to the engine
+    bool stopped = false;       // told to stop
+    std::uint32_t crashes = 0;  // workers that died in it
+    std::uint32_t block = 0;    // of the plan
     struct Last {
       Outcome outcome;
       WorkerId worker;
@@ -111,21 +137,44 @@ class Scheduler {
     bool operator>(const Deadline& other) const { return at > other.at; }
   };
 
+  struct Delayed {
+    TimePoint at;
+    JobId id;
+    Job* job;
+    bool operator>(const Delayed& other) const { return at != other.at ? at > other.at : id > other.id; }
+  };
+  struct GoesFirst {
+    bool operator()(const Job* a, const Job* b) const {
+      return a->spec.priority != b->spec.priority ? a->spec.priority > b->spec.priority : a->spec.id < b->spec.id;
+    }
+  };
+
   [[nodiscard]] Job* current(JobId id, Attempt attempt);
+  [[nodiscard]] bool waiting_goes_first() const;
   void start(Job& job, Actions& actions);
   void drop(Job& job);
   void leave(Job& job, Actions& actions);
+  void over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, Actions& actions);
+  void look_whether_to_halt(Actions& actions);
   void stop(Job& job, StopReason reason, TimePoint now, Actions& actions);
   [[nodiscard]] bool retries(const Job& job, const Outcome& outcome) const;
 
   bool can_end_jobs_;
+  Rules rules_;
+  std::optional<Backlog> backlog_;  // of a batch with a plan
+  Backlog::Place place_;            // of the job that is offered or skipped next
+  HaltRule::Tally tally_;
+  TimePoint now_{};  // the latest that was told
+  std::uint64_t offered_ = 0;
+  bool halted_ = false;
   bool stopping_ = false;
   bool source_ended_ = false;
   unsigned interrupts_ = 0;
-  std::deque<Job> pool_;                                 // fixed addresses
-  std::vector<Job*> free_, ended_;                       // to be used again: now, after recycle()
-  boost::unordered_flat_map<std::uint64_t, Job*> jobs_;  // in flight or waiting
-  std::deque<Job*> waiting_;                             // for a retry, or returned
+  std::deque<Job> pool_;                                                        // fixed addresses
+  std::vector<Job*> free_, ended_;                                              // to be used again: now, after recycle()
+  boost::unordered_flat_map<std::uint64_t, Job*> jobs_;                         // in flight or waiting
+  std::set<Job*, GoesFirst> waiting_;                                           // for another attempt, or returned
+  std::priority_queue<Delayed, std::vector<Delayed>, std::greater<>> delayed_;  // until it is time for another attempt
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
 };
 

@@ -3,7 +3,7 @@
 // Called from  the run loop's thread; salvage() also from a dying program (see there).
 // Owns         its own buffers and files. What it is handed lives only during the call.
 // Fails with   unwritable: the run then stops cleanly, says what is safe, and exits 1.
-// Call order   started (ended | retried | tick)* finished ; flush() at any time
+// Call order   started (starting | ended | retried | tick)* finished ; flush() at any time
 #pragma once
 
 #include <cstdint>
@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "master/engine.hpp"
+#include "master/halt_rule.hpp"
 #include "runner/ids.hpp"
 #include "runner/job_spec.hpp"
 #include "runner/outcome.hpp"
@@ -35,7 +36,7 @@ struct RunInfo {
 struct JobRecord {
   const JobSpec& job;
   const Outcome& outcome;
-  Attempt attempts{1};             // how many there were
+  Attempt attempts{1};             // how many there were; 0: it was never started, for want of a job that it needs
   std::optional<WorkerId> worker;  // of the last attempt
 };
 
@@ -49,6 +50,7 @@ struct RetryRecord {
 struct Counts {
   std::uint64_t ok = 0, failed = 0, crashed = 0, timed_out = 0, cancelled = 0, out_of_memory = 0;
   std::uint64_t allowed = 0;  // of the not-ok ones: allowed to fail
+  std::uint64_t halted = 0;   // of the cancelled ones, not allowed to fail: ended by the halt rule
   [[nodiscard]] std::uint64_t done() const { return ok + failed + crashed + timed_out + cancelled + out_of_memory; }
 };
 
@@ -58,7 +60,8 @@ struct Snapshot {
   Counts counts;
   std::uint64_t in_flight = 0;        // handed to the engine and not ended, queued at a worker included
   std::optional<std::uint64_t> size;  // jobs in all, where known
-  bool stopping = false;              // interrupted: no further job is started
+  bool stopping = false;              // no further job is started, because of an interrupt or ...
+  bool halted = false;                // ... the halt rule: nobody has pressed a key yet
   std::span<const WorkerView> workers;
   std::span<const std::string_view> job_names;  // of workers[i].job; empty where it has none
 };
@@ -76,6 +79,7 @@ struct RunTotals {
   std::optional<std::uint64_t> size;
   std::uint64_t retries = 0;
   bool interrupted = false;             // some jobs may never have been started
+  std::optional<HaltRule> halted;       // the rule that stopped the run
   std::vector<Shared::Count> counters;  // that the jobs shared, as they were left
 };
 
@@ -83,6 +87,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
   [[nodiscard]] virtual Result<void> started(const RunInfo&) { return {}; }
+  // The first attempt at a job that reads files (JobSpec::inputs) is about to start; of other jobs nothing is told.
+  [[nodiscard]] virtual Result<void> starting(const JobSpec&) { return {}; }
   [[nodiscard]] virtual Result<void> ended(const JobRecord&) = 0;
   [[nodiscard]] virtual Result<void> retried(const RetryRecord&) { return {}; }
   [[nodiscard]] virtual Result<void> worker_lost(const WorkerLost&) { return {}; }

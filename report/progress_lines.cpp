@@ -75,8 +75,8 @@ std::string first_line(const master::Snapshot& snapshot, const Pace& pace, std::
   } else {
     parts.push_back({grouped(counts.done()) + " done", 0});
   }
-  if (snapshot.stopping) parts.push_back({"stopping", 0});
-  if (snapshot.stopping) parts.push_back({"(Ctrl-C again ends the running jobs)", 5});
+  if (snapshot.stopping) parts.push_back({snapshot.halted ? "halted" : "stopping", 0});
+  if (snapshot.stopping && !snapshot.halted) parts.push_back({"(Ctrl-C again ends the running jobs)", 5});
   parts.push_back({grouped(running(snapshot)) + " running", 2});
   if (failed(counts) > 0) parts.push_back({grouped(failed(counts)) + " failed", 1});
   if (counts.allowed > 0) parts.push_back({grouped(counts.allowed) + " allowed", 4});
@@ -148,6 +148,7 @@ std::string plain_line(const master::Snapshot& snapshot, const Pace& pace) {
   line += ", " + grouped(running(snapshot)) + " running";
   if (failed(counts) > 0) line += ", " + grouped(failed(counts)) + " failed";
   if (counts.allowed > 0) line += ", " + grouped(counts.allowed) + " allowed to fail";
+  if (snapshot.halted) return line + ", halted";
   if (snapshot.stopping) return line + ", stopping (another Ctrl-C ends the running jobs)";
   if (const std::optional<double> rate = pace.rate()) line += ", " + speed(*rate);
   if (const std::optional<Duration> eta = left(snapshot, pace)) line += ", about " + calm(*eta) + " left";

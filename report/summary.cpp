@@ -12,7 +12,17 @@ namespace runner::report {
 
 namespace {
 
-constexpr std::size_t kListed = 10, kSignalsNamed = 3;
+constexpr std::size_t kListed = 10, kSignalsNamed = 3, kLastLineColumns = 120;
+
+// What a command said last on stderr that has more than blanks: often why it failed.
+std::string last_words(const Outcome& outcome) {
+  std::string_view text = outcome.err.text;
+  const std::size_t end = text.find_last_not_of(" \t\r\n");
+  if (end == std::string_view::npos) return {};
+  text = text.substr(0, end + 1);
+  const std::size_t feed = text.rfind('\n');
+  return ", stderr ends: " + fit(printable(feed == std::string_view::npos ? text : text.substr(feed + 1)), kLastLineColumns);
+}
 
 std::string jobs(std::uint64_t count) { return grouped(count) + (count == 1 ? " job" : " jobs"); }
 
@@ -86,7 +96,10 @@ std::string shared_line(const master::RunTotals& totals) {
 }
 
 std::string missing_line(const master::RunTotals& totals) {
-  const char* why = totals.interrupted ? "interrupted: " : "stopped early: ";
+  const std::string why = totals.interrupted ? "interrupted: "
+                          : totals.halted    ? "halted by " + totals.halted->text() + ": "
+                                             : "stopped early: ";
+  if (totals.halted && (!totals.size || *totals.size <= totals.counts.done())) return why + "no further job was started\n";
   if (!totals.size) return totals.interrupted ? "interrupted: jobs that had not started were not run\n" : "";
   if (*totals.size <= totals.counts.done()) return totals.interrupted ? "interrupted, but every job had ended\n" : "";
   // Only the engine knows which of them had been started when it was told to end at once; an outcome none of them has.
@@ -97,12 +110,21 @@ std::string missing_line(const master::RunTotals& totals) {
 }  // namespace
 
 Result<void> Summary::ended(const master::JobRecord& record) {
-  if (succeeded(record.outcome)) return {};
+  if (succeeded(record.outcome)) {
+    if (!record.outcome.left_behind.empty() && left_behind_.size() < kListed) {
+      left_behind_.push_back(printable(record.job.name) + ": " + printable(joined(record.outcome.left_behind)));
+    }
+    return {};
+  }
   if (const auto* crashed = std::get_if<Crashed>(&record.outcome.ending); crashed != nullptr && crashed->signal != 0) {
     if (std::find(signals_.begin(), signals_.end(), crashed->signal) == signals_.end()) signals_.push_back(crashed->signal);
   }
+  if (record.outcome.quarantined && ++all_quarantined_ <= kListed) quarantined_.push_back(printable(record.job.name));
   std::vector<std::string>& list = record.job.allow_failure ? allowed_ : failed_;
-  if (list.size() < kListed) list.push_back(verdict(record.job.name, record.outcome, record.attempts));
+  if (list.size() >= kListed) return {};
+  list.push_back(verdict(record.job.name, record.outcome, record.attempts) + last_words(record.outcome));
+  const std::string replay = replay_ && number(record.attempts) != 0 ? replay_(record.job.name) : std::string();
+  if (!replay.empty()) list.back() += " · replay: " + printable(replay);
   return {};
 }
 
@@ -124,6 +146,11 @@ std::string Summary::text(const master::RunTotals& totals) const {
   std::string text = counts_line(totals, signals);
   if (counts.done() > 0) text += worth_line(totals) + cost_line(totals);
   text += shared_line(totals) + missing_line(totals);
+  if (all_quarantined_ > 0) {
+    text += fmt::format("quarantined, because {} killed as many workers as crash_limit allows: {}{}\n",
+                        all_quarantined_ == 1 ? "it has" : "each has", fmt::join(quarantined_, ", "),
+                        all_quarantined_ > kListed ? fmt::format(" and {} more", grouped(all_quarantined_ - kListed)) : "");
+  }
   std::size_t listed = 0;
   for (const std::string& line : failed_) {
     text += "failed: " + line + "\n";
@@ -135,6 +162,7 @@ std::string Summary::text(const master::RunTotals& totals) const {
     ++listed;
   }
   const std::uint64_t more = counts.done() - counts.ok - std::min<std::uint64_t>(listed, counts.done() - counts.ok);
+  for (const std::string& line : left_behind_) text += "left running, and ended with their job: " + line + "\n";
   if (more > 0) {
     text += fmt::format("and {} more; {}\n", grouped(more),
                         results_path_.empty() ? "--results FILE.jsonl keeps them all" : "see " + printable(results_path_));

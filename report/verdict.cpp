@@ -24,6 +24,17 @@ std::string verdict(std::string_view name, const Outcome& outcome, Attempt attem
   const bool says_when = std::holds_alternative<TimedOut>(outcome.ending) || std::holds_alternative<Cancelled>(outcome.ending);
   if (!says_when && outcome.wall > Duration::zero()) text += ", after " + format_duration(outcome.wall);
   if (number(attempt) > 1) text += ", " + ordinal(number(attempt)) + " attempt";
+  if (std::holds_alternative<OutOfMemory>(outcome.ending) && outcome.peak_memory) {
+    text += ", at most " + format_size(*outcome.peak_memory) + " in one process";
+  }
+  if (!outcome.core.empty()) text += ", core in " + printable(outcome.core);
+  if (!outcome.left_behind.empty()) text += ", left " + fit(printable(joined(outcome.left_behind)), kReasonColumns) + " behind";
+  return text;
+}
+
+std::string joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
   return text;
 }
 

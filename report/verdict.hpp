@@ -5,6 +5,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <runner/ids.hpp>
 #include <runner/outcome.hpp>
@@ -13,5 +14,8 @@ namespace runner::report {
 
 // "pi-731: crashed: SIGSEGV, after 0.21 s, 3rd attempt". Printable, without a line break.
 [[nodiscard]] std::string verdict(std::string_view name, const Outcome& outcome, Attempt attempt);
+
+// "a, b, c".
+[[nodiscard]] std::string joined(const std::vector<std::string>& names);
 
 }  // namespace runner::report

@@ -3,10 +3,12 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -25,6 +27,7 @@
 #include "ipc/message.hpp"
 #include "ipc/os.hpp"
 #include "ipc/pipe_responder.hpp"
+#include "ipc/process_tree.hpp"
 #include "ipc/shared_state.hpp"
 #include "ipc/shm_responder.hpp"
 #include "worker/command.hpp"
@@ -41,6 +44,7 @@ struct Served {
   int control;
   std::uint64_t max_result;
   const Shared& shared;
+  Adopts adopts;
   std::uint32_t forks;  // of this process
 };
 
@@ -59,14 +63,35 @@ void go_first_when_memory_runs_out() {
       os::retry("pwrite", ::pwrite, file.get(), static_cast<const void*>(wanted.data()), wanted.size(), off_t{0}));
 }
 
+// What the kernel sends when the master is dead. Not SIGKILL: what the job has started would be left. Where no handler is left (the
+// job's code became another program), it kills all the same.
+int orphaned_signal() { return SIGRTMAX; }
+
+void end_with_everything_below(int) {
+  const pid_t self = ::getpid();
+  os::end_processes(os::below(self));
+  ::kill(self, SIGKILL);
+}
+
+// A batch hands out one job at a time, so all that is below this process belongs to the job that runs, and to nobody when none runs.
+Adopts adopt_orphans() { return os::call("prctl", ::prctl, PR_SET_CHILD_SUBREAPER, 1) == 0 ? Adopts::yes : Adopts::no; }
+
 // Things a worker must get right before it runs anybody's code:
-//  1. It dies with its master. PDEATHSIG counts from now, so whether the master died a moment ago is looked at afterwards.
+//  1. It dies with its master, and what is below it too. PDEATHSIG counts from now, so whether the master died a moment ago is looked
+//     at afterwards.
 //  2. A terminal's Ctrl-C or its end, or a SIGTERM to the whole group, is the master's to decide on. Crash signals kill: the status is the evidence.
 //  3. Its standard input is nobody's; what a job prints goes to stderr, so that stdout carries results only.
 //  4. Where memory runs out, the kernel ends a worker, or what it has started, before the master, which can tell of it.
 Result<void> take_over_process(const ipc::Hello& hello) {
   ::prctl(PR_SET_NAME, ("runner-w" + std::to_string(hello.worker)).c_str());
-  if (os::call("prctl", ::prctl, PR_SET_PDEATHSIG, SIGKILL) != 0) return os::failure("follow the master", "prctl");
+  use_slot(hello.worker + 1);
+  struct sigaction orphaned{};
+  orphaned.sa_handler = end_with_everything_below;
+  sigfillset(&orphaned.sa_mask);
+  if (os::call("sigaction", ::sigaction, orphaned_signal(), &orphaned, nullptr) != 0 ||
+      os::call("prctl", ::prctl, PR_SET_PDEATHSIG, orphaned_signal()) != 0) {
+    return os::failure("follow the master", "prctl");
+  }
   if (::getppid() != hello.master_pid) return fail(ErrorCode::system, "the master is gone");
 
   for (const int asked : {SIGINT, SIGTERM, SIGHUP}) ::signal(asked, SIG_IGN);
@@ -129,6 +154,19 @@ Result<void> answer(const Served& by, const ipc::Answer& answer) try {
 // What cannot be sent fails its job; its worker is well.
 bool is_too_much(const Result<void>& answered) { return !answered && answered.error().code == ErrorCode::unwritable; }
 
+// What a typed job leaves running, and how much memory this worker has had. Nobody starts a process in less than kStarting.
+void add_evidence(Outcome& outcome) {
+  constexpr Duration kStarting = std::chrono::microseconds(20);
+  if (outcome.wall >= kStarting && os::has_children()) {
+    std::array<os::Process, os::kNamed> found;
+    const pid_t self = ::getpid();
+    outcome.left_behind = os::names_of(found, os::end_processes(os::below(self), found));
+  }
+  if (outcome.wall < Outcome::kMeasured) return;
+  rusage usage{};
+  if (::getrusage(RUSAGE_SELF, &usage) == 0) outcome.peak_memory = Bytes{static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+}
+
 // The code of jobs is anybody's. A process that it forked, and let come back out of it, has no business in our name.
 void end_strays(const Served& by) {
   if (ipc::fork_count() != by.forks) ::_exit(kStray);
@@ -155,16 +193,18 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
     } else {
       JobContext context(request->job, request->attempt, {}, &by.shared);
       reply.outcome = execute(*kind, typed->args, context, by.max_result);
+      if (by.adopts == Adopts::yes) add_evidence(reply.outcome);
     }
   } else {
     Result<void> broken;
-    reply.outcome = run_command(std::get<CommandWork>(request->work), by.control, [&] {
+    const auto wish = [&] {
       const Result<bool> asked = by.responder.terminate_asked();
       if (!asked) broken = tl::unexpected(asked.error());
       reply.terminated = reply.terminated || !asked || *asked;
       // With the master gone there is nobody to be patient for.
       return !asked ? Wish::kill : reply.terminated ? Wish::terminate : Wish::go_on;
-    });
+    };
+    reply.outcome = run_command(std::get<CommandWork>(request->work), by.control, wish, by.adopts);
     if (!broken) return broken;
   }
   end_strays(by);
@@ -228,13 +268,14 @@ int serve(UniqueFd control, Registry& registry, const ipc::Modules* modules) {
   const ipc::Ready ready{RUNNER_VERSION_STRING, ipc::layout_hash(), responder ? std::string() : responder.error().text};
   if (!ipc::send_ready(control.get(), ready) || !responder) return kNoHello;
 
-  const Served by{**responder, registry, modules, control.get(), hello->max_result, shared.view(), ipc::fork_count()};
+  Served by{**responder, registry, modules, control.get(), hello->max_result, shared.view(), Adopts::no, ipc::fork_count()};
   for (;;) try {
       const Result<std::optional<ipc::Incoming>> request = by.responder.next();
       if (!request) return kBrokenConnection;
       if (!*request) return kDone;
       const ipc::Incoming& incoming = **request;
       const bool calls = incoming.form == ipc::Form::call;
+      if (!calls && by.adopts == Adopts::no) by.adopts = adopt_orphans();
       const Result<void> done = incoming.lost ? refuse(by, *incoming.lost)
                                 : calls       ? run_calls(by, incoming)
                                               : run_job(by, incoming);

@@ -95,6 +95,9 @@ std::string resolve(const std::string& name, std::string_view path) {
   return {};
 }
 
+constexpr std::string_view kSlot = "RUNNER_SLOT=";
+thread_local std::uint32_t slot_of_this_thread = 1;
+
 std::vector<std::string> merged_environment(const CommandWork& work) {
   std::vector<std::string> merged;
   for (char** entry = environ; *entry != nullptr; ++entry) {
@@ -153,6 +156,8 @@ Result<Pipe> make_pipe() {
 
 }  // namespace
 
+void use_slot(std::uint32_t slot) { slot_of_this_thread = slot; }
+
 Result<Spawned> spawn(const CommandWork& work) {
   if (work.argv.empty()) return fail(ErrorCode::bad_batch, "the command is empty");
   const auto own_path = work.env.find("PATH");
@@ -178,10 +183,18 @@ Result<Spawned> spawn(const CommandWork& work) {
 
   const std::vector<char*> argv = pointers(work.argv);
   const std::vector<std::string> environment = work.env.empty() ? std::vector<std::string>() : merged_environment(work);
-  const std::vector<char*> envp = pointers(environment);
+  std::string slot = std::string(kSlot) + std::to_string(slot_of_this_thread);
+  std::vector<char*> envp = pointers(environment);
+  if (work.env.empty()) {
+    envp.pop_back();
+    for (char** entry = environ; *entry != nullptr; ++entry) envp.push_back(*entry);
+    envp.push_back(nullptr);
+  }
+  std::erase_if(envp, [](const char* entry) { return entry != nullptr && std::string_view(entry).starts_with(kSlot); });
+  envp.insert(envp.begin(), slot.data());
   Plan plan{.program = program.c_str(),
             .argv = argv.data(),
-            .envp = work.env.empty() ? environ : envp.data(),
+            .envp = envp.data(),
             .cwd = work.cwd.empty() ? nullptr : work.cwd.c_str(),
             .in = in.get(),
             .out = out->write.get(),

@@ -10,6 +10,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 #include <runner/job_spec.hpp>
 #include <runner/result.hpp>
 #include <runner/unique_fd.hpp>
@@ -22,6 +24,11 @@ struct Spawned {
   UniqueFd out, err;  // read ends, non-blocking
 };
 
+// The program finds RUNNER_SLOT in its environment, as set by use_slot.
 [[nodiscard]] Result<Spawned> spawn(const CommandWork& work);
+
+// The place in which this thread's commands run from now on: from 1 to as many as run at a time, no two of which have the same.
+// 1 until it is told.
+void use_slot(std::uint32_t slot);
 
 }  // namespace runner::worker

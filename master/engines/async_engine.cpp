@@ -160,6 +160,7 @@ void AsyncEngine::begin_command(Seat& seat, const CommandWork& work) {
     seat.command.reset();
     finish(seat, std::move(outcome), seat.stopping.has_value());
   };
+  worker::use_slot(number(number_of(seat)) + 1);
   Result<std::shared_ptr<LoopCommand>> command = LoopCommand::start(loop_->io, work, ended);
   if (command) {
     seat.command = std::move(*command);

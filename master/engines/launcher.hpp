@@ -14,6 +14,7 @@
 #include <runner/result.hpp>
 #include <runner/unique_fd.hpp>
 #include "ipc/modules.hpp"
+#include "master/guardian.hpp"
 
 namespace runner::master {
 
@@ -27,6 +28,11 @@ class Launcher {
   virtual ~Launcher() = default;
   // The new process gets `control` (the worker's end) and nothing else that is ours; it waits there for its hello.
   [[nodiscard]] virtual Result<Launched> launch(int control) = 0;
+
+  // A child of this process that helps with it; -1: none. `helper_fd` is readable once it is dead; then replace_helper().
+  [[nodiscard]] virtual pid_t helper() const { return -1; }
+  [[nodiscard]] virtual int helper_fd() const { return -1; }
+  [[nodiscard]] virtual Result<void> replace_helper() { return {}; }
 };
 
 // A process that was just started, with a pidfd of its own (it is our unreaped child, so the number cannot be another's); it
@@ -39,7 +45,9 @@ class Launcher {
 
 // A zygote forked now, from which each worker is cloned in well under a millisecond whatever the master holds. To be called
 // from the main thread before there is any other. `registry` is the master's, its plug-ins loaded: workers inherit it, and the
-// functions of `modules`, which must outlive the call only.
-[[nodiscard]] Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry, const ipc::Modules& modules);
+// functions of `modules`; both outlive the launcher. With a guardian this process is the runner: then a zygote that was killed is
+// replaced, forked anew as long as there is one thread. A library's host may hold anything that a later fork would copy.
+[[nodiscard]] Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry, const ipc::Modules& modules,
+                                                                   const Guardian* guardian);
 
 }  // namespace runner::master

@@ -19,11 +19,24 @@ Result<std::shared_ptr<LoopCommand>> LoopCommand::start(asio::io_context& loop, 
   asio::co_spawn(loop, await_end(self), asio::detached);
   asio::co_spawn(loop, read_all(self, self->out_, &worker::Command::out_fd, &worker::Command::read_out), asio::detached);
   asio::co_spawn(loop, read_all(self, self->err_, &worker::Command::err_fd, &worker::Command::read_err), asio::detached);
+  self->look_later();
   return self;
 }
 
+// At its memory, where that is limited.
+void LoopCommand::look_later() {
+  const std::optional<Duration> interval = command_->look_interval();
+  if (!interval) return;
+  look_.expires_after(*interval);
+  look_.async_wait([self = shared_from_this()](const error_code& error) {
+    if (error || !self->command_) return;
+    self->command_->look();
+    self->look_later();
+  });
+}
+
 LoopCommand::LoopCommand(asio::io_context& loop, std::unique_ptr<worker::Command> command, Ended ended)
-    : command_(std::move(command)), ended_(std::move(ended)), exit_(loop), out_(loop), err_(loop), grace_(loop) {}
+    : command_(std::move(command)), ended_(std::move(ended)), exit_(loop), out_(loop), err_(loop), grace_(loop), look_(loop) {}
 
 LoopCommand::~LoopCommand() { let_go(); }
 
@@ -36,6 +49,7 @@ LoopCommand::Awaitable LoopCommand::await_end(std::shared_ptr<LoopCommand> self)
   // What cannot be watched is ended, lest the loop blocks until it ends by itself.
   if (error) self->command_->kill();
   self->grace_.cancel();
+  self->look_.cancel();
   self->let_go();
   Outcome outcome = self->command_->outcome();
   self->command_.reset();
@@ -61,7 +75,7 @@ LoopCommand::Awaitable LoopCommand::read_all(std::shared_ptr<LoopCommand> self, 
 void LoopCommand::stop() {
   if (!command_) return;
   command_->terminate();
-  grace_.expires_after(worker::Command::kGrace);
+  grace_.expires_after(command_->kill_after());
   grace_.async_wait([self = shared_from_this()](const error_code& error) {
     if (!error && self->command_) self->command_->kill();
   });
@@ -69,6 +83,7 @@ void LoopCommand::stop() {
 
 void LoopCommand::abandon() {
   grace_.cancel();
+  look_.cancel();
   let_go();
   command_.reset();
 }

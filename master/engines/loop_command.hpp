@@ -32,7 +32,7 @@ class LoopCommand : public std::enable_shared_from_this<LoopCommand> {
   LoopCommand(const LoopCommand&) = delete;
   LoopCommand& operator=(const LoopCommand&) = delete;
 
-  // TERM to its group, KILL after Command::kGrace.
+  // TERM to its group, KILL after its kill_after.
   void stop();
   // Ends it now and tells nobody.
   void abandon();
@@ -46,11 +46,12 @@ class LoopCommand : public std::enable_shared_from_this<LoopCommand> {
   [[nodiscard]] static Awaitable read_all(std::shared_ptr<LoopCommand> self, Descriptor& pipe,
                                           int (worker::Command::*fd)() const, void (worker::Command::*read)());
   void let_go();
+  void look_later();
 
   std::unique_ptr<worker::Command> command_;  // null once ended or abandoned
   Ended ended_;
   Descriptor exit_, out_, err_;
-  boost::asio::steady_timer grace_;
+  boost::asio::steady_timer grace_, look_;
 };
 
 }  // namespace runner::master

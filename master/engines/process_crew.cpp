@@ -25,8 +25,11 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 constexpr std::size_t kInboundArena = std::size_t{4} << 20;
-// Deaths in a row that cost no job, beside one of each that is there: workers that cannot live, rather than jobs that kill them, or
-// somebody from outside who ends all of them, perhaps again and again before they have come to anything. They take a millisecond each.
+// Deaths on one seat in a row that cost no job, before anybody did anything at all: workers that cannot live, rather than jobs that
+// kill them. Counted by seat, because somebody from outside who ends all of them at once, a few times over, is no such reason.
+constexpr std::uint32_t kMostDeathsBeforeWork = 10;
+// The same once there was work, over all seats and beside one of each: they lived, so it is worth more patience. They take a
+// millisecond each.
 constexpr std::uint32_t kMostIdleDeaths = 100;
 constexpr std::uint32_t kLongestSpinNs = 10'000;
 constexpr std::uint32_t kNoSeat = 0;
@@ -50,7 +53,7 @@ Result<void> ProcessCrew::open() {
   if (Result<void> enough = room(); !enough) return enough;
   if (options_.start == StartMethod::fork) modules_ = ipc::Modules::take();
   Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
-                                                   ? make_fork_launcher(registry_, modules_)
+                                                   ? make_fork_launcher(registry_, modules_, options_.guardian)
                                                    : make_spawn_launcher(options_.worker_program);
   if (!launcher) return tl::unexpected(launcher.error());
   launcher_ = std::move(*launcher);
@@ -61,6 +64,7 @@ Result<void> ProcessCrew::open() {
   }
   epoll_.reset(os::call("epoll_create1", ::epoll_create1, EPOLL_CLOEXEC));
   if (!epoll_) return os::failure("watch workers", "epoll_create1");
+  if (Result<void> on = watch_helper(); !on) return on;
   nudge_.reset(os::call("eventfd", ::eventfd, 0U, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!nudge_) return os::failure("watch workers", "eventfd");
   if (Result<void> on = watch(nudge_.get(), EPOLLIN, Watch::nudge, kNoSeat); !on) return on;
@@ -70,6 +74,7 @@ Result<void> ProcessCrew::open() {
   settings_.geometry = options_.geometry;
   settings_.max_result = options_.max_result;
   settings_.shared = options_.shared;
+  settings_.guardian = options_.guardian;
   if (options_.start == StartMethod::spawn) settings_.plugins = registry_.plugins();
   // Under a quota looking spends what jobs could use.
   grants_ = SpinGrants(options_.cpus.quota ? 0 : options_.cpus.count, options_.procs);
@@ -127,9 +132,17 @@ Result<void> ProcessCrew::greeted(std::uint32_t seat) {
 
 Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
-  const WorkerProcess::Death death = worker.reap();
-  idle_deaths_ = owner_.bury(seat, death) ? 0 : idle_deaths_ + 1;
-  if (idle_deaths_ >= kMostIdleDeaths + size()) {
+  WorkerProcess::Death death = worker.reap();
+  if (options_.guardian != nullptr) death.left_behind = options_.guardian->end_strays(launcher_->helper());
+  const bool progress = owner_.bury(seat, death);
+  if (progress) {
+    worked_ = true;
+    idle_deaths_ = 0;
+  } else {
+    ++idle_deaths_;
+    ++seats_[seat].deaths_before_work;
+  }
+  if (worked_ ? idle_deaths_ >= kMostIdleDeaths + size() : seats_[seat].deaths_before_work >= kMostDeathsBeforeWork) {
     return fail(ErrorCode::system, std::to_string(idle_deaths_) +
                                        " workers in a row ended without having run a job; the last one " + death.how +
                                        (death.signal == SIGKILL ? kWhoKills : ""));
@@ -154,6 +167,20 @@ Result<void> ProcessCrew::watch(int fd, std::uint32_t events, Watch what, std::u
     return os::failure("watch a worker", "epoll_ctl");
   }
   return {};
+}
+
+Result<void> ProcessCrew::watch_helper() {
+  const int fd = launcher_->helper_fd();
+  return fd >= 0 ? watch(fd, EPOLLIN, Watch::helper, kNoSeat) : Result<void>{};
+}
+
+// Where that cannot be, no worker is lost yet: who needs a new one asks again, and is told why not.
+void ProcessCrew::replace_helper() {
+  unwatch(launcher_->helper_fd());
+  const Result<void> replaced = launcher_->replace_helper();
+  // One that it had just cloned, and could not tell of.
+  if (options_.guardian != nullptr) static_cast<void>(options_.guardian->end_strays(launcher_->helper()));
+  if (replaced) static_cast<void>(watch_helper());
 }
 
 void ProcessCrew::unwatch(int fd) {
@@ -227,6 +254,7 @@ Result<bool> ProcessCrew::attend(Watch what, std::uint32_t seat) {
   Seat& at = seats_[seat];
   switch (what) {
     case Watch::wake: return true;
+    case Watch::helper: replace_helper(); return true;
     case Watch::nudge: {
       std::uint64_t nudges = 0;
       static_cast<void>(os::retry("read", ::read, nudge_.get(), static_cast<void*>(&nudges), sizeof nudges));
@@ -274,6 +302,7 @@ void ProcessCrew::close(const std::vector<Leave>& how) {
     }
   }
   seats_.clear();
+  if (options_.guardian != nullptr && launcher_) static_cast<void>(options_.guardian->end_strays(launcher_->helper()));
   launcher_.reset();
 }
 

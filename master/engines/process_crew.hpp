@@ -84,9 +84,10 @@ class ProcessCrew {
   struct Seat {
     std::unique_ptr<WorkerProcess> worker;
     std::uint64_t incarnations = 0;
+    std::uint32_t deaths_before_work = 0;
     int writing = -1;  // the pipe that epoll watches until it takes more
   };
-  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, nudge };
+  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, nudge, helper };
 
   // Whether so many workers can be at all.
   [[nodiscard]] Result<void> room() const;
@@ -94,6 +95,8 @@ class ProcessCrew {
   [[nodiscard]] Result<void> greeted(std::uint32_t seat);
   [[nodiscard]] Result<void> bury(std::uint32_t seat);
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat);
+  [[nodiscard]] Result<void> watch_helper();
+  void replace_helper();
   void unwatch(int fd);
   void watch_blocked();
   // Answers whether the owner should look at more than replies.
@@ -108,8 +111,9 @@ class ProcessCrew {
   WorkerSettings settings_;
   UniqueFd epoll_, nudge_;
   std::vector<Seat> seats_;
-  std::vector<int> cores_;  // by seat; empty: nobody is bound
-  std::uint32_t idle_deaths_ = 0;
+  std::vector<int> cores_;         // by seat; empty: nobody is bound
+  std::uint32_t idle_deaths_ = 0;  // in a row
+  bool worked_ = false;            // somebody has ever done anything
   SpinGrants grants_{0, 0};
   bool overslept_ = false;
 };

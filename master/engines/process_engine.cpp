@@ -1,5 +1,7 @@
 #include "master/engines/process_engine.hpp"
 
+#include <signal.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
@@ -7,6 +9,8 @@
 #include <utility>
 
 #include "ipc/os.hpp"
+#include "ipc/process_tree.hpp"
+#include "master/engines/run_here.hpp"
 
 namespace runner::master {
 
@@ -17,18 +21,19 @@ using std::chrono::steady_clock;
 
 // Replies of a streaming queue that nobody rang for are collected at the latest after this.
 constexpr Duration kPatience = milliseconds(2);
-// A command gets TERM, and KILL after the worker's own grace; a worker that has not answered by then is ended itself.
-constexpr Duration kTerminateGrace = std::chrono::seconds(5);
+// A command gets TERM, and KILL from its worker after its kill_after; a worker that has not answered so long after that is ended itself.
+constexpr Duration kTerminateGrace = std::chrono::seconds(3);
+// How often it is looked at the memory of a typed job that has a limit.
+constexpr Duration kMemoryInterval = milliseconds(20);
 constexpr Duration kShort = milliseconds(10);
 // How often it is looked whether a job with a timeout has begun, however much else goes on.
 constexpr Duration kLookInterval = milliseconds(10);
 // A job that takes longer than this, and than was to be expected, has nothing waiting behind it.
 constexpr Duration kLong = milliseconds(2);
+constexpr const char* kOomKiller = "the kernel ended it for want of memory (its cgroup counts one more oom_kill)";
 constexpr int kMostThreads = 1024;  // whose processor time a job can sum up
 
 TimePoint now() { return steady_clock::now(); }
-
-bool is_command(const JobSpec& job) { return std::holds_alternative<CommandWork>(job.work); }
 
 // Jobs that share this take about equally long: the kind, or the program.
 std::string_view learnt_by(const JobSpec& job) {
@@ -187,8 +192,10 @@ void ProcessEngine::stop(JobId id, Attempt attempt, StopReason reason) {
 void ProcessEngine::end_head(Seat& seat) {
   InHand* head = seat.hand->head();
   if (head == nullptr || !head->stopping) return;
-  if (is_command(*head->job) && worker_of(seat).terminate(head->ticket)) {
-    seat.kill_at = now() + kTerminateGrace;
+  const auto* command = std::get_if<CommandWork>(&head->job->work);
+  if (command != nullptr && worker_of(seat).terminate(head->ticket)) {
+    const Duration most = std::chrono::hours(24 * 365);
+    seat.kill_at = now() + std::min(command->kill_after, most) + kTerminateGrace;
   } else {
     kill(seat);
   }
@@ -197,6 +204,27 @@ void ProcessEngine::end_head(Seat& seat) {
 void ProcessEngine::kill(Seat& seat) {
   seat.killed = true;
   worker_of(seat).kill();
+}
+
+// The typed job that this worker is in, where its memory is limited. Commands are watched by their workers.
+const TypedWork* ProcessEngine::limited(const Seat& seat) {
+  const InHand* head = seat.hand ? seat.hand->head() : nullptr;
+  const auto* typed = head != nullptr ? std::get_if<TypedWork>(&head->job->work) : nullptr;
+  return typed != nullptr && typed->memory.count != 0 && seat.out_of_memory.empty() && !seat.killed ? typed : nullptr;
+}
+
+void ProcessEngine::watch_memory(Seat& seat) {
+  const TypedWork* job = limited(seat);
+  if (job == nullptr || !seat.hand->requester().entered(seat.hand->head()->ticket)) return;
+  WorkerProcess& worker = worker_of(seat);
+  Bytes found = os::own_memory(worker.pid());
+  found.count += os::tree_memory(worker.pid(), false, os::Count::quick).count;
+  if (found <= job->memory) return;
+  collect(seat, pending_);  // it may have ended meanwhile
+  if (limited(seat) != job) return;
+  seat.out_of_memory =
+      "its worker had " + format_size(found) + ", more than `memory` allows (" + format_size(job->memory) + ")";
+  kill(seat);
 }
 
 void ProcessEngine::take_back() {
@@ -282,11 +310,14 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   if (job.stopping) {
     seat.kill_at.reset();
     if (completion.reply.terminated) {
-      outcome.ending =
-          *job.stopping == StopReason::deadline ? Ending(TimedOut{job.job->timeout}) : Ending(Cancelled{"interrupted"});
+      outcome.ending = stopped_ending(*job.job, *job.stopping);
     }
   }
-  events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome)});
+  if (const auto* crashed = std::get_if<Crashed>(&outcome.ending);
+      crashed != nullptr && crashed->signal == SIGKILL && oom_kills_.more()) {
+    outcome.ending = OutOfMemory{kOomKiller};
+  }
+  events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.broke_rules.empty()});
   seat.overdue = false;
   progressed_ = true;
   if (seat.hand->held() == 0) crew_.set_busy(number(id_of(seat)), false);
@@ -308,16 +339,23 @@ void ProcessEngine::tell_starts(std::vector<EngineEvent>& events) {
   }
 }
 
-Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const WorkerProcess::Death& death) const {
+Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const WorkerProcess::Death& death,
+                                bool out_of_memory) const {
   Outcome outcome;
   if (job.stopping) {
-    outcome.ending =
-        *job.stopping == StopReason::deadline ? Ending(TimedOut{job.job->timeout}) : Ending(Cancelled{"interrupted"});
+    outcome.ending = stopped_ending(*job.job, *job.stopping);
   } else if (!seat.broke_rules.empty()) {
     outcome.ending = Crashed{0, "its worker broke the protocol: " + seat.broke_rules};
+  } else if (!seat.out_of_memory.empty()) {
+    outcome.ending = OutOfMemory{seat.out_of_memory};
+  } else if (out_of_memory) {
+    outcome.ending = OutOfMemory{kOomKiller};
   } else {
     outcome.ending = Crashed{death.signal, death.signal != 0 ? std::string() : "its worker " + death.how};
   }
+  outcome.peak_memory = death.peak_memory;
+  outcome.core = death.core;
+  if (!seat.killed) outcome.left_behind = death.left_behind;
   if (const std::optional<TimePoint> entered = seat.hand->requester().entered(job.ticket)) {
     outcome.wall = now() - past(*entered);
   }
@@ -327,18 +365,20 @@ Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const Worke
 bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Death& death) {
   Seat& seat = seats_[number_of_seat];
   bool charged = false;
+  const bool out_of_memory = death.signal == SIGKILL && !seat.killed && oom_kills_.more();
   if (seat.hand) {
     collect(seat, pending_);  // what was published before the death is valid
     for (const InHand& job : seat.hand->jobs()) {
       // Untouched, or hit by a kill that was meant for the job before it.
-      if (seat.hand->requester().fate(job.ticket) == ipc::Fate::untouched || (seat.killed && !job.stopping)) {
+      if (seat.hand->requester().fate(job.ticket) == ipc::Fate::untouched ||
+          (seat.killed && !job.stopping && (seat.out_of_memory.empty() || charged))) {
         pending_.emplace_back(JobReturned{job.job->id, job.attempt});
         continue;
       }
       charged = true;
-      Outcome outcome = death_of(seat, job, death);
+      Outcome outcome = death_of(seat, job, death, out_of_memory);
       costs_.execute += outcome.wall;
-      pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome)});
+      pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.killed});
     }
   }
   const bool by_us = seat.killed;
@@ -375,6 +415,7 @@ Result<void> ProcessEngine::wait(std::vector<EngineEvent>& events, TimePoint unt
       return {};
     }
     escalate(at);
+    for (Seat& seat : seats_) watch_memory(seat);
     if (at >= until) return {};
     arm_doorbells();
     const TimePoint look = std::min({until, next_look(at), lazy_ ? at + kPatience : TimePoint::max()});
@@ -397,6 +438,7 @@ TimePoint ProcessEngine::next_look(TimePoint at) {
   for (Seat& seat : seats_) {
     if (seat.kill_at) look = std::min(look, *seat.kill_at);
     if (!seat.hand) continue;
+    if (limited(seat) != nullptr) look = std::min(look, at + kMemoryInterval);
     if (const InHand* head = seat.hand->head(); head != nullptr && seat.hand->held() > 1 && !is_command(*head->job)) {
       look = std::min(look, at + std::max<Duration>(kLong, 4 * head->expected));
     }

@@ -18,6 +18,7 @@
 #include "master/engines/prefetch.hpp"
 #include "master/engines/process_crew.hpp"
 #include "master/engines/processes.hpp"
+#include "master/oom_kills.hpp"
 
 namespace runner::master {
 
@@ -50,6 +51,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
     bool overdue = false;              // what it runs turned out to be long: nothing is to wait behind it
     bool killed = false;               // by us, for a job that was to stop
     std::string broke_rules;           // why we ended it, when it sent what it must not
+    std::string out_of_memory;         // the same, when its typed job had more memory than it may
   };
 
   bool bury(std::uint32_t seat, const WorkerProcess::Death& death) override;
@@ -76,11 +78,14 @@ class ProcessEngine final : public Engine, private CrewOwner {
   [[nodiscard]] TimePoint next_look(TimePoint now);
   void escalate(TimePoint now);
   void end_head(Seat& seat);
+  [[nodiscard]] static const TypedWork* limited(const Seat& seat);
+  void watch_memory(Seat& seat);
   void kill(Seat& seat);
   [[nodiscard]] TimePoint past(TimePoint told) const;
   // Says after which reply each worker shall ring.
   void arm_doorbells();
-  [[nodiscard]] Outcome death_of(const Seat& seat, const InHand& job, const WorkerProcess::Death& death) const;
+  [[nodiscard]] Outcome death_of(const Seat& seat, const InHand& job, const WorkerProcess::Death& death,
+                                 bool out_of_memory) const;
 
   ProcessOptions options_;
   Registry& registry_;
@@ -94,6 +99,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
   bool lazy_ = false;        // at least one was told so
   bool progressed_ = false;  // a job has finished since the last death
   std::uint64_t lost_ = 0;
+  OomKills oom_kills_;
   EngineCosts costs_;
   TimePoint opened_{}, last_finish_{}, looked_{};
 };

@@ -22,6 +22,7 @@
 #include "ipc/shared_state.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
+#include "master/guardian.hpp"
 #include "master/usable_cpus.hpp"
 
 namespace runner::master {
@@ -40,6 +41,7 @@ struct ProcessOptions {
   std::string worker_program;  // spawn; empty: `runner-worker` beside this program
   ipc::ShmGeometry geometry;
   std::uint64_t max_result = kMaxResult.count;  // larger results fail their job
+  Guardian* guardian = nullptr;                 // of the run, if there is one; outlives the engine
   const ipc::SharedState* shared = nullptr;     // sent to every worker; lives as long as the engine
 };
 

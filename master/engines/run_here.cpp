@@ -22,9 +22,10 @@ Outcome unknown_kind(const JobSpec& job) {
 Ending stopped_ending(const JobSpec& job, StopReason reason) {
   switch (reason) {
     case StopReason::deadline: return TimedOut{job.timeout};
-    case StopReason::interrupt: break;
+    case StopReason::interrupt: return Cancelled{"interrupted"};
+    case StopReason::halt: break;
   }
-  return Cancelled{"interrupted"};
+  return Cancelled{"halted"};
 }
 
 RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop, const Surroundings& around) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "master/engines/last_words.hpp"
+#include "worker/executor.hpp"
 
 #ifdef __SANITIZE_THREAD__
 #include <sanitizer/tsan_interface.h>
@@ -118,6 +119,7 @@ Task* ThreadCrew::next() {
 void ThreadCrew::serve() noexcept {
   takes_over(this);
   const auto place = static_cast<std::uint32_t>(std::max(0, tbb::this_task_arena::current_thread_index()));
+  worker::use_slot(std::min(place, procs_ - 1) + 1);
   while (Task* task = next()) {
     task->worker = std::min(place, procs_ - 1);
     task->entered = now();

@@ -1,7 +1,9 @@
 #include "master/engines/worker_process.hpp"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,10 +11,12 @@
 #include <runner/version.hpp>
 #include <utility>
 
+#include "ipc/core_file.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/note.hpp"
 #include "ipc/os.hpp"
 #include "ipc/pipe_requester.hpp"
+#include "ipc/process_tree.hpp"
 
 extern "C" {  // this header of glibc 2.36 forgets to say so
 #include <sys/pidfd.h>
@@ -61,10 +65,12 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::start(WorkerId id, std::ui
     if (Result<void> sent = ipc::send_shared(control->first.get(), *settings.shared); !sent)
       return tl::unexpected(sent.error());
   }
-  std::unique_ptr<WorkerProcess> worker(new WorkerProcess(id, std::move(control->first), std::move(requester)));
+  std::unique_ptr<WorkerProcess> worker(
+      new WorkerProcess(id, std::move(control->first), std::move(requester), settings.guardian));
   Result<Launched> launched = launcher.launch(control->second.get());
   if (!launched) return tl::unexpected(launched.error());
   worker->launched_ = std::move(*launched);
+  if (settings.guardian != nullptr) settings.guardian->add(worker->pid());
   return worker;
 }
 
@@ -104,25 +110,49 @@ Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {
 }
 
 void WorkerProcess::kill() {
+  // Its death would leave what is below it to others.
+  if (!reaped_ && !os::children_of(pid()).empty()) {
+    signal(SIGSTOP);
+    os::end_processes(os::below(launched_.pid));
+  }
+  signal(SIGKILL);
+}
+
+void WorkerProcess::signal(int number) {
   // ESRCH means that it is dead already, which is what was wanted.
-  if (os::call("pidfd_send_signal", ::pidfd_send_signal, launched_.pidfd.get(), SIGKILL, nullptr, 0U) == 0 || errno == ESRCH)
+  if (os::call("pidfd_send_signal", ::pidfd_send_signal, launched_.pidfd.get(), number, nullptr, 0U) == 0 || errno == ESRCH)
     return;
   // A sandbox may not know that call. It is not reaped, so the number is still its own.
-  if (!reaped_) static_cast<void>(os::call("kill", ::kill, launched_.pid, SIGKILL));
+  if (!reaped_) static_cast<void>(os::call("kill", ::kill, launched_.pid, number));
 }
 
 WorkerProcess::Death WorkerProcess::reap() {
   siginfo_t info{};
-  const int waited = os::reap("waitid", ::waitid, static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(launched_.pidfd.get()),
-                              &info, WEXITED | __WALL);
+  rusage usage{};
+  const long waited = os::reap(
+      "waitid", [&] { return ::syscall(SYS_waitid, P_PIDFD, launched_.pidfd.get(), &info, WEXITED | __WALL, &usage); });
   reaped_ = waited == 0;
+  Death death;
   if (!reaped_ && errno == ECHILD) {
     reaped_ = true;
-    return {0, "ended, and nobody can say how: this program ignores SIGCHLD, or waited for children that are not its own"};
+    death.how = "ended, and nobody can say how: this program ignores SIGCHLD, or waited for children that are not its own";
+    if (guardian_ != nullptr) guardian_->remove(launched_.pid);
+    return death;
   }
-  if (!reaped_) return {0, os::describe("learn how a worker died", "waitid", errno)};
-  if (info.si_code == CLD_EXITED) return {0, "left with exit status " + std::to_string(info.si_status)};
-  return {info.si_status, "died of " + signal_name(info.si_status)};
+  if (!reaped_) {
+    death.how = os::describe("learn how a worker died", "waitid", errno);
+    return death;
+  }
+  if (guardian_ != nullptr) guardian_->remove(launched_.pid);
+  death.peak_memory = Bytes{static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
+  if (info.si_code == CLD_EXITED) {
+    death.how = "left with exit status " + std::to_string(info.si_status);
+    return death;
+  }
+  death.signal = info.si_status;
+  death.how = "died of " + signal_name(info.si_status);
+  if (info.si_code == CLD_DUMPED) death.core = os::core_file(launched_.pid, info.si_status, {});
+  return death;
 }
 
 }  // namespace runner::master

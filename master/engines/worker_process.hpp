@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,7 @@
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
 #include "master/engines/launcher.hpp"
+#include "master/guardian.hpp"
 
 namespace runner::master {
 
@@ -32,6 +34,7 @@ struct WorkerSettings {
   std::uint64_t max_result = 0;
   std::vector<std::string> plugins;
   const ipc::SharedState* shared = nullptr;
+  Guardian* guardian = nullptr;  // is told of every worker; null: there is none
 };
 
 class WorkerProcess {
@@ -49,11 +52,15 @@ class WorkerProcess {
 
   // Asks the worker to end the command that runs.
   [[nodiscard]] Result<void> terminate(ipc::Ticket ticket);
+  // With everything that it has started.
   void kill();
   // After the pidfd became readable: how the process ended, in words and as a signal number (0: it left by itself).
   struct Death {
     int signal = 0;
     std::string how;
+    std::optional<Bytes> peak_memory;      // resident, of this process
+    std::string core;                      // path of its core file, where that can be told
+    std::vector<std::string> left_behind;  // names of processes that its death left to us, and that were ended
   };
   [[nodiscard]] Death reap();
   void close() { requester_->close(); }
@@ -68,13 +75,15 @@ class WorkerProcess {
   [[nodiscard]] const ipc::Requester& requester() const { return *requester_; }
 
  private:
-  WorkerProcess(WorkerId id, UniqueFd control, std::unique_ptr<ipc::Requester> requester)
-      : id_(id), control_(std::move(control)), requester_(std::move(requester)) {}
+  WorkerProcess(WorkerId id, UniqueFd control, std::unique_ptr<ipc::Requester> requester, Guardian* guardian)
+      : id_(id), control_(std::move(control)), requester_(std::move(requester)), guardian_(guardian) {}
+  void signal(int number);
 
   WorkerId id_;
   UniqueFd control_;
   std::unique_ptr<ipc::Requester> requester_;
   Launched launched_;
+  Guardian* guardian_;
   bool greeted_ = false;
   bool reaped_ = false;
 };

@@ -13,12 +13,16 @@
 
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <iterator>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "ipc/control.hpp"
 #include "ipc/os.hpp"
+#include "ipc/still_thread.hpp"
 #include "master/engines/launcher.hpp"
 #include "worker/serve.hpp"
 
@@ -68,7 +72,7 @@ void answer(int socket, int number) {
   ::prctl(PR_SET_NAME, "runner-zygote");
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != master) ::_exit(0);
-  ::signal(SIGINT, SIG_IGN);
+  for (const int asked : {SIGINT, SIGTERM, SIGHUP}) ::signal(asked, SIG_IGN);  // the master's to decide on
   ThreadState state;
   const bool mendable = read_thread_state(state);
   ipc::ControlMessage message;
@@ -92,28 +96,81 @@ void answer(int socket, int number) {
   }
 }
 
+// Whether a fork copies all there is of this process, but for threads that wait for it between two pieces of work.
+bool can_be_copied() {
+  std::error_code unknown;
+  const auto tasks = std::filesystem::directory_iterator("/proc/self/task", unknown);
+  return !unknown && std::distance(begin(tasks), end(tasks)) == std::ptrdiff_t{1} + ipc::still_threads();
+}
+
 class ForkLauncher final : public Launcher {
  public:
-  ForkLauncher(UniqueFd socket, pid_t zygote) : socket_(std::move(socket)), zygote_(zygote) {}
-  ~ForkLauncher() override {
-    // Ends the zygote. Closing alone would not, where a later zygote or another child of ours has inherited the descriptor.
-    static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
-    static_cast<void>(os::reap("waitpid", ::waitpid, zygote_, static_cast<int*>(nullptr), 0));
-  }
+  ForkLauncher(Registry& registry, const ipc::Modules& modules, const Guardian* guardian)
+      : registry_(registry), modules_(modules), guardian_(guardian) {}
+  ~ForkLauncher() override { part(); }
   ForkLauncher(const ForkLauncher&) = delete;
   ForkLauncher& operator=(const ForkLauncher&) = delete;
 
+  // `again`: what this process has opened since is to be closed in the new one, or the other ends would never see that it ended.
+  Result<void> bear(bool again) {
+    Result<std::pair<UniqueFd, UniqueFd>> pair = ipc::control_pair();
+    if (!pair) return tl::unexpected(pair.error());
+    const pid_t master = ::getpid();
+    std::fflush(nullptr);  // or each worker would print what is buffered here again
+    const pid_t zygote = os::call("fork", ::fork);
+    if (zygote < 0) return os::failure("fork the zygote", "fork");
+    if (zygote == 0) {
+      const int kept = pair->second.get();
+      if (again) {
+        ::syscall(SYS_close_range, STDERR_FILENO + 1, kept - 1, 0);
+        ::syscall(SYS_close_range, kept + 1, ~0U, 0);
+        static_cast<void>(pair->first.release());
+      } else {
+        pair->first.reset();
+        if (guardian_ != nullptr) ::close(guardian_->socket());  // its end of file is to tell of the master's death
+      }
+      live_as_zygote(std::move(pair->second), master, registry_, modules_);
+    }
+    zygote_ = zygote;
+    socket_ = std::move(pair->first);
+    if (guardian_ == nullptr) return {};
+    pidfd_.reset(static_cast<int>(os::call("pidfd_open", [&] { return ::syscall(SYS_pidfd_open, zygote, 0); })));
+    return pidfd_ ? Result<void>{} : os::failure("watch the zygote", "pidfd_open");
+  }
+
   Result<Launched> launch(int control) override {
+    Result<Launched> launched = ask(control);
+    // It died a moment ago, before its pidfd was looked at.
+    if (!launched && !socket_ && replace_helper()) launched = ask(control);
+    return launched;
+  }
+
+  pid_t helper() const override { return zygote_; }
+  int helper_fd() const override { return pidfd_.get(); }
+
+  Result<void> replace_helper() override {
+    if (guardian_ == nullptr) return fail(ErrorCode::system, "cannot fork workers any more: the zygote is gone");
+    part();
+    if (!can_be_copied()) {
+      return fail(ErrorCode::system,
+                  "cannot fork workers any more: the zygote is gone, and a process with threads cannot make another");
+    }
+    return bear(true);
+  }
+
+ private:
+  Result<Launched> ask(int control) {
     const std::byte one{1};
+    if (!socket_) return fail(ErrorCode::system, "cannot fork a worker: the zygote is gone");
     if (Result<void> sent = ipc::send_control(socket_.get(), std::span(&one, 1), std::span(&control, 1)); !sent) {
+      hang_up();
       return fail(ErrorCode::system, "cannot fork a worker, the zygote is gone: " + sent.error().text);
     }
     ipc::ControlMessage message;
     const Result<ipc::Received> got = twice([&] { return ipc::receive_control(socket_.get(), message, true); });
     int number = 0;
     if (!got || *got != ipc::Received::message || message.bytes.size() != sizeof number) {
-      // Whatever it still says would be no answer to a later question.
-      static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
+      hang_up();  // whatever it still says would be no answer to a later question
       return fail(ErrorCode::system, "cannot fork a worker: the zygote is gone");
     }
     std::memcpy(&number, message.bytes.data(), sizeof number);
@@ -124,25 +181,33 @@ class ForkLauncher final : public Launcher {
     return watched(number);
   }
 
- private:
-  UniqueFd socket_;
-  pid_t zygote_;
+  void part() {
+    hang_up();
+    pidfd_.reset();
+    if (zygote_ >= 0) static_cast<void>(os::reap("waitpid", ::waitpid, zygote_, static_cast<int*>(nullptr), 0));
+    zygote_ = -1;
+  }
+
+  // Ends the zygote. Closing alone would not, where a later zygote or another child of ours has inherited the descriptor.
+  void hang_up() {
+    if (socket_) static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
+    socket_.reset();
+  }
+
+  Registry& registry_;
+  const ipc::Modules& modules_;
+  const Guardian* guardian_;
+  UniqueFd socket_, pidfd_;
+  pid_t zygote_ = -1;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry, const ipc::Modules& modules) {
-  Result<std::pair<UniqueFd, UniqueFd>> pair = ipc::control_pair();
-  if (!pair) return tl::unexpected(pair.error());
-  const pid_t master = ::getpid();
-  std::fflush(nullptr);  // or each worker would print what is buffered here again
-  const pid_t zygote = os::call("fork", ::fork);
-  if (zygote < 0) return os::failure("fork the zygote", "fork");
-  if (zygote == 0) {
-    pair->first.reset();
-    live_as_zygote(std::move(pair->second), master, registry, modules);
-  }
-  return std::unique_ptr<Launcher>(std::make_unique<ForkLauncher>(std::move(pair->first), zygote));
+Result<std::unique_ptr<Launcher>> make_fork_launcher(Registry& registry, const ipc::Modules& modules,
+                                                     const Guardian* guardian) {
+  auto launcher = std::make_unique<ForkLauncher>(registry, modules, guardian);
+  if (Result<void> born = launcher->bear(false); !born) return tl::unexpected(born.error());
+  return std::unique_ptr<Launcher>(std::move(launcher));
 }
 
 }  // namespace runner::master

@@ -20,7 +20,7 @@ TEST(Help, TeachesWithExamplesAndFitsATerminal) {
   const Ended ended = folder.run({"--help"});
   EXPECT_EQ(ended.status, 0);
   for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--max-result", "--results", "--keep-order",
-                           "--dry-run", "--progress", "--plugin", "EXAMPLES", "EXIT STATUS", "130"}) {
+                           "--halt", "--dry-run", "--progress", "--plugin", "EXAMPLES", "EXIT STATUS", "130"}) {
     EXPECT_THAT(ended.out, HasSubstr(word));
   }
   std::istringstream lines(ended.out);
@@ -36,7 +36,7 @@ TEST(Help, AndTheReadmeNameTheSameOptions) {
   std::ostringstream readme;
   readme << file.rdbuf();
   for (const char* word : {"--procs", "--mode", "--transport", "--start", "--bind", "--max-result", "--results", "--keep-order",
-                           "--dry-run", "--progress", "--plugin"}) {
+                           "--halt", "--dry-run", "--progress", "--plugin"}) {
     EXPECT_THAT(readme.str(), HasSubstr(word));
   }
 }

@@ -167,10 +167,10 @@ TEST_P(Limit, OfAMemoryCgroupCostsTheJobThatMeetsIt) {
       "{bytes: 128MiB}}, {name: b, kind: noop, matrix: {i: 1..40}}]\n");
   const Ended ended = run("2", group.joined(), "large.yaml");
   EXPECT_EQ(ended.status, 1) << ended.err;
-  EXPECT_THAT(ended.err, HasSubstr("large: crashed: SIGKILL"));
+  EXPECT_THAT(ended.err, HasSubstr("large: out of memory: the kernel ended it"));
   std::map<std::string, std::string> all = results();
   EXPECT_EQ(all.size(), 81U);
-  EXPECT_EQ(all["large"], "crashed");
+  EXPECT_EQ(all["large"], "out_of_memory");
   all.erase("large");
   for (const auto& [name, status] : all) EXPECT_EQ(status, "ok") << name;
 }

@@ -105,7 +105,7 @@ TEST(Output, TheResultsHaveTheDocumentedFieldsAndNoOthers) {
   ASSERT_EQ(records.size(), 3U);
   EXPECT_THAT(keys[0], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "result"));
   EXPECT_THAT(keys[1], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "exit_code",
-                                   "stdout", "stderr", "error"));
+                                   "stdout", "stderr", "error", "peak_memory"));
   EXPECT_THAT(keys[2], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "stdout", "stderr",
                                    "error"));
   EXPECT_EQ(records[0]["result"]["count"], 25);

@@ -37,6 +37,11 @@ TEST(Schema, AndTheProgramAgreeOnGoodAndBadFiles) {
   EXPECT_TRUE(both(head + "{kind: noop, matrix: {a: 1..5, b: [1, x], c: {range: [0, 1, 0.5]}}, timeout: 1.5h, retries: 3}\n"));
   EXPECT_TRUE(both(head + "{command: [echo, 1, true], env: {A: 1}, cwd: /, stdin: /dev/null, allow_failure: true}\n"));
   EXPECT_TRUE(both("version: 1\nname: n\ndefaults: {timeout: 5s, retries: 0, env: {A: b}}\njobs: [{shell: \"true\"}]\n"));
+  folder.write("rows.csv", "x\n1\n");
+  EXPECT_TRUE(both(head + "{kind: noop, matrix: {r: {csv: rows.csv}}, zip: {a: {lines: rows.csv}, b: 1..2}}\n"));
+  EXPECT_FALSE(both(head + "{kind: noop, zip: {}}\n"));
+  EXPECT_FALSE(both(head + "{kind: noop, matrix: {r: {csv: rows.csv, lines: rows.csv}}}\n"));
+  EXPECT_FALSE(both(head + "{kind: noop, matrix: {r: {csv: []}}}\n"));
   EXPECT_FALSE(both(head + "{kind: noop, command: [ls]}\n"));
   EXPECT_FALSE(both(head + "{name: x}\n"));
   EXPECT_FALSE(both(head + "{kind: noop, timeout: 60}\n"));

@@ -111,6 +111,64 @@ TEST(Matrix, OfTenMillionJobsIsNotExpandedAhead) {
   EXPECT_EQ(first.name, "noop-1");
 }
 
+TEST(Zip, GoesInStepAndSlowest) {
+  EXPECT_THAT(names(job("{name: \"${{a}}-${{b}}-${{c}}\", kind: noop, matrix: {c: [x, y]}, zip: {a: 1..2, b: [p, q]}}")),
+              ElementsAre("1-p-x", "1-p-y", "2-q-x", "2-q-y"));
+}
+
+TEST(Zip, ChecksEveryValueOfEveryKey) {
+  EXPECT_THAT(error(job("{kind: primes, zip: {i: 1..3, limit: [1, 2, -3]}}")),
+              HasSubstr("jobs.yaml:3:49: `limit` must be a whole number"));
+}
+
+TEST(Zip, OfManyJobsNeedsOneOfItsKeysInTheName) {
+  const auto named = [](const std::string& name) {
+    return error(job("{name: \"" + name + "\", kind: noop, zip: {a: 1..2000000, b: {range: [2000000, 1, -1]}}}"));
+  };
+  EXPECT_EQ(named("${{ a }}"), "no error");
+  EXPECT_EQ(named("x-${{ b }}.${{ a }}"), "no error");
+  EXPECT_THAT(named("${{ a.stem }}"), HasSubstr("might be given to two of the 2000000 jobs"));
+}
+
+TEST_F(InFolder, AFileMayBeGoneThroughForEachValueOfAnotherKey) {
+  std::ofstream("f.txt") << "p\nq\n";
+  EXPECT_THAT(names(job("{name: \"${{a}}-${{f}}-${{b}}\", kind: noop, matrix: {a: 1..2, f: {lines: f.txt}, b: 1..2}}")),
+              ElementsAre("1-p-1", "1-p-2", "1-q-1", "1-q-2", "2-p-1", "2-p-2", "2-q-1", "2-q-2"));
+}
+
+TEST_F(InFolder, AFileOfOneLineStillMakesNumberedNames) {
+  std::ofstream("f.txt") << "p\n";
+  EXPECT_THAT(names(job("{name: n, kind: noop, matrix: {f: {lines: f.txt}}}")), ElementsAre("n-1"));
+}
+
+TEST_F(InFolder, WhatStandsInAFileIsNoTemplate) {
+  std::ofstream("f.txt") << "${{ nothing }}\n";
+  const std::vector<JobSpec> jobs = expand(job("{command: [echo, \"${{ f }}\"], matrix: {f: {lines: f.txt}}}"));
+  ASSERT_EQ(jobs.size(), 1U);
+  EXPECT_THAT(argv(jobs[0]), ElementsAre("echo", "${{ nothing }}"));
+  std::ofstream("g.txt") << "${{ nothing }}\n";
+  EXPECT_THAT(error(job("{kind: primes, matrix: {limit: {lines: g.txt}}}")),
+              HasSubstr("g.txt:1: `limit` must be a whole number"));
+}
+
+TEST_F(InFolder, AColumnThatIsAnArgumentIsPassedAndTheNumberOfTheRowIsNot) {
+  std::ofstream("f.csv") << "limit\n10\n";
+  EXPECT_EQ(expand(job("{kind: primes, matrix: {row: {csv: f.csv}}}")).size(), 1U);
+  EXPECT_EQ(expand(job("{kind: primes, matrix: {limit: {csv: f.csv}}}")).size(), 1U);
+  std::ofstream("g.csv") << "x\n10\n";
+  EXPECT_THAT(error(job("{kind: primes, matrix: {limit: {csv: g.csv}}}")), HasSubstr("needs the argument `limit`"));
+}
+
+TEST_F(InFolder, VariablesOfTwoKeysMustDiffer) {
+  std::ofstream("f.csv") << "a,b\n1,2\n";
+  EXPECT_THAT(error(job("{kind: noop, matrix: {a: [1], row: {csv: f.csv}}}")),
+              HasSubstr("jobs.yaml:3:40: the variable `a` of f.csv is taken by another key"));
+  EXPECT_THAT(error(job("{kind: noop, matrix: {row: {csv: f.csv}, b: [1]}}")),
+              HasSubstr("the variable `b` is taken by another key"));
+  EXPECT_THAT(error(job("{kind: noop, matrix: {b: [1]}, zip: {b: [1]}}")),
+              HasSubstr("the variable `b` is taken by another key"));
+}
+
 TEST_F(InFolder, AGlobIsSorted) {
   for (const char* name : {"b.txt", "a.txt", "B.txt", "c.dat"}) touch(name);
   EXPECT_THAT(names(job("{name: \"${{ f }}\", command: [wc, \"${{ f }}\"], matrix: {f: {glob: \"*.txt\"}}}")),
@@ -316,8 +374,8 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"two works", job("{kind: noop, command: [true]}"),
             "jobs.yaml:3:5: a job needs exactly one of `kind`, `command` and `shell`, found `kind` `command` "},
         Bad{"an unknown key", job("{comand: [ls]}"), "jobs.yaml:3:14: a job has no key `comand`; did you mean `command`?"},
-        Bad{"a later key", job("{kind: noop, needs: [a]}"),
-            "jobs.yaml:3:25: the key `needs` is not supported by this version of runner; leave it out"},
+        Bad{"a later key", job("{kind: noop, resources: {a: 1}}"),
+            "jobs.yaml:3:29: the key `resources` is not supported by this version of runner; leave it out"},
         Bad{"an unknown kind", job("{kind: prims}"), "jobs.yaml:3:12: there is no kind `prims`; did you mean `primes`?"},
         Bad{"a kind like no other", job("{kind: zzzzzzz}"),
             "jobs.yaml:3:12: there is no kind `zzzzzzz`; `runner kinds` lists them"},
@@ -375,6 +433,15 @@ INSTANTIATE_TEST_SUITE_P(
             "jobs.yaml:3:37: the glob `/nonexistent/*.x` of `a` matches no file; ..."},
         Bad{"too many jobs", job("{kind: noop, matrix: {a: 1..1000000000, b: 1..1000000000}}"),
             "jobs.yaml:3:26: this matrix makes more than ..."},
+        Bad{"keys in step of different lengths", job("{kind: noop, zip: {a: [1, 2], b: [1]}}"),
+            "jobs.yaml:3:38: the keys of `zip` go in step, but `a` has 2 values and `b` has 1 value; give them lists of one "
+            "length"},
+        Bad{"an empty zip", job("{kind: noop, zip: {}}"), "jobs.yaml:3:23: `zip` is empty; ..."},
+        Bad{"a file of lines that is missing", job("{kind: noop, matrix: {a: {lines: no.txt}}}"),
+            "jobs.yaml:3:38: the file `no.txt` cannot be opened: No such file or directory; paths are relative to the working "
+            "directory"},
+        Bad{"lines of a list", job("{kind: noop, matrix: {a: {lines: [a]}}}"),
+            "jobs.yaml:3:38: {lines: ...} of `a` must name a file, ..."},
         Bad{"env that is a list", job("{command: [ls], env: [A]}"),
             "jobs.yaml:3:26: `env` must be a mapping of names to texts, found a list"},
         Bad{"a list where a word is needed", job("{command: [ls, \"${{ a }}\"], matrix: {a: [[1, 2]]}}"),

@@ -205,11 +205,33 @@ TEST_F(Results, AreATableInCsv) {
   write(*file, typed(0, "point, \"x\"", "report_point", to_wire(Point{7, "s"})));
   write(*file, command(1, "list", "one\ntwo\n", std::string("\0", 1), 3));
   ASSERT_TRUE(file->flush());
-  EXPECT_EQ(content(path("out.csv")),
-            "job,kind,status,attempts,worker,seconds,cpu_seconds,exit_code,signal,result,stdout,stdout_base64,stdout_file,"
-            "stderr,stderr_base64,stderr_file,error\r\n"
-            "\"point, \"\"x\"\"\",report_point,ok,1,1,1.25,0.000000041,,,\"{\"\"x\"\":7,\"\"text\"\":\"\"s\"\"}\",,,,,,,\r\n"
-            "list,command,failed,1,1,0.2,0,3,,,\"one\ntwo\n\",,,,AA==,,exit status 3\r\n");
+  EXPECT_EQ(
+      content(path("out.csv")),
+      "job,kind,status,attempts,worker,seconds,cpu_seconds,exit_code,signal,result,stdout,stdout_base64,stdout_file,"
+      "stderr,stderr_base64,stderr_file,error,peak_memory,worker_peak_memory,core,left_behind,stderr_tail\r\n"
+      "\"point, \"\"x\"\"\",report_point,ok,1,1,1.25,0.000000041,,,\"{\"\"x\"\":7,\"\"text\"\":\"\"s\"\"}\",,,,,,,,,,,,\r\n"
+      "list,command,failed,1,1,0.2,0,3,,,\"one\ntwo\n\",,,,AA==,,exit status 3,,,,, \r\n");
+}
+
+TEST_F(Results, BringTheEvidence) {
+  std::string many;
+  for (int i = 1; i <= 30; ++i) many += "line " + std::to_string(i) + "\n";
+  Ended ended = command(0, "c", "", many, 3);
+  ended.outcome.peak_memory = Bytes{4096};
+  ended.outcome.core = "/tmp/core.7";
+  ended.outcome.left_behind = {"sleep (pid 7)", "sh (pid 8)"};
+  auto file = open("out.jsonl");
+  write(*file, ended);
+  ASSERT_TRUE(file->flush());
+  const Json record = lines(path("out.jsonl")).at(0);
+  EXPECT_EQ(record["peak_memory"], 4096);
+  EXPECT_EQ(record["core"], "/tmp/core.7");
+  EXPECT_EQ(record["left_behind"], Json({"sleep (pid 7)", "sh (pid 8)"}));
+  EXPECT_TRUE(record["stderr_tail"].get<std::string>().starts_with("line 11\n")) << record["stderr_tail"];
+  auto table = open("out.csv");
+  write(*table, ended);
+  ASSERT_TRUE(table->flush());
+  EXPECT_NE(content(path("out.csv")).find(",4096,,/tmp/core.7,\"sleep (pid 7), sh (pid 8)\",\"line 11\n"), std::string::npos);
 }
 
 TEST_F(Results, OfAnUnknownExtensionAreRefused) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "runner/ids.hpp"
+#include "runner/retry.hpp"
 #include "runner/units.hpp"
 
 namespace runner {
@@ -18,6 +19,7 @@ namespace runner {
 struct TypedWork {
   std::string kind;
   std::string args;
+  Bytes memory{};  // that its worker may have while it runs; zero: no limit
 };
 
 // A program. List form: argv[0] is looked up in PATH, no shell. Shell form: argv is {"/bin/sh", "-c", script}.
@@ -26,10 +28,14 @@ struct CommandWork {
   std::string stdin_path;                  // empty: /dev/null
   std::string cwd;                         // empty: that of the master
   std::map<std::string, std::string> env;  // added to the inherited environment
+  Duration kill_after = kKillAfter;        // from TERM to KILL, when it is ended early
+  Bytes memory{};                          // that all its processes together may have; zero: no limit
+
+  static constexpr Duration kKillAfter = std::chrono::seconds(2);
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(argv, stdin_path, cwd, env);
+    archive(argv, stdin_path, cwd, env, kill_after, memory);
   }
 };
 
@@ -39,9 +45,17 @@ struct JobSpec {
   JobId id{};
   std::string name;  // unique in the batch
   Work work;
-  Duration timeout{};          // of one attempt; zero: none
-  std::uint32_t retries = 0;   // further attempts after one that failed, crashed or timed out
-  bool allow_failure = false;  // its failure does not make the run fail
+  Duration timeout{};             // of one attempt; zero: none
+  std::uint32_t retries = 0;      // further attempts after one whose ending is in retry_on
+  RetryOn retry_on;               // which endings are tried again
+  Backoff backoff;                // how long to wait before that
+  std::uint32_t crash_limit = 3;  // workers that it may kill before it is quarantined; at least 1
+  std::int32_t priority = 0;      // higher first, of what is ready
+  bool allow_failure = false;     // its failure does not make the run fail
+
+  // What a resumed run knows the job by, beside `work`.
+  std::string values;               // of its matrix, in an unambiguous form
+  std::vector<std::string> inputs;  // files that it reads
 };
 
 // What results call the kind of a job: the kind's name, or "command".

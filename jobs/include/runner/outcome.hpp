@@ -9,6 +9,7 @@
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "runner/blob.hpp"
 #include "runner/unique_fd.hpp"
@@ -57,9 +58,21 @@ struct Outcome {
   Captured out, err;             // command jobs
   Duration wall{};               // user code entered -> left
   Duration cpu{};                // processor time of that span (a command: of its waited-for tree)
+  bool quarantined = false;      // it has killed as many workers as its crash_limit allows; set by the scheduler
+  // A command: the most resident memory that one process of its waited-for tree had, and no less than whoever started it had then (the
+  // kernel counts that in). A typed job: that of its worker so far, for a job that took at least kMeasured or took the worker along.
+  std::optional<Bytes> peak_memory;
+  std::string core;  // path of the core file, where there is one and it can be told
+  std::vector<std::string>
+      left_behind;  // "sleep (pid 4711)": processes that it had left when it ended, and that were ended then
+  static constexpr Duration kMeasured = std::chrono::milliseconds(1);
 };
 
 [[nodiscard]] bool succeeded(const Outcome& outcome);
+
+// The last `count` lines of what a command wrote to a stream, as far as they are in memory.
+[[nodiscard]] std::string_view last_lines(const Captured& captured, std::size_t count);
+inline constexpr std::size_t kEvidenceLines = 20;  // of a failed command's stderr
 
 // The word of the results file: ok failed crashed timed_out cancelled out_of_memory.
 [[nodiscard]] std::string_view status_word(const Ending& ending);

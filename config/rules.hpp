@@ -1,0 +1,39 @@
+// rules.hpp - under which rules a job runs: its own keys, or those of `defaults`.
+//
+//   timeout  kill_after  memory  retries  retry_on  backoff  crash_limit  priority  allow_failure
+//
+// Called from  entry.cpp.
+// Owns         nothing.
+// Fails with   BadBatch.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include <runner/job_spec.hpp>
+#include "config/section.hpp"
+
+namespace runner::config {
+
+// The keys that a job and `defaults` have in common.
+inline constexpr std::array<std::string_view, 9> kRuleKeys = {
+    "timeout", "retries", "retry_on", "backoff", "crash_limit", "priority", "allow_failure", "kill_after", "memory"};
+
+struct Rules {
+  Duration timeout{}, kill_after = CommandWork::kKillAfter;
+  Bytes memory{};
+  Backoff backoff;
+  RetryOn retry_on;
+  std::uint32_t retries = 0, crash_limit = 3;
+  std::int32_t priority = 0;
+  bool allow_failure = false;
+
+  // To all of a job but its work.
+  void apply_to(JobSpec& job) const;
+};
+
+// Takes them from `job` and, where they are not there, from `defaults` (may be null).
+[[nodiscard]] Rules read_rules(Section& job, Section* defaults);
+
+}  // namespace runner::config

@@ -1,0 +1,22 @@
+// core_file.hpp - where the kernel put the memory of a process that crashed.
+//
+// Called from  any thread, once the process was waited for and its status said that it left a core (CLD_DUMPED).
+// Owns         nothing.
+// Fails with   cannot fail: empty where it cannot be told (a program gets the cores, the name depends on what is gone with the process,
+//              or no such file is there).
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <string_view>
+
+namespace runner::os {
+
+// `folder`: the working directory that the process began in; empty: ours.
+[[nodiscard]] std::string core_file(pid_t process, int signal, const std::string& folder);
+
+// The name that `pattern` (/proc/sys/kernel/core_pattern; core(5)) gives it; empty: not to be told.
+[[nodiscard]] std::string core_name(std::string_view pattern, bool append_pid, pid_t process, int signal);
+
+}  // namespace runner::os

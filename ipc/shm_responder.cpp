@@ -300,8 +300,8 @@ Result<void> ShmResponder::place(Slot& slot, const WireContent& content) {
 std::optional<std::uint64_t> ShmResponder::room_for(std::size_t bytes) {
   if (bytes > out_.size() / 4) return std::nullopt;  // one payload must not crowd out all others
   if (std::optional<std::uint64_t> offset = arena_.allocate(bytes)) return offset;
-  // Full: give back what the master has collected by now.
-  for (std::uint64_t back = 1; back <= depth_ && back <= expected_; ++back) {
+  // Full: give back what the master has collected by now, except what lies in the place of the current one, depth_ back: its own.
+  for (std::uint64_t back = 1; back < depth_ && back <= expected_; ++back) {
     const std::uint64_t seq = expected_ - back;
     const std::uint64_t word = slot_of(channel_.data(), depth_, seq).word.load(std::memory_order_acquire);
     if (word != pack({seq, SlotState::done})) give_back(held_[seq & (depth_ - 1)]);

@@ -166,5 +166,21 @@ TEST_P(Maps, AndCallsGoSideBySide) {
   EXPECT_EQ(pool().submit(squared, 12).get(), 144);
 }
 
+// Short texts with a long one now and then: a chunk whose last result does not fit fills the arena, while what lay there before is
+// given back. Only what was collected may be.
+std::string now_and_then_long(int item) {
+  const auto bytes = item % 37 == 0 ? std::size_t{20'000} + static_cast<std::size_t>(item * 997 % 50'000) : std::size_t{24};
+  std::string text;
+  while (text.size() < bytes) text += std::to_string(item) + ",";
+  return text;
+}
+
+TEST_P(Maps, OfShortResultsWithALongOneNowAndThenGiveEachItemItsOwn) {
+  for (int round = 0; round < 5; ++round) {
+    const std::vector<std::string> texts = pool().map(&now_and_then_long, std::views::iota(0, 10'000));
+    for (int i = 0; i < 10'000; ++i) ASSERT_EQ(texts[static_cast<std::size_t>(i)], now_and_then_long(i)) << "round " << round;
+  }
+}
+
 }  // namespace
 }  // namespace runner

@@ -109,6 +109,15 @@ std::string retries(const JobSpec& job) {
   return text + (job.retries > kWaitsShown ? ", ..." : "");
 }
 
+std::string takes(const Batch& batch, const Demand& demand) {
+  std::string text = demand.cpus == 1 ? "1 CPU" : fmt::format("{} CPUs", demand.cpus);
+  for (std::size_t r = 0; r < demand.resources.size(); ++r) {
+    if (demand.resources[r] == 0) continue;
+    text += fmt::format(", {} of {} {}", demand.resources[r], batch.resources[r].count, batch.resources[r].name);
+  }
+  return text;
+}
+
 class Page {
  public:
   void line(std::string_view what, std::string_view text) {
@@ -198,6 +207,7 @@ Result<std::string> explanation(Batch& batch, JobId id, const Registry& registry
             fmt::format("{} (number {}{})", job.name, number(id) + 1, batch.size ? fmt::format(" of {}", *batch.size) : ""));
   tell_work(page, job, registry);
   if (const Result<void> told = tell_order(page, batch, job); !told) return tl::unexpected(told.error());
+  page.line("takes", takes(batch, batch.demands[job.demand]));
   page.line("priority", std::to_string(job.priority));
   page.line("timeout", job.timeout == Duration::zero() ? "none" : format_duration(job.timeout) + " for each attempt");
   const auto* command = std::get_if<CommandWork>(&job.work);

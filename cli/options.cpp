@@ -12,6 +12,7 @@
 #include <runner/units.hpp>
 #include <runner/value.hpp>
 #include <runner/version.hpp>
+#include "master/free_memory.hpp"
 #include "master/usable_cpus.hpp"
 
 namespace runner::cli {
@@ -146,6 +147,15 @@ std::string check_size(const std::string& text) {
   const Result<Bytes> size = parse_size(text);
   if (!size) return size.error().text;
   return size->count == 0 ? fmt::format("`{}` would fail every job; give it a size such as 64MiB", text) : std::string();
+}
+
+std::string check_memory_free(const std::string& text) {
+  const Result<Bytes> size = parse_size(text);
+  if (!size) return size.error().text;
+  const std::optional<Bytes> all = master::total_memory();
+  return all && *size > *all
+             ? fmt::format("`{}` is more than there is ({}), so no job could ever start", text, format_size(*all))
+             : std::string();
 }
 
 void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
@@ -316,6 +326,10 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                                        "counted as failed. Default: never")
       ->option_text("WHEN,WHY=N")
       ->check(CLI::Validator(check_halt, ""));
+  const auto take_free = [&](const std::string& text) { options.memory_free = parse_size(text).value(); };
+  app.add_option_function<std::string>("--memory-free", take_free, "Start no job while less memory is free")
+      ->option_text("SIZE")
+      ->check(CLI::Validator(check_memory_free, ""));
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
   choice<report::ProgressStyle>(app, "--progress", options.progress,
                                 {{"auto", report::ProgressStyle::automatic},

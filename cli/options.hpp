@@ -36,6 +36,7 @@ struct RunOptions {
   std::string results;              // empty: none
   bool keep_order = false;
   std::optional<master::HaltRule> halt;
+  std::optional<Bytes> memory_free;
   bool dry_run = false;
   report::ProgressStyle progress{};
   std::vector<std::string> plugins;

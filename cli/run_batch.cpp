@@ -22,6 +22,7 @@
 #include "master/engines/last_words.hpp"
 #include "master/guardian.hpp"
 #include "master/interrupts.hpp"
+#include "master/occupancy.hpp"
 #include "master/run.hpp"
 #include "master/usable_cpus.hpp"
 #include "report/console.hpp"
@@ -211,10 +212,14 @@ int run_batch(const RunOptions& options) {
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
   if (!shared) return not_started(shared.error());
   const master::UsableCpus cpus = master::usable_cpus();
+  const std::uint32_t places = options.procs.value_or(std::min(cpus.count, kMostProcs));
+  if (options.mode != Mode::serial) {
+    if (const std::optional<std::string> never = master::never_to_be_had(batch.demands, places))
+      return not_started({ErrorCode::bad_batch, *never});
+  }
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
-  const auto procs =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus.count, kMostProcs)), useful));
+  const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(places, useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
   // Before anything that it would have to close: a thread, a zygote.
   const Result<std::unique_ptr<master::Guardian>> guardian = master::Guardian::start(
@@ -230,7 +235,10 @@ int run_batch(const RunOptions& options) {
   };
 
   const Result<master::RunAnswer> answer =
-      master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get(), options.halt);
+      master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get(), options.halt,
+                  {.cpus = options.mode == Mode::serial ? UINT32_MAX : places,
+                   .memory_free = options.memory_free,
+                   .read = &master::read_file});
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();

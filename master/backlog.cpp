@@ -2,24 +2,31 @@
 
 namespace runner::master {
 
-Backlog::Backlog(const Plan& plan) : plan_(plan), blocks_(plan.blocks.size()), groups_(plan.groups.size()) {
+Backlog::Backlog(const Plan& plan, std::size_t demands)
+    : plan_(plan), blocks_(plan.blocks.size()), groups_(plan.groups.size()), ready_(demands) {
   for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].left = plan.groups[g].size;
   for (std::uint32_t b = 0; b < blocks_.size(); ++b) {
     left_ += plan.blocks[b].size;
     blocks_[b].unmet = static_cast<std::uint32_t>(plan.needs[b].size());
-    if (blocks_[b].unmet == 0) ready_.push({plan.blocks[b].priority, b});
+    if (blocks_[b].unmet == 0) make_ready(b);
   }
 }
 
-std::optional<std::int32_t> Backlog::priority() const {
-  if (ready_.empty()) return std::nullopt;
-  return ready_.top().priority;
+void Backlog::make_ready(std::uint32_t block) {
+  const Plan::Block& ready = plan_.blocks[block];
+  ready_[ready.demand].push({ready.priority, block});
 }
 
-Backlog::Place Backlog::take() {
-  const std::uint32_t b = ready_.top().block;
+std::optional<Backlog::Head> Backlog::head(std::uint32_t demand) const {
+  if (ready_[demand].empty()) return std::nullopt;
+  const Ready& first = ready_[demand].top();
+  return Head{first.priority, JobId{number(plan_.blocks[first.block].first) + blocks_[first.block].next}};
+}
+
+Backlog::Place Backlog::take(std::uint32_t demand) {
+  const std::uint32_t b = ready_[demand].top().block;
   const Place place{JobId{number(plan_.blocks[b].first) + blocks_[b].next++}, b};
-  if (blocks_[b].next == plan_.blocks[b].size) ready_.pop();
+  if (blocks_[b].next == plan_.blocks[b].size) ready_[demand].pop();
   --left_;
   return place;
 }
@@ -50,7 +57,7 @@ void Backlog::ended(std::uint32_t block, std::string_view name, bool well) {
   for (const std::uint32_t g : plan_.groups_of[block]) {
     if (--groups_[g].left != 0 || groups_[g].failed) continue;
     for (const std::uint32_t waiter : plan_.waiters[g]) {
-      if (--blocks_[waiter].unmet == 0) ready_.push({plan_.blocks[waiter].priority, waiter});
+      if (--blocks_[waiter].unmet == 0) make_ready(waiter);
     }
   }
 }

@@ -15,6 +15,7 @@
 #include <runner/batch.hpp>
 #include <runner/result.hpp>
 #include <runner/shared.hpp>
+#include "master/cgroups.hpp"
 #include "master/engine.hpp"
 #include "master/guardian.hpp"
 #include "master/halt_rule.hpp"
@@ -33,14 +34,22 @@ struct RunAnswer {
   }
 };
 
+// How much of the machine the jobs may have together.
+struct Limits {
+  std::uint32_t cpus = 0;  // places, of which a job takes as many as its demand says; 0: as many as the engine runs at a time
+  std::optional<Bytes> memory_free;  // no job is started while less is free
+  ReadFile read = &read_file;        // how that is found out
+};
+
 // A typed job in this process did not return after it was told to. `job` names it; `safe` outcomes are with the sinks, which
 // were flushed. Must not return: the job's thread cannot be ended in any other way than with the program.
 using GiveUpHandler = std::function<void(const JobSpec& job, std::uint64_t safe)>;
 
 // `guardian`, if there is one, is looked at in every turn. `shared` is what the engine gives to the jobs; here only its counters are
-// read, when the run is over. `halt`: when to stop early.
+// read, when the run is over. `halt`: when to stop early. Every demand of the batch must fit into `limits`.
 [[nodiscard]] Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
                                     const GiveUpHandler& give_up, const Shared& shared = Shared::none(),
-                                    Guardian* guardian = nullptr, const std::optional<HaltRule>& halt = std::nullopt);
+                                    Guardian* guardian = nullptr, const std::optional<HaltRule>& halt = std::nullopt,
+                                    const Limits& limits = {});
 
 }  // namespace runner::master

@@ -20,6 +20,7 @@
 #include "runner/outcome.hpp"
 #include "runner/result.hpp"
 #include "runner/shared.hpp"
+#include "runner/units.hpp"
 
 namespace runner::master {
 
@@ -64,6 +65,11 @@ struct Snapshot {
   bool halted = false;                // ... the halt rule: nobody has pressed a key yet
   std::span<const WorkerView> workers;
   std::span<const std::string_view> job_names;  // of workers[i].job; empty where it has none
+  // No further job is started for want of memory: how much is free, and how much must be.
+  struct Memory {
+    Bytes free, wanted;
+  };
+  std::optional<Memory> memory;
 };
 
 struct RunTotals {

@@ -55,7 +55,8 @@ std::optional<Duration> Progress::tick_interval() const {
 Result<void> Progress::tick(const master::Snapshot& snapshot) {
   if (style_ == ProgressStyle::none) return {};
   pace_.note(snapshot.now, snapshot.counts.done());
-  const bool heard = snapshot.stopping && !std::exchange(stopping_, snapshot.stopping);
+  bool heard = snapshot.stopping && !std::exchange(stopping_, snapshot.stopping);
+  heard = (snapshot.memory && !std::exchange(waited_, true)) || heard;
   // Another sink may want ticks more often than we do.
   if (!heard && shown_ && snapshot.now - *shown_ < *tick_interval()) return {};
   shown_ = snapshot.now;

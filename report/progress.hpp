@@ -43,6 +43,7 @@ class Progress final : public master::Sink {
   Pace pace_{TimePoint{}};
   std::optional<TimePoint> shown_;  // when the last line was
   bool stopping_ = false;
+  bool waited_ = false;  // for memory, once at least
 };
 
 }  // namespace runner::report

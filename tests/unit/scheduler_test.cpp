@@ -270,6 +270,108 @@ TEST(HaltRule, SaysWhatIsWrong) {
   EXPECT_NE(error("2").find("now,fail=1"), std::string::npos);
 }
 
+// ---- what jobs take ----
+
+// Jobs of which each takes what its demand says; fills as a run does, with room for many.
+class Taking {
+ public:
+  explicit Taking(std::vector<std::uint32_t> demands_of_jobs)
+      : wanted(std::move(demands_of_jobs)), scheduler(true, {nullptr, std::nullopt, wanted.size(), 4, resources, demands}) {}
+  // The numbers of the jobs that start now.
+  std::vector<std::uint64_t> fill() {
+    for (std::size_t before = SIZE_MAX; before != actions.size();) {
+      before = actions.size();
+      if (scheduler.start_waiting(100, actions) != 0) continue;
+      while (scheduler.wants_jobs()) {
+        if (given == wanted.size()) {
+          scheduler.source_ended(actions);
+          break;
+        }
+        JobSpec& job = scheduler.vacancy();
+        job = JobSpec{};
+        job.id = JobId{given};
+        job.demand = wanted[given++];
+        scheduler.offer(actions);
+      }
+    }
+    std::vector<std::uint64_t> started;
+    for (const Action& action : actions) {
+      if (const auto* start = std::get_if<StartJob>(&action)) started.push_back(number(start->job->id));
+    }
+    actions.clear();
+    return started;
+  }
+  void end(std::uint64_t job, Ending ending = Succeeded{}) {
+    JobEnded ended{JobId{job}, Attempt{1}, WorkerId{0}, {}};
+    ended.outcome.ending = std::move(ending);
+    scheduler.on(ended, kStart, actions);
+    actions.clear();
+    scheduler.recycle();
+  }
+  using Started = std::vector<std::uint64_t>;
+  const std::vector<Resource> resources{{"license", 2}};
+  const std::vector<Demand> demands{{}, {1, {1}, {}}, {4, {}, {}}, {3, {}, {}}};
+  std::vector<std::uint32_t> wanted;
+  std::size_t given = 0;
+  Actions actions;
+  Scheduler scheduler;
+};
+
+TEST(Taking, AJobOfFourProcessorsTakesFourPlaces) {
+  Taking jobs({2, 0, 0});
+  EXPECT_EQ(jobs.fill(), Taking::Started{0});
+  jobs.end(0);
+  EXPECT_EQ(jobs.fill(), (Taking::Started{1, 2}));
+}
+
+TEST(Taking, SmallOnesDoNotStarveABigOne) {
+  Taking jobs({0, 0, 2, 0, 0, 0});
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1}));
+  jobs.end(0);
+  EXPECT_EQ(jobs.fill(), Taking::Started{});
+  jobs.end(1);
+  EXPECT_EQ(jobs.fill(), Taking::Started{2});
+}
+
+TEST(Taking, AsManyRunAsThereAreOfAResource) {
+  Taking jobs({1, 1, 1, 1});
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1}));
+  jobs.end(1);
+  EXPECT_EQ(jobs.fill(), Taking::Started{2});
+}
+
+TEST(Taking, AJobThatIsTriedAgainTakesItsPlacesAgain) {
+  Taking jobs({3, 0, 0});
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1}));
+  JobReturned returned{JobId{0}, Attempt{1}};
+  jobs.scheduler.on(returned, kStart, jobs.actions);
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0}));
+  jobs.end(0);
+  EXPECT_EQ(jobs.fill(), Taking::Started{2});
+}
+
+TEST(Taking, WhatWaitsForItsPlacesWasNeverStartedWhenTheRunIsInterrupted) {
+  Taking jobs({2, 2});
+  EXPECT_EQ(jobs.fill(), Taking::Started{0});
+  jobs.scheduler.interrupt(kStart, jobs.actions);
+  ASSERT_EQ(jobs.actions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<TakeBackUnstarted>(jobs.actions[0]));
+  jobs.end(0);
+  EXPECT_TRUE(jobs.scheduler.done());
+}
+
+TEST(Memory, StartsNothingWhileThereIsTooLittleAndTakesBackWhatWasNotBegun) {
+  Taking jobs({0, 0, 0});
+  jobs.scheduler.memory(false, jobs.actions);
+  ASSERT_EQ(jobs.actions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<TakeBackUnstarted>(jobs.actions[0]));
+  jobs.scheduler.memory(false, jobs.actions);
+  EXPECT_EQ(jobs.actions.size(), 1U) << "once is enough";
+  EXPECT_EQ(jobs.fill(), Taking::Started{});
+  jobs.scheduler.memory(true, jobs.actions);
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1, 2}));
+}
+
 // ---- backoff ----
 
 TEST(Backoff, GrowsByItsFactorUpToItsMaximum) {

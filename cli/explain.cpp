@@ -12,8 +12,10 @@
 #include <runner/wire.hpp>
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
+#include "cli/shares.hpp"
 #include "config/read_batch.hpp"
 #include "config/shell_state.hpp"
+#include "ipc/thread_caps.hpp"
 #include "report/output_file.hpp"
 #include "report/printable.hpp"
 
@@ -118,6 +120,16 @@ std::string takes(const Batch& batch, const Demand& demand) {
   return text;
 }
 
+// With the options of a run that says nothing.
+std::string threads(const Batch& batch, const Demand& demand) {
+  const master::UsableCpus cpus = master::usable_cpus();
+  const std::uint32_t each = threads_of_place(master::Bind::core, most_cpus(batch.demands), default_procs(cpus, {}), cpus);
+  const ipc::ThreadCaps caps = ipc::ThreadCaps::plan(each * demand.cpus);
+  std::string text = fmt::format("{} for its libraries ({})", caps.threads,
+                                 caps.ours.empty() ? "no variable says so" : fmt::format("{}", fmt::join(caps.ours, " ")));
+  return text + (caps.theirs.empty() ? "" : fmt::format("; yours stay: {}", fmt::join(caps.theirs, " ")));
+}
+
 class Page {
  public:
   void line(std::string_view what, std::string_view text) {
@@ -208,6 +220,7 @@ Result<std::string> explanation(Batch& batch, JobId id, const Registry& registry
   tell_work(page, job, registry);
   if (const Result<void> told = tell_order(page, batch, job); !told) return tl::unexpected(told.error());
   page.line("takes", takes(batch, batch.demands[job.demand]));
+  page.line("threads", threads(batch, batch.demands[job.demand]));
   page.line("priority", std::to_string(job.priority));
   page.line("timeout", job.timeout == Duration::zero() ? "none" : format_duration(job.timeout) + " for each attempt");
   const auto* command = std::get_if<CommandWork>(&job.work);

@@ -7,6 +7,7 @@
 #include <array>
 #include <charconv>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <runner/units.hpp>
@@ -158,6 +159,23 @@ std::string check_memory_free(const std::string& text) {
              : std::string();
 }
 
+Result<std::pair<master::Bind, master::Processors>> read_bind(const std::string& text) {
+  using master::Bind;
+  for (const auto& [word, bind] :
+       {std::pair{"core", Bind::core}, {"l3", Bind::l3}, {"numa", Bind::numa}, {"none", Bind::none}}) {
+    if (text == word) return std::pair{bind, master::Processors{}};
+  }
+  Result<master::Processors> list = master::parse_processors(text);
+  if (!list) return tl::unexpected(list.error());
+  const master::Processors allowed = master::allowed_processors();
+  for (const int processor : *list) {
+    if (std::find(allowed.begin(), allowed.end(), processor) != allowed.end()) continue;
+    return fail(ErrorCode::usage,
+                fmt::format("this process may not use processor {}; it may use {}", processor, master::text_of(allowed)));
+  }
+  return std::pair{Bind::list, std::move(*list)};
+}
+
 void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
   app.add_option("--plugin", plugins, "Load further kinds; may be repeated")
       ->option_text("SO")
@@ -282,6 +300,7 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                   : "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
                     "  runner exec COMMAND ::: ARGUMENT...  run a command for each argument\n"
                     "  runner check jobs.yaml               check a batch file, run nothing\n"
+                    "  runner explain jobs.yaml JOB         why a job waits, what it would run\n"
                     "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
                     "  runner --version | --help\n");
   app.footer(exec ? kExecExamples : kRunExamples);
@@ -303,9 +322,21 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   const CLI::Option* start = choice<master::StartMethod>(
       app, "--start", options.start, {{"spawn", master::StartMethod::spawn}, {"fork", master::StartMethod::fork}},
       "A thin program (default), or a fork of this one");
+  const auto take_bind = [&](const std::string& text) { std::tie(options.bind, options.processors) = read_bind(text).value(); };
+  const auto check_bind = [](const std::string& text) {
+    const auto bind = read_bind(text);
+    return bind ? std::string() : bind.error().text;
+  };
   const CLI::Option* bind =
-      choice<master::Bind>(app, "--bind", options.bind, {{"core", master::Bind::core}, {"none", master::Bind::none}},
-                           "A core for each process when there are enough\n(default), or none");
+      app.add_option_function<std::string>(
+             "--bind", take_bind,
+             "Where each process runs: on a core of its own\nwhen there are enough (default), on those of an\n"
+             "L3 cache or a NUMA node, on processors 0,2,4-7,\nor anywhere")
+          ->option_text("core|l3|numa|none|LIST")
+          ->check(CLI::Validator(check_bind, ""));
+  app.add_option("--nice", options.nice, "How readily jobs step back for other programs,\nfrom -20 to 19, as of nice(1)")
+      ->option_text("N")
+      ->check(CLI::Range(-20, 19));
   const auto take_size = [&](const std::string& text) { options.max_result = parse_size(text).value(); };
   app.add_option_function<std::string>("--max-result", take_size,
                                        "A job with a larger result fails (default: as\nthe file says, or 1GiB)")

@@ -32,6 +32,8 @@ struct RunOptions {
   master::Transport transport{};
   master::StartMethod start{};
   master::Bind bind{};
+  master::Processors processors;  // Bind::list
+  std::optional<int> nice;
   std::optional<Bytes> max_result;  // none: what the batch file says
   std::string results;              // empty: none
   bool keep_order = false;

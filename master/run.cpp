@@ -171,7 +171,8 @@ class Loop {
                             scheduler_.on(ended, now_, actions_);
                           },
                           [&](JobReturned& returned) { scheduler_.on(returned, now_, actions_); },
-                          [&](WorkerLost& lost) { tell([&](Sink& sink) { return sink.worker_lost(lost); }); }},
+                          [&](WorkerLost& lost) { tell([&](Sink& sink) { return sink.worker_lost(lost); }); },
+                          [&](WorkerDrifted& drifted) { tell([&](Sink& sink) { return sink.worker_drifted(drifted); }); }},
                event);
   }
 

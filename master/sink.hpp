@@ -96,6 +96,7 @@ class Sink {
   [[nodiscard]] virtual Result<void> ended(const JobRecord&) = 0;
   [[nodiscard]] virtual Result<void> retried(const RetryRecord&) { return {}; }
   [[nodiscard]] virtual Result<void> worker_lost(const WorkerLost&) { return {}; }
+  [[nodiscard]] virtual Result<void> worker_drifted(const WorkerDrifted&) { return {}; }
   // How often it wants to hear tick(); nothing: never.
   [[nodiscard]] virtual std::optional<Duration> tick_interval() const { return std::nullopt; }
   [[nodiscard]] virtual Result<void> tick(const Snapshot&) { return {}; }

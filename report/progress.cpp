@@ -46,6 +46,11 @@ Result<void> Progress::worker_lost(const master::WorkerLost& lost) {
   return say("worker " + std::to_string(number(lost.worker)) + " " + printable(lost.how) + " and is replaced");
 }
 
+Result<void> Progress::worker_drifted(const master::WorkerDrifted& drifted) {
+  if (style_ == ProgressStyle::none) return {};
+  return say("worker " + std::to_string(number(drifted.worker)) + " " + drifted.how);
+}
+
 std::optional<Duration> Progress::tick_interval() const {
   if (style_ == ProgressStyle::bar) return kRedraw;
   if (style_ == ProgressStyle::lines) return kBetweenLines;

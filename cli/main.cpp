@@ -12,6 +12,7 @@
 
 #include <runner/registry.hpp>
 #include "cli/complain.hpp"
+#include "cli/doctor.hpp"
 #include "cli/explain.hpp"
 #include "cli/options.hpp"
 #include "cli/run_batch.hpp"
@@ -67,6 +68,7 @@ int run(const std::vector<std::string>& arguments) {
   if (const auto* kinds = std::get_if<KindsOptions>(&*command)) return list_kinds(*kinds);
   if (const auto* check = std::get_if<CheckOptions>(&*command)) return check_batch(*check);
   if (const auto* explain = std::get_if<ExplainOptions>(&*command)) return explain_job(*explain);
+  if (const auto* doctor = std::get_if<DoctorOptions>(&*command)) return examine(*doctor);
   return run_batch(std::get<RunOptions>(*command));
 }
 

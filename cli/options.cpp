@@ -176,6 +176,21 @@ Result<std::pair<master::Bind, master::Processors>> read_bind(const std::string&
   return std::pair{Bind::list, std::move(*list)};
 }
 
+CLI::Option* add_bind(CLI::App& app, master::Bind& bind, master::Processors& processors) {
+  const auto take = [&](const std::string& text) { std::tie(bind, processors) = read_bind(text).value(); };
+  const auto check = [](const std::string& text) {
+    const auto read = read_bind(text);
+    return read ? std::string() : read.error().text;
+  };
+  return app
+      .add_option_function<std::string>(
+          "--bind", take,
+          "Where each process runs: on a core of its own\nwhen there are enough (default), on those of an\n"
+          "L3 cache or a NUMA node, on processors 0,2,4-7,\nor anywhere")
+      ->option_text("core|l3|numa|none|LIST")
+      ->check(CLI::Validator(check, ""));
+}
+
 void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
   app.add_option("--plugin", plugins, "Load further kinds; may be repeated")
       ->option_text("SO")
@@ -302,6 +317,7 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                     "  runner check jobs.yaml               check a batch file, run nothing\n"
                     "  runner explain jobs.yaml JOB         why a job waits, what it would run\n"
                     "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
+                    "  runner doctor [--json]               what this machine has, what would be used\n"
                     "  runner --version | --help\n");
   app.footer(exec ? kExecExamples : kRunExamples);
   std::vector<std::string> argument_files;
@@ -322,18 +338,7 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   const CLI::Option* start = choice<master::StartMethod>(
       app, "--start", options.start, {{"spawn", master::StartMethod::spawn}, {"fork", master::StartMethod::fork}},
       "A thin program (default), or a fork of this one");
-  const auto take_bind = [&](const std::string& text) { std::tie(options.bind, options.processors) = read_bind(text).value(); };
-  const auto check_bind = [](const std::string& text) {
-    const auto bind = read_bind(text);
-    return bind ? std::string() : bind.error().text;
-  };
-  const CLI::Option* bind =
-      app.add_option_function<std::string>(
-             "--bind", take_bind,
-             "Where each process runs: on a core of its own\nwhen there are enough (default), on those of an\n"
-             "L3 cache or a NUMA node, on processors 0,2,4-7,\nor anywhere")
-          ->option_text("core|l3|numa|none|LIST")
-          ->check(CLI::Validator(check_bind, ""));
+  const CLI::Option* bind = add_bind(app, options.bind, options.processors);
   app.add_option("--nice", options.nice, "How readily jobs step back for other programs,\nfrom -20 to 19, as of nice(1)")
       ->option_text("N")
       ->check(CLI::Range(-20, 19));
@@ -420,6 +425,21 @@ Result<Command> parse_explain(const std::vector<std::string>& arguments) {
   return options;
 }
 
+Result<Command> parse_doctor(const std::vector<std::string>& arguments) {
+  DoctorOptions options;
+  CLI::App app("Says what a run would find on this machine, what it would use of that, and why.\nStarts nothing.");
+  shape(app, "\nUSAGE\n  runner doctor [OPTIONS]\n");
+  app.add_flag("--json", options.json, "As JSON");
+  app.add_option("-p,--procs", options.procs, "As if a run was given this")
+      ->option_text("N")
+      ->check(CLI::Validator(check_procs, ""));
+  add_bind(app, options.bind, options.processors);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  return options;
+}
+
 Result<Command> parse_kinds(const std::vector<std::string>& arguments) {
   KindsOptions options;
   CLI::App app("Lists the kinds of typed jobs; of one kind, every argument with its type, unit, default and range.");
@@ -440,6 +460,7 @@ Result<Command> parse_arguments(const std::vector<std::string>& arguments) {
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   if (first == "check") return parse_check(rest);
   if (first == "explain") return parse_explain(rest);
+  if (first == "doctor") return parse_doctor(rest);
   if (first == "kinds") return parse_kinds(rest);
   if (first == "run") return parse_run(rest);
   if (first == "exec") return parse_run(rest, true);

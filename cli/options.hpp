@@ -55,6 +55,13 @@ struct ExplainOptions {
   std::vector<std::string> plugins;
 };
 
+struct DoctorOptions {
+  std::optional<std::uint32_t> procs;
+  master::Bind bind{};
+  master::Processors processors;
+  bool json = false;
+};
+
 struct KindsOptions {
   std::string name;  // empty: all
   bool json = false;
@@ -66,7 +73,7 @@ struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, KindsOptions, ShowText>;
+using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, DoctorOptions, KindsOptions, ShowText>;
 
 // `arguments` without the program's name.
 [[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);

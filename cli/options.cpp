@@ -54,7 +54,7 @@ Progress and the closing summary go to standard error.
 
 EXIT STATUS
   0    every job ended well, or was allowed to fail; or --halt stopped the run
-       before any other failed
+       before any other failed, or for as many successes as it was to have
   1    some job did not, or results could not be written
   2    the command line or the batch file is wrong; nothing has run
   130  interrupted: Ctrl-C lets running jobs finish, a second one ends them, a

@@ -23,7 +23,8 @@ void Occupancy::give(std::uint32_t demand) {
   if (!given.plain()) --counted_;
 }
 
-void Occupancy::look() {
+void Occupancy::look(bool exact) {
+  exact_ = exact;
   cpus_held_ = false;
   unspoken_ = free_;
 }
@@ -31,7 +32,7 @@ void Occupancy::look() {
 bool Occupancy::fits(std::uint32_t demand) {
   const Demand& wanted = demands_[demand];
   if (cpus_held_) return false;
-  if (wanted.plain() && counted_ == 0) return true;
+  if (wanted.plain() && counted_ == 0 && !exact_) return true;
   bool resources = true;
   for (std::size_t r = 0; r < wanted.resources.size(); ++r) resources = resources && wanted.resources[r] <= unspoken_[r];
   const bool cpus = cpus_ >= static_cast<std::int64_t>(wanted.cpus);

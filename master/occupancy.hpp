@@ -5,7 +5,7 @@
 // lacks. Then it starts at the latest when all that runs now has ended.
 //
 // Jobs of one processor and nothing else may lie in a worker's queue behind each other, more than there are processors, as long as
-// nobody runs or waits that needs the processors counted.
+// nobody runs or waits that needs the processors counted, and the end of no job could be the last word on whether others start.
 //
 // Called from  the scheduler.
 // Owns         counts. The demands must outlive it.
@@ -30,8 +30,8 @@ class Occupancy {
   void take(std::uint32_t demand);
   void give(std::uint32_t demand);
 
-  // Begins a look at those that want to start: nothing is held for anybody.
-  void look();
+  // Begins a look at those that want to start: nothing is held for anybody. `exact`: none may lie behind another.
+  void look(bool exact = false);
   // Whether it could start now. If not, what it lacks is held for it, and those that are asked behind it do not get that.
   [[nodiscard]] bool fits(std::uint32_t demand);
   // Nobody who is asked next in this look could start.
@@ -42,6 +42,7 @@ class Occupancy {
   std::int64_t cpus_;                    // that are free; below 0 when queues are longer than one
   std::vector<std::uint64_t> free_;      // of each resource
   std::uint64_t counted_ = 0;            // running jobs that are not plain
+  bool exact_ = false;                   // in this look
   bool cpus_held_ = false;               // in this look
   std::vector<std::uint64_t> unspoken_;  // of each resource, what is free and not held, in this look
 };

@@ -40,10 +40,11 @@ void Scheduler::offer(Actions& actions) {
   job.crashes = 0;
   job.block = place_.block;
   ++offered_;
-  jobs_.emplace(number(job.spec.id), &job);
   // Without a plan it is only now known what it takes.
-  if (!backlog_) occupancy_.look();
-  if (backlog_ || occupancy_.fits(job.spec.demand)) {
+  if (!backlog_) look();
+  const bool fits = backlog_ || occupancy_.fits(job.spec.demand);
+  jobs_.emplace(number(job.spec.id), &job);
+  if (fits) {
     start(job, actions);
   } else {
     wait(job);
@@ -79,9 +80,12 @@ Scheduler::Choice Scheduler::choose() {
       candidates_.push_back({head->priority, head->job, {Choice::Who::fresh, demand}});
   }
   // What comes next in a batch without a plan, and what it takes, is seen when it is read.
-  if (candidates_.empty()) return backlog_ || !more ? Choice{} : Choice{Choice::Who::fresh};
+  look();
+  if (candidates_.empty()) {
+    const bool room = rules_.demands.size() > 1 || occupancy_.fits(0);
+    return backlog_ || !more || !room ? Choice{} : Choice{Choice::Who::fresh};
+  }
   if (candidates_.size() > 1) std::sort(candidates_.begin(), candidates_.end());
-  occupancy_.look();
   for (const Candidate& candidate : candidates_) {
     if (occupancy_.fits(candidate.choice.demand)) return candidate.choice;
     if (occupancy_.closed()) break;

@@ -173,6 +173,9 @@ class Scheduler {
     bool operator<(const Candidate& other) const;
   };
   [[nodiscard]] Choice choose();
+  // Begins a look at who could start. A job that may be the last before the run halts has none queued behind it: that would begin
+  // before anybody knew.
+  void look() { occupancy_.look(rules_.halt && rules_.halt->within(jobs_.size(), tally_, rules_.size)); }
   [[nodiscard]] bool takes_more() const { return !stopping_ && !source_ended_ && delayed_.size() < kMostDelayed; }
   void wait(Job& job) { waiting_[job.spec.demand].insert(&job); }
   void start(Job& job, Actions& actions);

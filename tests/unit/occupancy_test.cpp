@@ -32,6 +32,13 @@ TEST_F(Four, LetsPlainJobsQueueBeyondTheProcessorsAsLongAsNobodyCounts) {
   EXPECT_EQ(fit({kBig}), "1");
 }
 
+TEST_F(Four, CountsPlainJobsWhereNoneMayLieBehindAnother) {
+  for (int i = 0; i < 4; ++i) occupancy.take(kPlain);
+  occupancy.look(true);
+  EXPECT_FALSE(occupancy.fits(kPlain));
+  EXPECT_EQ(fit({kPlain}), "1");
+}
+
 TEST_F(Four, CountsPlainJobsBesideOneThatTakesMore) {
   occupancy.take(kBoth);
   EXPECT_EQ(fit({kPlain}), "1");

@@ -184,7 +184,7 @@ TEST(Scheduler, NeverQuarantinesACommandThatCrashedInAWorkerWhichLives) {
 class ThreeJobs {
  public:
   explicit ThreeJobs(std::string_view halt, std::optional<std::uint64_t> size = 10, bool may_fail = false)
-      : scheduler(true, {nullptr, HaltRule::parse(halt).value(), size}) {
+      : scheduler(true, {nullptr, HaltRule::parse(halt).value(), size, 3}) {
     for (std::uint64_t i = 0; i < 3; ++i) {
       JobSpec& job = scheduler.vacancy();
       job = JobSpec{};
@@ -218,6 +218,20 @@ TEST(Halt, SoonLetsRunningJobsFinishAndStartsNoMore) {
   EXPECT_FALSE(three.scheduler.done());
   three.end(2, Succeeded{});
   EXPECT_TRUE(three.scheduler.done());
+}
+
+TEST(Halt, LetsNothingLieBehindAJobThatMayBeTheLast) {
+  ThreeJobs first("soon,fail=3"), far("soon,fail=4"), share("soon,done=31%");
+  EXPECT_FALSE(first.scheduler.wants_jobs()) << "all places are taken, and the three that run may fail";
+  EXPECT_TRUE(far.scheduler.wants_jobs()) << "they cannot be enough";
+  EXPECT_TRUE(share.scheduler.wants_jobs());
+  first.end(0, Succeeded{});
+  EXPECT_TRUE(first.scheduler.wants_jobs()) << "a place is free";
+  far.end(0, Failed{"no"});
+  EXPECT_TRUE(far.scheduler.wants_jobs());
+  share.end(0, Failed{"no"});
+  share.end(1, Failed{"no"});
+  EXPECT_TRUE(share.scheduler.wants_jobs());
 }
 
 TEST(Halt, NowEndsThem) {
@@ -261,13 +275,23 @@ TEST(HaltRule, IsReadAsGnuParallelWritesItAndWrittenBack) {
   EXPECT_FALSE(HaltRule::parse("never").value());
 }
 
+TEST(HaltRule, IsReadInItsOldFormsToo) {
+  for (const auto& [old, now] : {std::pair{"1", "soon,fail=1"},
+                                 {"2", "now,fail=1"},
+                                 {"-1", "soon,success=1"},
+                                 {"-2", "now,success=1"},
+                                 {"30%", "soon,fail=30%"}}) {
+    EXPECT_EQ(HaltRule::parse(old).value()->text(), now);
+  }
+  EXPECT_FALSE(HaltRule::parse("0").value());
+}
+
 TEST(HaltRule, SaysWhatIsWrong) {
   const auto error = [](std::string_view text) { return HaltRule::parse(text).error().text; };
   for (const char* text : {"", "now", "now,", "later,fail=1", "now,fails=1", "now,fail=0", "now,fail=-1", "now,fail=1.5",
-                           "now,fail=101%", "now,fail=nan", "now,fail=%", "fail=1,now", "2"}) {
+                           "now,fail=101%", "now,fail=nan", "now,fail=%", "fail=1,now", "3", "-3", "101%", "%"}) {
     EXPECT_NE(error(text).find("now|soon,fail|success|done=N|N%"), std::string::npos) << text;
   }
-  EXPECT_NE(error("2").find("now,fail=1"), std::string::npos);
 }
 
 // ---- what jobs take ----

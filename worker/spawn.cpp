@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "ipc/os.hpp"
+#include "ipc/thread_caps.hpp"
 
 namespace runner::worker {
 
@@ -97,6 +99,20 @@ std::string resolve(const std::string& name, std::string_view path) {
 
 constexpr std::string_view kSlot = "RUNNER_SLOT=";
 thread_local std::uint32_t slot_of_this_thread = 1;
+
+// What a job that takes several places gets in place of what every job has.
+void add_caps(const CommandWork& work, std::vector<std::string>& own) {
+  const char* mark = std::getenv(ipc::kMark);
+  const ipc::ThreadCaps caps = ipc::ThreadCaps::of(mark != nullptr ? mark : "");
+  const std::string threads = std::to_string(std::uint64_t{caps.threads} * work.cpus);
+  own.push_back(std::string(ipc::kCpus) + "=" + threads);
+  if (work.cpus == 1) return;
+  for (const std::string_view name : caps.ours) {
+    if (!work.env.contains(std::string(name))) own.push_back(std::string(name) + "=" + threads);
+  }
+}
+
+std::string_view name_in(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 
 std::vector<std::string> merged_environment(const CommandWork& work) {
   std::vector<std::string> merged;
@@ -183,15 +199,20 @@ Result<Spawned> spawn(const CommandWork& work) {
 
   const std::vector<char*> argv = pointers(work.argv);
   const std::vector<std::string> environment = work.env.empty() ? std::vector<std::string>() : merged_environment(work);
-  std::string slot = std::string(kSlot) + std::to_string(slot_of_this_thread);
+  std::vector<std::string> own{std::string(kSlot) + std::to_string(slot_of_this_thread)};
+  add_caps(work, own);
   std::vector<char*> envp = pointers(environment);
   if (work.env.empty()) {
     envp.pop_back();
     for (char** entry = environ; *entry != nullptr; ++entry) envp.push_back(*entry);
     envp.push_back(nullptr);
   }
-  std::erase_if(envp, [](const char* entry) { return entry != nullptr && std::string_view(entry).starts_with(kSlot); });
-  envp.insert(envp.begin(), slot.data());
+  std::erase_if(envp, [&own](const char* entry) {
+    if (entry == nullptr) return false;
+    const std::string_view name = name_in(entry);
+    return name == ipc::kMark || std::any_of(own.begin(), own.end(), [&](const auto& one) { return name_in(one) == name; });
+  });
+  for (std::string& variable : own) envp.insert(envp.begin(), variable.data());
   Plan plan{.program = program.c_str(),
             .argv = argv.data(),
             .envp = envp.data(),

@@ -24,7 +24,8 @@ struct Spawned {
   UniqueFd out, err;  // read ends, non-blocking
 };
 
-// The program finds RUNNER_SLOT in its environment, as set by use_slot.
+// The program finds RUNNER_SLOT in its environment, as set by use_slot; RUNNER_CPUS, the processors that it may keep busy; and as many
+// as value of those thread caps that are the run's own (ipc/thread_caps.hpp).
 [[nodiscard]] Result<Spawned> spawn(const CommandWork& work);
 
 // The place in which this thread's commands run from now on: from 1 to as many as run at a time, no two of which have the same.

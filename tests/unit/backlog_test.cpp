@@ -30,7 +30,7 @@ class Planned {
   }
   std::vector<std::string> take_all() {
     std::vector<std::string> names;
-    while (backlog.priority()) names.push_back(take());
+    while (backlog.head()) names.push_back(take());
     return names;
   }
   void end(const std::string& job, bool well) {
@@ -81,7 +81,7 @@ TEST(Backlog, LetsAJobGoWhenAllThatItNeedsHaveEndedWell) {
   EXPECT_THAT(plan.take_all(), ElementsAre("a", "b-1", "b-2"));
   plan.end("b-2", true);
   plan.end("a", true);
-  EXPECT_FALSE(plan.backlog.priority());
+  EXPECT_FALSE(plan.backlog.head());
   EXPECT_FALSE(plan.backlog.empty());
   plan.end("b-1", true);
   EXPECT_THAT(plan.take_all(), ElementsAre("c"));
@@ -125,7 +125,7 @@ TEST(Backlog, GivesTheHighestPriorityFirstAndAmongEqualsTheOrderOfTheBatch) {
       "  - {name: e, kind: noop}\n");
   EXPECT_EQ(plan.take(), "b-1");
   plan.end("b-1", true);
-  EXPECT_EQ(plan.backlog.priority(), 9);
+  EXPECT_EQ(plan.backlog.head()->priority, 9);
   EXPECT_THAT(plan.take_all(), ElementsAre("c", "b-2", "a", "e", "d"));
 }
 

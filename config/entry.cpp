@@ -93,6 +93,7 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   std::optional<Section> common;
   if (defaults != nullptr) common.emplace(*defaults, "`defaults`");
   rules_ = read_rules(job, common ? &*common : nullptr, demands);
+  job.finish();
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {

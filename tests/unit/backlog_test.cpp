@@ -22,7 +22,7 @@ class Planned {
   explicit Planned(const std::string& jobs, const std::vector<std::string>& well = {}, const std::vector<std::string>& ill = {})
       : batch_(config::read_batch_text("version: 1\njobs:\n" + jobs, "jobs.yaml", "jobs", registry_).value().batch),
         before_(ended(well, ill)),
-        backlog(*batch_.plan, &before_) {}
+        backlog(*batch_.plan, batch_.demands.size(), &before_) {}
 
   std::string take() {
     const Backlog::Place place = backlog.take();
@@ -166,7 +166,7 @@ TEST(Backlog, SkipsWhatNeedsAJobThatFailedBefore) {
 TEST(Backlog, IsEmptyWhenEverythingHasEndedBefore) {
   Planned plan(kBefore, {"a-1", "a-2", "d"}, {"a-3", "b-1", "b-2", "c"});
   EXPECT_TRUE(plan.backlog.empty());
-  EXPECT_FALSE(plan.backlog.priority());
+  EXPECT_FALSE(plan.backlog.head());
   EXPECT_THAT(plan.skip_all(), IsEmpty());
 }
 

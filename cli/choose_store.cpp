@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "report/store/longest_first.hpp"
 #include "report/store/schema.hpp"
 #include "report/store/store_lock.hpp"
 
@@ -13,27 +14,50 @@ namespace {
 
 constexpr int kMostNumbered = 9;
 
-// Whether it can be written now; and what is to be resumed.
-Result<std::optional<report::ResumePlan>> look(const std::string& path, const RunOptions& options, const Batch& batch) {
+struct Looked {
+  std::optional<report::ResumePlan> plan;
+  std::vector<JobId> first;
+};
+
+// Whether anything says in which order jobs start, or whether it is of no importance.
+bool has_an_order(const RunOptions& options, const Batch& batch) {
+  return batch.plan || options.keep_order || options.procs == 1U || options.mode == Mode::serial;
+}
+
+// Whether it can be written now; what is to be resumed; and what should start first.
+Result<Looked> look(const std::string& path, const RunOptions& options, const Batch& batch) {
   const Result<report::StoreLock> lock = report::StoreLock::take(path);
   if (!lock) return tl::unexpected(lock.error());
   Result<report::Database> store = report::open_store(path);
   if (!store) return tl::unexpected(store.error());
-  if (!options.resumes()) return std::optional<report::ResumePlan>();
-  return report::plan_resume(*store, batch,
-                             options.only_quarantined ? report::RunAgain::what_killed_only
-                             : options.retry_failed   ? report::RunAgain::what_failed_too
-                                                      : report::RunAgain::what_is_missing);
+  Looked looked;
+  if (options.resumes()) {
+    Result<std::optional<report::ResumePlan>> plan =
+        report::plan_resume(*store, batch,
+                            options.only_quarantined ? report::RunAgain::what_killed_only
+                            : options.retry_failed   ? report::RunAgain::what_failed_too
+                                                     : report::RunAgain::what_is_missing);
+    if (!plan) return tl::unexpected(plan.error());
+    looked.plan = std::move(*plan);
+  }
+  if (has_an_order(options, batch)) return looked;
+  const bool resumed = looked.plan && !looked.plan->unrelated;
+  Result<std::vector<JobId>> first =
+      report::longest_first(*store, batch, resumed ? std::optional(looked.plan->run) : std::nullopt);
+  if (!first) return tl::unexpected(first.error());
+  looked.first = std::move(*first);
+  if (resumed) std::erase_if(looked.first, [&](JobId job) { return looked.plan->before.has(job); });
+  return looked;
 }
 
 }  // namespace
 
 std::string default_store(const std::string& batch) {
-  std::string name = batch.substr(0, 200);
+  std::string name(batch.empty() || batch.front() == '.' ? "_" : "");
+  name.append(batch, 0, 200);
   for (char& c : name) {
     if (c == '/' || static_cast<unsigned char>(c) < ' ') c = '_';
   }
-  if (name.empty() || name.front() == '.') name.insert(0, "_");
   return name + ".runs.sqlite";
 }
 
@@ -43,7 +67,7 @@ Result<ChosenStore> choose_store(const RunOptions& options, const Batch& batch) 
   const bool resumes = options.resumes();
   const std::string first = options.store.empty() ? default_store(batch.name) : options.store;
   std::string path = first;
-  Result<std::optional<report::ResumePlan>> looked = look(path, options, batch);
+  Result<Looked> looked = look(path, options, batch);
   if (!looked) {
     if (resumes || !options.store.empty()) return tl::unexpected(looked.error());
     const std::string why = looked.error().text;
@@ -57,11 +81,13 @@ Result<ChosenStore> choose_store(const RunOptions& options, const Batch& batch) 
     }
     chosen.notices.push_back(fmt::format("{}; this run is recorded in `{}`", why, path));
   }
-  if (*looked && (*looked)->unrelated) {
+  std::optional<report::ResumePlan>& plan = looked->plan;
+  chosen.first = std::move(looked->first);
+  if (plan && plan->unrelated) {
     chosen.notices.push_back(
-        fmt::format("run {} in `{}` has no job in common with this batch, so this is a new run", (*looked)->run, path));
-  } else if (*looked) {
-    chosen.plan = std::move(*looked);
+        fmt::format("run {} in `{}` has no job in common with this batch, so this is a new run", plan->run, path));
+  } else if (plan) {
+    chosen.plan = std::move(plan);
   } else if (resumes) {
     chosen.notices.push_back(fmt::format("no run of this batch is recorded in `{}` yet, so this is its first", path));
   }

@@ -20,6 +20,7 @@ namespace runner::cli {
 struct ChosenStore {
   std::optional<report::Sitting> sitting;  // nothing: no store
   std::optional<report::ResumePlan> plan;  // of a resumed run
+  std::vector<JobId> first;                // jobs that should start before the others; of those that are to run
   std::vector<std::string> notices;        // for standard error
 };
 

@@ -36,6 +36,7 @@
 #include "report/printable.hpp"
 #include "report/progress.hpp"
 #include "report/results_file.hpp"
+#include "report/store/longest_first.hpp"
 #include "report/store/run_store.hpp"
 #include "report/summary.hpp"
 
@@ -256,6 +257,9 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
     batch.jobs = std::make_unique<report::RemainingJobs>(std::move(batch.jobs), store->plan->before);
     if (options.only_quarantined) batch.plan.reset();  // what these need had ended before they ran
     sinks.skip(store->plan->before);
+  }
+  if (!store->first.empty()) {
+    batch.jobs = std::make_unique<report::FirstThese>(std::move(batch.jobs), std::move(store->first));
   }
   if (store->sitting) sinks.add_store(std::move(*store->sitting));
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();

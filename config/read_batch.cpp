@@ -55,6 +55,12 @@ class EntrySource : public JobSource {
     return true;
   }
 
+  bool direct() const override {
+    return std::all_of(entries_.begin(), entries_.end(), [](const auto& entry) {
+      return std::none_of(entry->axes().begin(), entry->axes().end(), [](const Axis& axis) { return axis.reads_files(); });
+    });
+  }
+
   Result<void> at(JobId id, JobSpec& job) override {
     const auto behind = std::upper_bound(firsts_.begin(), firsts_.end(), number(id));
     const auto entry = static_cast<std::size_t>(behind - firsts_.begin() - 1);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <boost/unordered/unordered_flat_set.hpp>
 #include <cstring>
 #include <memory>
 #include <span>
@@ -40,8 +41,12 @@ std::uint64_t& count_of(master::Counts& counts, std::string_view status) {
 }
 
 struct Move {
+  enum class State : std::uint8_t { open, waits, done };
   std::int64_t from, to;
-  std::string name;  // empty: as it was
+  std::int64_t from_now = from;
+  bool renamed = false, allow_failure = false;  // what it is now, if it was not
+  State state = State::open;
+  std::string name;
 };
 
 class Planner {
@@ -190,7 +195,7 @@ class Planner {
     if (row && *row) read(*rows, one);
     for (;;) {
       if (!row) return row;
-      const Result<bool> more = next_job();
+      Result<bool> more = next_job();
       if (!more) return more;
       if (!*more) return !*row;
       if (!*row || one.job != static_cast<std::int64_t>(number(job_.id))) {
@@ -252,8 +257,13 @@ class Planner {
       read(*found, one);
       const auto id = static_cast<std::int64_t>(number(job_.id));
       if (one.job != id || one.name != job_.name || one.allow_failure != job_.allow_failure) {
-        moves_.push_back({one.job, id, job_.name});
-        allowed_.push_back(job_.allow_failure);
+        Move move{one.job, id};
+        move.renamed = one.name != job_.name || one.allow_failure != job_.allow_failure;
+        if (move.renamed) {
+          move.name = job_.name;
+          move.allow_failure = job_.allow_failure;
+        }
+        moves_.push_back(std::move(move));
         ++plan_.moved;
       }
       settle(one);
@@ -263,8 +273,7 @@ class Planner {
     for (const Known& one : known) lowest = std::min(lowest, one.job);
     for (const Known& one : known) {
       if (one.taken || one.job < 0) continue;
-      moves_.push_back({one.job, --lowest, {}});
-      allowed_.push_back(false);
+      moves_.push_back({one.job, --lowest});
       ++plan_.gone;
     }
     return {};
@@ -292,37 +301,79 @@ class Planner {
     return put;
   }
 
+  // Each row once: into a place that is free, or has become free by the move before. Only where places are changed in a circle does
+  // one of them stand aside meanwhile.
   Result<void> move_rows() {
     if (moves_.empty()) return {};
-    Result<Statement> job = store_.prepare(fmt::format(
-        "UPDATE jobs SET job=?1,name=coalesce(?3,name),allow_failure=coalesce(?4,allow_failure) WHERE run={} AND job=?2",
-        plan_.run));
+    if (Result<void> ready = prepare_moves(); !ready) return ready;
+    std::sort(moves_.begin(), moves_.end(), [](const Move& a, const Move& b) { return a.from < b.from; });
+    std::vector<std::size_t> path;
+    for (std::size_t begin = 0; begin < moves_.size(); ++begin) {
+      for (std::size_t at = begin; at < moves_.size() && moves_[at].state == Move::State::open; at = occupant(moves_[at].to)) {
+        moves_[at].state = Move::State::waits;
+        path.push_back(at);
+      }
+      if (path.empty()) continue;
+      const std::size_t next = occupant(moves_[path.back()].to);
+      if (next < moves_.size() && moves_[next].state == Move::State::waits && next != path.back()) {
+        Move& aside = moves_[next];
+        if (Result<void> moved = move(aside.from, aside.from + kAway, aside); !moved) return moved;
+        aside.from_now = aside.from + kAway;
+      }
+      for (; !path.empty(); path.pop_back()) {
+        Move& one = moves_[path.back()];
+        if (Result<void> moved = move(one.from_now, one.to, one); !moved) return moved;
+        one.state = Move::State::done;
+      }
+    }
+    return {};
+  }
+
+  // The move of the row that has this number; behind the last: nobody has it.
+  [[nodiscard]] std::size_t occupant(std::int64_t job) const {
+    const auto found =
+        std::lower_bound(moves_.begin(), moves_.end(), job, [](const Move& a, std::int64_t b) { return a.from < b; });
+    return found != moves_.end() && found->from == job ? static_cast<std::size_t>(found - moves_.begin()) : moves_.size();
+  }
+
+  Result<void> prepare_moves() {
+    Result<Statement> job = store_.prepare(fmt::format("UPDATE jobs SET job=?1 WHERE run={} AND job=?2", plan_.run));
     if (!job) return tl::unexpected(job.error());
     Result<Statement> attempts = store_.prepare(fmt::format("UPDATE attempts SET job=?1 WHERE run={} AND job=?2", plan_.run));
     if (!attempts) return tl::unexpected(attempts.error());
-    for (std::size_t i = 0; i < moves_.size(); ++i) {
-      const Move& move = moves_[i];
-      for (Statement* statement : {&*job, &*attempts}) {
-        statement->bind(1, move.to + kAway);
-        statement->bind(2, move.from);
-      }
-      if (move.name.empty()) {
-        job->null(3);
-        job->null(4);
-      } else {
-        job->text(3, move.name);
-        job->bind(4, allowed_[i] ? 1 : 0);
-      }
-      Result<void> put = job->run();
-      if (put) put = attempts->run();
-      if (!put) return put;
+    Result<Statement> rename =
+        store_.prepare(fmt::format("UPDATE jobs SET name=?1,allow_failure=?2 WHERE run={} AND job=?3", plan_.run));
+    if (!rename) return tl::unexpected(rename.error());
+    Result<Statement> tried = store_.prepare(fmt::format("SELECT DISTINCT job FROM attempts WHERE run={}", plan_.run));
+    if (!tried) return tl::unexpected(tried.error());
+    for (;;) {
+      const Result<bool> row = tried->step();
+      if (!row) return tl::unexpected(row.error());
+      if (!*row) break;
+      tried_.insert(tried->number(0));
     }
-    for (const char* table : {"jobs", "attempts"}) {
-      Result<void> put =
-          store_.run(fmt::format("UPDATE {0} SET job=job-{1} WHERE run={2} AND job>{1}/2", table, kAway, plan_.run).c_str());
-      if (!put) return put;
-    }
+    move_job_.emplace(std::move(*job));
+    move_attempts_.emplace(std::move(*attempts));
+    rename_.emplace(std::move(*rename));
     return {};
+  }
+
+  Result<void> move(std::int64_t from, std::int64_t to, const Move& what) {
+    if (from != to) {
+      move_job_->bind(1, to);
+      move_job_->bind(2, from);
+      if (Result<void> put = move_job_->run(); !put) return put;
+      if (tried_.contains(what.from)) {
+        move_attempts_->bind(1, to);
+        move_attempts_->bind(2, from);
+        if (Result<void> put = move_attempts_->run(); !put) return put;
+      }
+    }
+    if (!what.renamed || to != what.to) return {};
+    rename_->text(1, what.name);
+    rename_->bind(2, std::int64_t{what.allow_failure});
+    rename_->bind(3, to);
+    return rename_->run();
   }
 
   Result<void> make_attempts() {
@@ -368,7 +419,8 @@ class Planner {
   std::vector<std::int64_t> run_again_;
   std::vector<master::EndedBefore::Ill> skipped_;
   std::vector<Move> moves_;
-  std::vector<bool> allowed_;  // of moves_
+  boost::unordered_flat_set<std::int64_t> tried_;  // jobs that have earlier attempts
+  std::optional<Statement> move_job_, move_attempts_, rename_;
 };
 
 std::string jobs_in_words(std::uint64_t count) { return fmt::format("{} job{}", count, count == 1 ? "" : "s"); }

@@ -57,6 +57,7 @@ class RemainingJobs final : public JobSource {
   RemainingJobs(std::unique_ptr<JobSource> all, const master::EndedBefore& before) : all_(std::move(all)), before_(before) {}
   [[nodiscard]] Result<bool> next(JobSpec& job) override;
   [[nodiscard]] bool rewind() override { return all_->rewind(); }
+  [[nodiscard]] bool direct() const override { return all_->direct(); }
   [[nodiscard]] Result<void> at(JobId id, JobSpec& job) override { return all_->at(id, job); }
   [[nodiscard]] Result<std::optional<JobId>> find(std::string_view name) override { return all_->find(name); }
   [[nodiscard]] int awaited() override { return all_->awaited(); }

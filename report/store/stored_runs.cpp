@@ -143,7 +143,7 @@ Result<StoredJobs> StoredJobs::earlier_attempts(Database& store, std::int64_t ru
 }
 
 Result<bool> StoredJobs::next(StoredJob& job) {
-  const Result<bool> row = rows_.step();
+  Result<bool> row = rows_.step();
   if (!row || !*row) return row;
   const Statement& from = rows_;
   job.job.id = JobId{count_at(from, 0)};

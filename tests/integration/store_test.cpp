@@ -16,6 +16,7 @@
 namespace runner::integration {
 namespace {
 
+using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -285,6 +286,30 @@ TEST(Store, OfAnotherProgramIsLeftAlone) {
   folder.write("text.sqlite", std::string(5000, 'x'));
   EXPECT_EQ(folder.run({"--store", "text.sqlite", "b.yaml"}).status, 2);
   EXPECT_EQ(folder.read("text.sqlite"), std::string(5000, 'x'));
+}
+
+TEST(Store, LetsTheLongestJobsOfTheRunBeforeBeginFirst) {
+  const Folder folder;
+  const std::string jobs =
+      "version: 1\njobs: [{name: \"j-${{s}}\", shell: \"echo ${{s}} >> ran; sleep ${{s}}\", matrix: {s: [0, 0.03, 0.001, 0.3, "
+      "0.1]}}]\n";
+  folder.write("b.yaml", jobs);
+  const auto order = [&](const std::vector<std::string>& arguments) {
+    folder.write("ran", "");
+    EXPECT_EQ(folder.run(arguments).status, 0);
+    return folder.read("ran");
+  };
+  EXPECT_TRUE(order({"--procs", "2", "b.yaml"}).starts_with("0"));
+  const std::string second = order({"--procs", "2", "b.yaml"});
+  EXPECT_THAT(second.substr(0, 8), AnyOf("0.3\n0.1\n", "0.1\n0.3\n")) << second;
+  EXPECT_EQ(order({"--procs", "1", "b.yaml"}), "0\n0.03\n0.001\n0.3\n0.1\n") << "one after another it makes no difference";
+  const std::string kept = order({"--procs", "2", "--keep-order", "b.yaml"});
+  EXPECT_THAT(kept, Not(HasSubstr("0.3\n0.1\n0\n"))) << "its order was asked for";
+  // Another job in front changes every number.
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: new, shell: \"echo new >> ran\"}\n  - " +
+                             jobs.substr(18, jobs.size() - 20) + "\n");
+  const std::string changed = order({"--procs", "2", "b.yaml"});
+  EXPECT_THAT(changed.substr(0, 8), AnyOf("0.3\n0.1\n", "0.1\n0.3\n")) << changed;
 }
 
 // Every resume begins at the instant of the kill.

@@ -31,6 +31,8 @@ class JobSource {
   [[nodiscard]] virtual Result<bool> next(JobSpec& job) = 0;
   // The next job is the first one again; false: the sequence can be had only once.
   [[nodiscard]] virtual bool rewind() { return false; }
+  // Whether at() costs as much for one job as for another, in whatever order they are asked for.
+  [[nodiscard]] virtual bool direct() const { return false; }
   // The job of this number, whatever was asked for before. For batches with a plan, whose jobs are not asked for in order; id is
   // below the batch's size. Error (bad_batch): there is none, or as next.
   [[nodiscard]] virtual Result<void> at(JobId id, JobSpec& job);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -17,6 +18,7 @@
 
 #include "ipc/os.hpp"
 #include "ipc/process_tree.hpp"
+#include "worker/spawn.hpp"
 
 namespace runner::worker {
 
@@ -43,19 +45,32 @@ JobGroup* JobGroup::of_place(std::uint32_t place) {
   if (run == nullptr) return nullptr;
   const std::lock_guard<std::mutex> lock(mutex);
   const auto [group, fresh] = groups.try_emplace(place);
-  if (fresh) group->second = at(std::string(run) + "/" + std::to_string(place));
-  return group->second.get();
+  std::unique_ptr<JobGroup>& known = group->second;
+  if (fresh) {
+    known = tried(std::string(run) + "/" + std::to_string(place));
+  } else if (known != nullptr && known->killed_) {
+    const std::string path = known->path_;
+    known.reset();
+    if (os::call("rmdir", ::rmdir, path.c_str()) == 0) known = tried(path);
+  }
+  return known.get();
+}
+
+std::unique_ptr<JobGroup> JobGroup::tried(const std::string& folder) {
+  std::unique_ptr<JobGroup> group = at(folder);
+  return group != nullptr && can_be_born_into(group->fd()) ? std::move(group) : nullptr;
 }
 
 std::unique_ptr<JobGroup> JobGroup::at(const std::string& folder) {
   if (os::call("mkdir", ::mkdir, folder.c_str(), mode_t{0755}) != 0 && errno != EEXIST) return nullptr;
   UniqueFd opened(os::retry("open", ::open, folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!opened) return nullptr;
-  return std::unique_ptr<JobGroup>(new JobGroup(std::move(opened)));
+  return std::unique_ptr<JobGroup>(new JobGroup(folder, std::move(opened)));
 }
 
-JobGroup::JobGroup(UniqueFd folder)
-    : folder_(std::move(folder)),
+JobGroup::JobGroup(std::string path, UniqueFd folder)
+    : path_(std::move(path)),
+      folder_(std::move(folder)),
       events_(os::retry("openat", ::openat, folder_.get(), "cgroup.events", O_RDONLY | O_CLOEXEC)) {}
 
 std::optional<std::string> JobGroup::read(const char* file) const {
@@ -103,6 +118,7 @@ std::vector<std::string> JobGroup::names() const {
 
 void JobGroup::kill() {
   if (!write("cgroup.kill", "1")) return;
+  killed_ = true;
   for (int waited = 0; waited < kPatienceMs && populated(); ++waited) ::poll(nullptr, 0, 1);
 }
 

@@ -1,7 +1,8 @@
 // job_group.hpp - a control group (v2) for the commands of one place, where the run has been delegated one: nobody leaves it by forking.
 //
 // The run's master makes a folder and says so in kRunGroup; each place has a group in it, "1" and so on, whose commands are born into it.
-// The group is empty between two commands, so one is enough for all of them, one after another.
+// The group is empty between two commands, so one is enough for all of them, one after another. One that was killed is made anew, because
+// nobody can be born into it any more (spawn.hpp), and each is tried once before it is used.
 //
 // Called from  spawn (the descriptor), command.cpp (the rest); by one command of a place at a time.
 // Owns         descriptors of the group's folder and of its cgroup.events; the folder itself is removed by the master.
@@ -47,12 +48,15 @@ class JobGroup {
   [[nodiscard]] std::optional<Bytes> peak() const;
 
  private:
-  explicit JobGroup(UniqueFd folder);
+  JobGroup(std::string path, UniqueFd folder);
+  [[nodiscard]] static std::unique_ptr<JobGroup> tried(const std::string& folder);
   [[nodiscard]] std::optional<std::string> read(const char* file) const;
   bool write(const char* file, const std::string& text) const;
   [[nodiscard]] std::uint64_t kills() const;
 
+  std::string path_;
   UniqueFd folder_, events_;
+  bool killed_ = false;
   bool limited_ = false;
   std::uint64_t kills_ = 0;  // when the limit was set
 };

@@ -82,9 +82,11 @@ RUNNER_IN_CHILD int become_program(void* argument) {
 
 using Stack = std::array<char, 64 * 1024>;
 
+RUNNER_IN_CHILD int leave_at_once(void*) { ::_exit(0); }
+
 // As clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD), but born into a control group: the C library has no way to ask for that.
-pid_t clone_into([[maybe_unused]] int group, [[maybe_unused]] Stack& stack, [[maybe_unused]] Plan& plan,
-                 [[maybe_unused]] int& pidfd) {
+pid_t clone_into([[maybe_unused]] int group, [[maybe_unused]] Stack& stack, [[maybe_unused]] int (*run)(void*),
+                 [[maybe_unused]] void* with, [[maybe_unused]] int& pidfd) {
 #if defined(__x86_64__)
   clone_args how{};
   how.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP;
@@ -95,19 +97,18 @@ pid_t clone_into([[maybe_unused]] int group, [[maybe_unused]] Stack& stack, [[ma
   how.cgroup = static_cast<__u64>(group);
   long result = SYS_clone3;
   // In the child everything is as here but the stack, so it takes what it needs from registers.
-  int (*const run)(void*) = become_program;
   __asm__ volatile(
       "syscall\n\t"
       "test %%rax, %%rax\n\t"
       "jnz 1f\n\t"
-      "mov %[plan], %%rdi\n\t"
+      "mov %[with], %%rdi\n\t"
       "call *%[run]\n\t"
       "mov %%eax, %%edi\n\t"
       "mov %[leave], %%eax\n\t"
       "syscall\n\t"
       "1:"
       : "+a"(result)
-      : "D"(&how), "S"(sizeof how), [run] "r"(run), [plan] "r"(&plan), [leave] "i"(SYS_exit)
+      : "D"(&how), "S"(sizeof how), [run] "r"(run), [with] "r"(with), [leave] "i"(SYS_exit)
       : "rcx", "r11", "memory");
   if (result < 0) {
     errno = static_cast<int>(-result);
@@ -217,6 +218,20 @@ Result<Pipe> make_pipe() {
 void use_slot(std::uint32_t slot) { slot_of_this_thread = slot; }
 std::uint32_t slot_in_use() { return slot_of_this_thread; }
 
+bool can_be_born_into(int group) {
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  alignas(16) Stack stack;
+  int pidfd = -1;
+  const pid_t pid = os::call("clone3", [&] { return clone_into(group, stack, &leave_at_once, nullptr, pidfd); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return false;
+  const UniqueFd closed(pidfd);
+  int status = 0;
+  return os::reap("waitpid", ::waitpid, pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
 Result<Spawned> spawn(const CommandWork& work, int group) {
   if (work.argv.empty()) return fail(ErrorCode::bad_batch, "the command is empty");
   const auto own_path = work.env.find("PATH");
@@ -272,7 +287,7 @@ Result<Spawned> spawn(const CommandWork& work, int group) {
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
   alignas(16) Stack stack;
   int pidfd = -1;
-  pid_t pid = group < 0 ? -1 : os::call("clone3", [&] { return clone_into(group, stack, plan, pidfd); });
+  pid_t pid = group < 0 ? -1 : os::call("clone3", [&] { return clone_into(group, stack, &become_program, &plan, pidfd); });
   const bool grouped = pid >= 0;
   // Without the group it is started all the same.
   if (!grouped)

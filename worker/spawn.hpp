@@ -30,6 +30,10 @@ struct Spawned {
 // `group`: a descriptor of the control group that it is born into, where that is possible; -1: that of this process.
 [[nodiscard]] Result<Spawned> spawn(const CommandWork& work, int group = -1);
 
+// Whether a process that is born into this control group lives. On Linux 6.18 it is killed at once where cgroup.kill was used on the
+// group, or on that of this process, since the one or the other was made: the kernel takes the one's count for the other's.
+[[nodiscard]] bool can_be_born_into(int group);
+
 // The place in which this thread's commands run from now on: from 1 to as many as run at a time, no two of which have the same.
 // 1 until it is told.
 void use_slot(std::uint32_t slot);

@@ -99,6 +99,8 @@ TEST_F(RealGroup, HoldsWhatACommandHasStartedHoweverItDetachedItself) {
   const Outcome outcome =
       run_command({{"/bin/sh", "-c", "grep ^0 /proc/self/cgroup; (setsid sleep 1000 > /dev/null 2>&1 &) ; exit 3"}, "", "", {}},
                   -1, [] { return Wish::go_on; });
+  EXPECT_EQ(run_command({{"true"}, "", "", {}}, -1, [] { return Wish::go_on; }).exit_code, 0)
+      << "whoever is born into a group that was killed is killed";
   use_slot(1);
   EXPECT_EQ(outcome.exit_code, 3);
   EXPECT_THAT(outcome.out.text, testing::EndsWith("/1001\n")) << "it is not in its group";

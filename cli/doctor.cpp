@@ -206,15 +206,24 @@ Finding threads(const DoctorOptions& options, const master::UsableCpus& usable, 
 }
 
 Finding policing(const master::Delegation& delegated) {
-  const std::string memory = "by looking at the resident memory of a job's processes every 20 ms and ending them";
-  const std::string trees =
-      "process groups and what is below the worker in /proc, stopped and then killed; a guardian if we die";
+  const std::string_view watched = "by looking at the resident memory of its processes every 20 ms";
+  std::vector<std::string> sentences;
+  if (delegated.memory) {
+    sentences.push_back("a command above `memory`: by its cgroup");
+    sentences.push_back(fmt::format("a typed job above `memory`: {}", watched));
+  } else {
+    sentences.push_back(fmt::format("a job above `memory`: {}; not by a cgroup: {}", watched, delegated.no_memory));
+  }
+  const std::string_view found = "by process group and what is found below in /proc, stopped and then killed";
+  sentences.push_back(delegated.groups
+                          ? fmt::format("all that a command has started: by cgroup.kill, and {}", found)
+                          : fmt::format("all that a job has started: {}; not by cgroup.kill: {}", found, delegated.why_none));
+  sentences.push_back("all that is left when the runner itself dies: by a guardian process");
   return {"jobs ended",
-          {"above `memory`: " + memory,
-           delegated.memory ? "not by a cgroup, though it could be: not built yet" : "not by a cgroup: " + delegated.no_memory,
-           "with all that they started: " + trees},
+          sentences,
           "enforcement",
-          {{"memory", "watched"}, {"trees", "process groups and /proc"}}};
+          {{"memory", delegated.memory ? "cgroup" : "watched"},
+           {"trees", delegated.groups ? "cgroup.kill" : "process groups and /proc"}}};
 }
 
 // Lines of at most kColumns, each sentence on a line of its own, what is too long going on below.

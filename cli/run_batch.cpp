@@ -22,6 +22,7 @@
 #include "config/read_batch.hpp"
 #include "ipc/shared_state.hpp"
 #include "ipc/thread_caps.hpp"
+#include "master/delegation.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
 #include "master/guardian.hpp"
@@ -29,6 +30,7 @@
 #include "master/niceness.hpp"
 #include "master/occupancy.hpp"
 #include "master/run.hpp"
+#include "master/run_group.hpp"
 #include "master/usable_cpus.hpp"
 #include "report/console.hpp"
 #include "report/in_order.hpp"
@@ -284,9 +286,11 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   if (options.nice && options.mode != Mode::processes) {
     if (const Result<void> polite = master::be_nice(0, *options.nice); !polite) return not_started(polite.error());
   }
+  const std::unique_ptr<master::RunGroup> group = master::RunGroup::make(master::delegation());
   // Before anything that it would have to close: a thread, a zygote.
   const Result<std::unique_ptr<master::Guardian>> guardian = master::Guardian::start(
-      options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search);
+      options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search,
+      group ? group->folder() : std::string());
   if (!guardian) return not_started(guardian.error());
   const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared,
                                                              options.max_result.value_or(batch.max_result), **guardian, widest);

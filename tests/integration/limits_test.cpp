@@ -194,7 +194,7 @@ TEST_P(Limit, OfFileSizeIsAnErrorOrOfNoConcern) {
       "version: 1\njobs: [{name: a, kind: noop, matrix: {i: 1..100}}, {name: large, kind: echo, args: {bytes: 8MiB}}, "
       "{name: b, kind: noop, matrix: {i: 1..100}}]\n");
   std::string command;
-  for (const std::string& word : words({"--procs", "2", "--progress", "none", "large.yaml"})) command += "'" + word + "' ";
+  for (const std::string& word : words({"--procs", "2", "--progress", "none", "--no-store", "large.yaml"})) command += "'" + word + "' ";
   for (const std::string& word : GetParam()) command += word + " ";
   for (const int blocks : {0, 1, 100, 5'000}) {  // of 1 KiB
     SCOPED_TRACE(blocks);

@@ -12,8 +12,10 @@
 #include <runner/wire.hpp>
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
+#include "cli/shares.hpp"
 #include "config/read_batch.hpp"
 #include "config/shell_state.hpp"
+#include "ipc/thread_caps.hpp"
 #include "report/output_file.hpp"
 #include "report/printable.hpp"
 
@@ -109,6 +111,25 @@ std::string retries(const JobSpec& job) {
   return text + (job.retries > kWaitsShown ? ", ..." : "");
 }
 
+std::string takes(const Batch& batch, const Demand& demand) {
+  std::string text = demand.cpus == 1 ? "1 CPU" : fmt::format("{} CPUs", demand.cpus);
+  for (std::size_t r = 0; r < demand.resources.size(); ++r) {
+    if (demand.resources[r] == 0) continue;
+    text += fmt::format(", {} of {} {}", demand.resources[r], batch.resources[r].count, batch.resources[r].name);
+  }
+  return text;
+}
+
+// With the options of a run that says nothing.
+std::string threads(const Batch& batch, const Demand& demand) {
+  const master::UsableCpus cpus = master::usable_cpus();
+  const std::uint32_t each = threads_of_place(master::Bind::core, most_cpus(batch.demands), default_procs(cpus, {}), cpus);
+  const ipc::ThreadCaps caps = ipc::ThreadCaps::plan(each * demand.cpus);
+  std::string text = fmt::format("{} for its libraries ({})", caps.threads,
+                                 caps.ours.empty() ? "no variable says so" : fmt::format("{}", fmt::join(caps.ours, " ")));
+  return text + (caps.theirs.empty() ? "" : fmt::format("; yours stay: {}", fmt::join(caps.theirs, " ")));
+}
+
 class Page {
  public:
   void line(std::string_view what, std::string_view text) {
@@ -198,6 +219,8 @@ Result<std::string> explanation(Batch& batch, JobId id, const Registry& registry
             fmt::format("{} (number {}{})", job.name, number(id) + 1, batch.size ? fmt::format(" of {}", *batch.size) : ""));
   tell_work(page, job, registry);
   if (const Result<void> told = tell_order(page, batch, job); !told) return tl::unexpected(told.error());
+  page.line("takes", takes(batch, batch.demands[job.demand]));
+  page.line("threads", threads(batch, batch.demands[job.demand]));
   page.line("priority", std::to_string(job.priority));
   page.line("timeout", job.timeout == Duration::zero() ? "none" : format_duration(job.timeout) + " for each attempt");
   const auto* command = std::get_if<CommandWork>(&job.work);

@@ -12,6 +12,7 @@
 
 #include <runner/registry.hpp>
 #include "cli/complain.hpp"
+#include "cli/doctor.hpp"
 #include "cli/explain.hpp"
 #include "cli/options.hpp"
 #include "cli/replay.hpp"
@@ -73,6 +74,7 @@ int run(const std::vector<std::string>& arguments) {
   if (const auto* show = std::get_if<ShowOptions>(&*command)) return show_run(*show);
   if (const auto* exported = std::get_if<ExportOptions>(&*command)) return export_run(*exported);
   if (const auto* replay = std::get_if<ReplayOptions>(&*command)) return replay_job(*replay);
+  if (const auto* doctor = std::get_if<DoctorOptions>(&*command)) return examine(*doctor);
   return run_batch(std::get<RunOptions>(*command));
 }
 

@@ -7,11 +7,13 @@
 #include <array>
 #include <charconv>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <runner/units.hpp>
 #include <runner/value.hpp>
 #include <runner/version.hpp>
+#include "master/free_memory.hpp"
 #include "master/usable_cpus.hpp"
 
 namespace runner::cli {
@@ -53,7 +55,7 @@ Progress and the closing summary go to standard error.
 
 EXIT STATUS
   0    every job ended well, or was allowed to fail; or --halt stopped the run
-       before any other failed
+       before any other failed, or for as many successes as it was to have
   1    some job did not, or results could not be written
   2    the command line, the batch file or a store that was asked for cannot
        be used; nothing has run
@@ -148,6 +150,47 @@ std::string check_size(const std::string& text) {
   const Result<Bytes> size = parse_size(text);
   if (!size) return size.error().text;
   return size->count == 0 ? fmt::format("`{}` would fail every job; give it a size such as 64MiB", text) : std::string();
+}
+
+std::string check_memory_free(const std::string& text) {
+  const Result<Bytes> size = parse_size(text);
+  if (!size) return size.error().text;
+  const std::optional<Bytes> all = master::total_memory();
+  return all && *size > *all
+             ? fmt::format("`{}` is more than there is ({}), so no job could ever start", text, format_size(*all))
+             : std::string();
+}
+
+Result<std::pair<master::Bind, master::Processors>> read_bind(const std::string& text) {
+  using master::Bind;
+  for (const auto& [word, bind] :
+       {std::pair{"core", Bind::core}, {"l3", Bind::l3}, {"numa", Bind::numa}, {"none", Bind::none}}) {
+    if (text == word) return std::pair{bind, master::Processors{}};
+  }
+  Result<master::Processors> list = master::parse_processors(text);
+  if (!list) return tl::unexpected(list.error());
+  const master::Processors allowed = master::allowed_processors();
+  for (const int processor : *list) {
+    if (std::find(allowed.begin(), allowed.end(), processor) != allowed.end()) continue;
+    return fail(ErrorCode::usage,
+                fmt::format("this process may not use processor {}; it may use {}", processor, master::text_of(allowed)));
+  }
+  return std::pair{Bind::list, std::move(*list)};
+}
+
+CLI::Option* add_bind(CLI::App& app, master::Bind& bind, master::Processors& processors) {
+  const auto take = [&](const std::string& text) { std::tie(bind, processors) = read_bind(text).value(); };
+  const auto check = [](const std::string& text) {
+    const auto read = read_bind(text);
+    return read ? std::string() : read.error().text;
+  };
+  return app
+      .add_option_function<std::string>(
+          "--bind", take,
+          "Where each process runs: on a core of its own\nwhen there are enough (default), on those of an\n"
+          "L3 cache or a NUMA node, on processors 0,2,4-7,\nor anywhere")
+      ->option_text("core|l3|numa|none|LIST")
+      ->check(CLI::Validator(check, ""));
 }
 
 void add_plugins(CLI::App& app, std::vector<std::string>& plugins) {
@@ -274,11 +317,12 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                   : "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
                     "  runner exec COMMAND ::: ARGUMENT...  run a command for each argument\n"
                     "  runner check jobs.yaml               check a batch file, run nothing\n"
-                    "  runner explain jobs.yaml JOB         what a job waits for, what it would run\n"
+                    "  runner explain jobs.yaml JOB         why a job waits, what it would run\n"
                     "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
                     "  runner runs | show [RUN] [JOB]       what was recorded\n"
                     "  runner export [RUN]                  the same, as JSON lines, CSV or a job log\n"
                     "  runner replay JOB                    a recorded job once more\n"
+                    "  runner doctor [--json]               what this machine has, what would be used\n"
                     "  runner --version | --help\n");
   app.footer(exec ? kExecExamples : kRunExamples);
   std::vector<std::string> argument_files;
@@ -299,9 +343,10 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   const CLI::Option* start = choice<master::StartMethod>(
       app, "--start", options.start, {{"spawn", master::StartMethod::spawn}, {"fork", master::StartMethod::fork}},
       "A thin program (default), or a fork of this one");
-  const CLI::Option* bind =
-      choice<master::Bind>(app, "--bind", options.bind, {{"core", master::Bind::core}, {"none", master::Bind::none}},
-                           "A core for each process when there are enough\n(default), or none");
+  const CLI::Option* bind = add_bind(app, options.bind, options.processors);
+  app.add_option("--nice", options.nice, "How readily jobs step back for other programs,\nfrom -20 to 19, as of nice(1)")
+      ->option_text("N")
+      ->check(CLI::Range(-20, 19));
   const auto take_size = [&](const std::string& text) { options.max_result = parse_size(text).value(); };
   app.add_option_function<std::string>("--max-result", take_size,
                                        "A job with a larger result fails (default: as\nthe file says, or 1GiB)")
@@ -331,6 +376,10 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                                        "counted as failed. Default: never")
       ->option_text("WHEN,WHY=N")
       ->check(CLI::Validator(check_halt, ""));
+  const auto take_free = [&](const std::string& text) { options.memory_free = parse_size(text).value(); };
+  app.add_option_function<std::string>("--memory-free", take_free, "Start no job while less memory is free")
+      ->option_text("SIZE")
+      ->check(CLI::Validator(check_memory_free, ""));
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
   choice<report::ProgressStyle>(app, "--progress", options.progress,
                                 {{"auto", report::ProgressStyle::automatic},
@@ -501,6 +550,21 @@ Result<Command> parse_replay(const std::vector<std::string>& arguments) {
   return options;
 }
 
+Result<Command> parse_doctor(const std::vector<std::string>& arguments) {
+  DoctorOptions options;
+  CLI::App app("Says what a run would find on this machine, what it would use of that, and why.\nStarts nothing.");
+  shape(app, "\nUSAGE\n  runner doctor [OPTIONS]\n");
+  app.add_flag("--json", options.json, "As JSON");
+  app.add_option("-p,--procs", options.procs, "As if a run was given this")
+      ->option_text("N")
+      ->check(CLI::Validator(check_procs, ""));
+  add_bind(app, options.bind, options.processors);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  return options;
+}
+
 Result<Command> parse_kinds(const std::vector<std::string>& arguments) {
   KindsOptions options;
   CLI::App app("Lists the kinds of typed jobs; of one kind, every argument with its type, unit, default and range.");
@@ -521,6 +585,7 @@ Result<Command> parse_arguments(const std::vector<std::string>& arguments) {
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   if (first == "check") return parse_check(rest);
   if (first == "explain") return parse_explain(rest);
+  if (first == "doctor") return parse_doctor(rest);
   if (first == "kinds") return parse_kinds(rest);
   if (first == "runs") return parse_runs(rest);
   if (first == "show") return parse_show(rest);

@@ -32,6 +32,8 @@ struct RunOptions {
   master::Transport transport{};
   master::StartMethod start{};
   master::Bind bind{};
+  master::Processors processors;  // Bind::list
+  std::optional<int> nice;
   std::optional<Bytes> max_result;  // none: what the batch file says
   std::string results;              // empty: none
   std::string store;                // empty: the default of the batch
@@ -42,6 +44,7 @@ struct RunOptions {
   [[nodiscard]] bool resumes() const { return resume || retry_failed || only_quarantined; }
   bool keep_order = false;
   std::optional<master::HaltRule> halt;
+  std::optional<Bytes> memory_free;
   bool dry_run = false;
   report::ProgressStyle progress{};
   std::vector<std::string> plugins;
@@ -56,6 +59,13 @@ struct CheckOptions {
 struct ExplainOptions {
   std::string file, job;
   std::vector<std::string> plugins;
+};
+
+struct DoctorOptions {
+  std::optional<std::uint32_t> procs;
+  master::Bind bind{};
+  master::Processors processors;
+  bool json = false;
 };
 
 struct KindsOptions {
@@ -92,8 +102,8 @@ struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, KindsOptions, RunsOptions, ShowOptions, ExportOptions,
-                             ReplayOptions, ShowText>;
+using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, DoctorOptions, KindsOptions, RunsOptions, ShowOptions,
+                             ExportOptions, ReplayOptions, ShowText>;
 
 // `arguments` without the program's name.
 [[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);

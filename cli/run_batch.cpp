@@ -18,13 +18,19 @@
 #include "cli/dry_run.hpp"
 #include "cli/find_store.hpp"
 #include "cli/parting_message.hpp"
+#include "cli/shares.hpp"
 #include "config/read_batch.hpp"
 #include "ipc/shared_state.hpp"
+#include "ipc/thread_caps.hpp"
+#include "master/delegation.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
 #include "master/guardian.hpp"
 #include "master/interrupts.hpp"
+#include "master/niceness.hpp"
+#include "master/occupancy.hpp"
 #include "master/run.hpp"
+#include "master/run_group.hpp"
 #include "master/usable_cpus.hpp"
 #include "report/console.hpp"
 #include "report/in_order.hpp"
@@ -180,7 +186,7 @@ class Sinks {
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
                                             const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
-                                            master::Guardian& guardian) {
+                                            master::Guardian& guardian, std::uint32_t widest) {
   const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
@@ -193,6 +199,9 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                       .transport = options.transport,
                                       .start = options.start,
                                       .bind = options.bind,
+                                      .processors = options.processors,
+                                      .widest = widest,
+                                      .nice = options.nice,
                                       .cpus = cpus,
                                       .worker_program = {},
                                       .geometry = {},
@@ -260,17 +269,31 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
   if (!shared) return not_started(shared.error());
   const master::UsableCpus cpus = master::usable_cpus();
+  const std::uint32_t places = options.procs.value_or(default_procs(cpus, options.processors));
+  const std::uint32_t widest = most_cpus(batch.demands);
+  if (options.mode != Mode::serial) {
+    if (const std::optional<std::string> never = master::never_to_be_had(batch.demands, places))
+      return not_started({ErrorCode::bad_batch, *never});
+  }
   // Nobody is started who would find nothing to do.
   const std::uint64_t useful = std::max<std::uint64_t>(1, batch.size.value_or(kMostProcs));
-  const auto procs =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(options.procs.value_or(std::min(cpus.count, kMostProcs)), useful));
+  const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(places, useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
+  // Before there is any other thread, or anybody who inherits the environment.
+  const ipc::ThreadCaps caps = ipc::ThreadCaps::plan(
+      threads_of_place(options.mode == Mode::processes ? options.bind : master::Bind::none, widest, places, cpus));
+  if (const Result<void> capped = caps.set(); !capped) return not_started(capped.error());
+  if (options.nice && options.mode != Mode::processes) {
+    if (const Result<void> polite = master::be_nice(0, *options.nice); !polite) return not_started(polite.error());
+  }
+  const std::unique_ptr<master::RunGroup> group = master::RunGroup::make(master::delegation());
   // Before anything that it would have to close: a thread, a zygote.
   const Result<std::unique_ptr<master::Guardian>> guardian = master::Guardian::start(
-      options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search);
+      options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search,
+      group ? group->folder() : std::string());
   if (!guardian) return not_started(guardian.error());
   const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared,
-                                                             options.max_result.value_or(batch.max_result), **guardian);
+                                                             options.max_result.value_or(batch.max_result), **guardian, widest);
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }
@@ -280,6 +303,9 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
 
   const Result<master::RunAnswer> answer =
       master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get(), options.halt,
+                  {.cpus = options.mode == Mode::serial ? UINT32_MAX : places,
+                   .memory_free = options.memory_free,
+                   .read = &master::read_file},
                   store->plan ? &store->plan->before : nullptr);
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {

@@ -74,7 +74,8 @@ void check_name(const std::string& name, Position at) {
 
 }  // namespace
 
-Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry, StandardInput& input) : at_(entry.at) {
+Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry, StandardInput& input, Demands& demands)
+    : at_(entry.at) {
   Section job(entry, "a job");
   const Value* name = job.take("name");
   const Value* kind = job.take("kind");
@@ -91,8 +92,8 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const Value* needs = job.take("needs");
   std::optional<Section> common;
   if (defaults != nullptr) common.emplace(*defaults, "`defaults`");
-  rules_ = read_rules(job, common ? &*common : nullptr);
-  job.finish({"cpus", "resources"});
+  rules_ = read_rules(job, common ? &*common : nullptr, demands);
+  job.finish();
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {
@@ -430,6 +431,7 @@ void Entry::make(JobSpec& job) {
   cwd_.render(values_, work.cwd);
   work.kill_after = rules_.kill_after;
   work.memory = rules_.memory;
+  work.cpus = rules_.cpus;
   work.env.clear();
   for (const auto& [variable, value] : env_) value.render(values_, work.env[variable]);
 }

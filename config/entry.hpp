@@ -17,6 +17,7 @@
 #include <runner/value.hpp>
 #include "config/axis.hpp"
 #include "config/bad_batch.hpp"
+#include "config/demands.hpp"
 #include "config/rules.hpp"
 #include "config/text_template.hpp"
 
@@ -33,7 +34,7 @@ class Entry {
   static constexpr std::uint64_t kTriedRecords = 100'000;
 
   // `defaults` may be null. Both values must outlive the constructor only.
-  Entry(const Value& entry, const Value* defaults, const Registry& registry, StandardInput& input);
+  Entry(const Value& entry, const Value* defaults, const Registry& registry, StandardInput& input, Demands& demands);
   Entry(const Entry&) = delete;  // templates point into it
   Entry& operator=(const Entry&) = delete;
 
@@ -71,6 +72,7 @@ class Entry {
   [[nodiscard]] const std::vector<Need>& needs() const { return needs_; }
   void needs_of(std::uint64_t index, std::vector<std::string>& out);
   [[nodiscard]] std::int32_t priority() const { return rules_.priority; }
+  [[nodiscard]] std::uint32_t demand() const { return rules_.demand; }
 
  private:
   struct Point {  // a place in the arguments that depends on the matrix

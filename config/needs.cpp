@@ -100,7 +100,7 @@ class Planner {
       for (std::size_t n = 0; n < texts.size(); ++n) list.push_back(target(texts[n], needs[n].at));
       std::sort(list.begin(), list.end());
       list.erase(std::unique(list.begin(), list.end()), list.end());
-      // Another entry always begins another stretch: its priority may be another.
+      // Another entry always begins another stretch: its priority may be another, and what it takes.
       if (i != 0 && std::ranges::equal(list, stretch_needs_[stretches_.size() - 1])) continue;
       stretches_.push_back(firsts_[e] + i);
       stretch_needs_.add(list);
@@ -251,7 +251,7 @@ class Planner {
       }
       while (stretch + 1 < stretches_.size() && stretches_[stretch + 1] <= begin) ++stretch;
       while (entry + 1 < entries_.size() && firsts_[entry + 1] <= begin) ++entry;
-      plan_.blocks.push_back({JobId{begin}, end - begin, entries_[entry]->priority()});
+      plan_.blocks.push_back({JobId{begin}, end - begin, entries_[entry]->priority(), entries_[entry]->demand()});
       plan_.needs.add(stretch_needs_[stretch]);
       plan_.groups_of.add(active);
     }
@@ -343,7 +343,10 @@ std::optional<Plan> make_plan(Entries& entries) {
   const bool plain = std::all_of(entries.begin(), entries.end(), [&](const auto& entry) {
     return entry->needs().empty() && entry->priority() == entries.front()->priority();
   });
-  if (plain) return std::nullopt;
+  const bool same = std::all_of(entries.begin(), entries.end(),
+                                [&](const auto& entry) { return entry->demand() == entries.front()->demand(); });
+  const bool known = std::all_of(entries.begin(), entries.end(), [](const auto& entry) { return entry->size().has_value(); });
+  if (plain && (same || !known)) return std::nullopt;
   return Planner(entries).plan();
 }
 

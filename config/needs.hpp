@@ -1,8 +1,9 @@
-// needs.hpp - from what the entries need, and how urgent they are, to the plan of the batch.
+// needs.hpp - from what the entries need, how urgent they are, and what they take, to the plan of the batch.
 //
 // Called from  read_batch.cpp, after the names are settled.
 // Fails with   BadBatch: a need that no job is called by, or a cycle, printed as a path.
-// Never        makes a plan for a batch whose jobs are all ready and equally urgent: it stays lazy.
+// Never        makes a plan for a batch whose jobs are all ready, equally urgent and take the same: it stays lazy. One whose jobs take
+//              different things, but are not all known before they are read, gets none either: then who is next waits until he fits.
 #pragma once
 
 #include <memory>

@@ -18,6 +18,7 @@
 #include <runner/unique_fd.hpp>
 #include <runner/utf8.hpp>
 #include "config/bad_batch.hpp"
+#include "config/demands.hpp"
 #include "config/entry.hpp"
 #include "config/names.hpp"
 #include "config/needs.hpp"
@@ -154,6 +155,14 @@ Bytes read_max_result(const Value& value) {
   return bytes;
 }
 
+Demands read_demands(const Value* resources, const std::string& shown) {
+  try {
+    return {resources, shown};
+  } catch (ValueError& error) {
+    bad(error.at, std::move(error.text));
+  }
+}
+
 CheckedBatch build(std::string_view text, const std::string& shown, const std::string& name, StandardInput input,
                    Registry& registry) {
   const Value root = parse_yaml(text);
@@ -164,8 +173,9 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
   const Value* plugins = file.take("plugins");
   const Value* shared = file.take("shared");
   const Value* max_result = file.take("max_result");
+  const Value* resources = file.take("resources");
   const Value& jobs = file.need("jobs", "it is the list of what to run");
-  file.finish({"resources"});
+  file.finish();
   if (written_name != nullptr &&
       (written_name->scalar() == nullptr || written_name->is_null() || !is_printable(written_name->scalar()->text))) {
     bad(written_name->at, fmt::format("`name` must be printable text, found {}", found(*written_name)));
@@ -178,23 +188,26 @@ CheckedBatch build(std::string_view text, const std::string& shown, const std::s
     Section common(*defaults, "`defaults`");
     for (const std::string_view key : kRuleKeys) static_cast<void>(common.take(key));
     for (const char* key : {"cwd", "env"}) static_cast<void>(common.take(key));
-    common.finish({"cpus", "resources"});
+    common.finish();
   }
 
   CheckedBatch checked;
   checked.batch.plugins = load_plugins(plugins, registry);
   if (shared != nullptr) checked.batch.shared = read_shared(*shared);
   if (max_result != nullptr) checked.batch.max_result = read_max_result(*max_result);
+  Demands demands = read_demands(resources, shown);
   std::vector<std::unique_ptr<Entry>> entries;
   std::optional<std::uint64_t> size = 0;
   for (const Value& job : *jobs.sequence()) {
-    entries.push_back(std::make_unique<Entry>(job, defaults, registry, input));
+    entries.push_back(std::make_unique<Entry>(job, defaults, registry, input, demands));
     entries.back()->check();
     const std::optional<std::uint64_t> more = entries.back()->size();
     size = size && more ? std::optional(*size + *more) : std::nullopt;
   }
   settle_names(entries);
   checked.batch.plan = make_plan(entries);
+  checked.batch.resources = demands.resources();
+  checked.batch.demands = demands.demands();
   checked.batch.name = written_name != nullptr ? written_name->scalar()->text : name;
   checked.batch.size = size;
   checked.entries = entries.size();

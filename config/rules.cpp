@@ -72,9 +72,10 @@ void Rules::apply_to(JobSpec& job) const {
   job.crash_limit = crash_limit;
   job.priority = priority;
   job.allow_failure = allow_failure;
+  job.demand = demand;
 }
 
-Rules read_rules(Section& job, Section* defaults) {
+Rules read_rules(Section& job, Section* defaults, Demands& demands) {
   Rules rules;
   const auto take = [&](std::string_view key) {
     const Value* const own = job.take(key);
@@ -106,6 +107,9 @@ Rules read_rules(Section& job, Section* defaults) {
       rules.priority = static_cast<std::int32_t>(read_signed(*priority, "priority", Limits::min(), Limits::max()));
     }
     if (const Value* allow = take("allow_failure")) read_value(*allow, "allow_failure", rules.allow_failure);
+    const Value* const cpus = take("cpus");
+    rules.demand = demands.of(cpus, take("resources"));
+    rules.cpus = demands.cpus_of(rules.demand);
   } catch (ValueError& error) {
     bad(error.at, std::move(error.text));
   }

@@ -2,14 +2,14 @@
 
 namespace runner::master {
 
-Backlog::Backlog(const Plan& plan, const EndedBefore* before)
-    : plan_(plan), before_(before), blocks_(plan.blocks.size()), groups_(plan.groups.size()) {
+Backlog::Backlog(const Plan& plan, std::size_t demands, const EndedBefore* before)
+    : plan_(plan), before_(before), blocks_(plan.blocks.size()), groups_(plan.groups.size()), ready_(demands) {
   for (std::size_t g = 0; g < groups_.size(); ++g) groups_[g].left = plan.groups[g].size;
   for (std::uint32_t b = 0; b < blocks_.size(); ++b) {
     left_ += plan.blocks[b].size;
     blocks_[b].unmet = static_cast<std::uint32_t>(plan.needs[b].size());
     pass_over(b);
-    if (blocks_[b].unmet == 0 && !over(b)) ready_.push({plan.blocks[b].priority, b});
+    if (blocks_[b].unmet == 0 && !over(b)) make_ready(b);
   }
   if (before == nullptr) return;
   auto ill = before->ill.begin();
@@ -37,15 +37,21 @@ Backlog::Place Backlog::next_of(std::uint32_t block) {
   return place;
 }
 
-std::optional<std::int32_t> Backlog::priority() const {
-  if (ready_.empty()) return std::nullopt;
-  return ready_.top().priority;
+void Backlog::make_ready(std::uint32_t block) {
+  const Plan::Block& ready = plan_.blocks[block];
+  ready_[ready.demand].push({ready.priority, block});
 }
 
-Backlog::Place Backlog::take() {
-  const std::uint32_t b = ready_.top().block;
+std::optional<Backlog::Head> Backlog::head(std::uint32_t demand) const {
+  if (ready_[demand].empty()) return std::nullopt;
+  const Ready& first = ready_[demand].top();
+  return Head{first.priority, JobId{number(plan_.blocks[first.block].first) + blocks_[first.block].next}};
+}
+
+Backlog::Place Backlog::take(std::uint32_t demand) {
+  const std::uint32_t b = ready_[demand].top().block;
   const Place place = next_of(b);
-  if (over(b)) ready_.pop();
+  if (over(b)) ready_[demand].pop();
   return place;
 }
 
@@ -79,7 +85,7 @@ void Backlog::leave_groups(std::uint32_t block, std::uint64_t jobs) {
     groups_[g].left -= jobs;
     if (groups_[g].left != 0 || groups_[g].failed) continue;
     for (const std::uint32_t waiter : plan_.waiters[g]) {
-      if (--blocks_[waiter].unmet == 0 && !over(waiter)) ready_.push({plan_.blocks[waiter].priority, waiter});
+      if (--blocks_[waiter].unmet == 0 && !over(waiter)) make_ready(waiter);
     }
   }
 }

@@ -22,19 +22,23 @@ namespace runner::master {
 
 class Backlog {
  public:
-  explicit Backlog(const Plan& plan) : Backlog(plan, nullptr) {}
-  // `before`, if there is one: jobs that are neither taken nor skipped any more, and count for those that need them.
-  Backlog(const Plan& plan, const EndedBefore* before);
+  // `demands`: how many different ones its blocks may have. `before`, if there is one: jobs that are neither taken nor skipped any
+  // more, and count for those that need them.
+  explicit Backlog(const Plan& plan, std::size_t demands = 1, const EndedBefore* before = nullptr);
 
   struct Place {
     JobId job{};
     std::uint32_t block = 0;
   };
 
-  // Of the job that take() would answer; none: nothing is ready.
-  [[nodiscard]] std::optional<std::int32_t> priority() const;
-  // The ready job of the highest priority; among equals the first of the batch.
-  [[nodiscard]] Place take();
+  // The job that take() would answer, and its priority; none: nothing of this demand is ready.
+  struct Head {
+    std::int32_t priority;
+    JobId job;
+  };
+  [[nodiscard]] std::optional<Head> head(std::uint32_t demand = 0) const;
+  // Of the ready jobs of this demand that of the highest priority; among equals the first of the batch.
+  [[nodiscard]] Place take(std::uint32_t demand = 0);
 
   // A job that can never run. skipped() must follow.
   [[nodiscard]] std::optional<Place> skip();
@@ -75,6 +79,7 @@ class Backlog {
   [[nodiscard]] Place next_of(std::uint32_t block);
   void pass_over(std::uint32_t block);
   [[nodiscard]] bool over(std::uint32_t block) const { return blocks_[block].next == plan_.blocks[block].size; }
+  void make_ready(std::uint32_t block);
   void fail_groups(std::uint32_t block, std::string_view name, std::uint32_t because);
   void leave_groups(std::uint32_t block, std::uint64_t jobs);
 
@@ -83,9 +88,9 @@ class Backlog {
   std::vector<BlockState> blocks_;
   std::vector<GroupState> groups_;
   std::vector<Cause> causes_;
-  std::priority_queue<Ready> ready_;
-  std::deque<std::uint32_t> lost_;  // blocks to be skipped
-  std::uint64_t left_ = 0;          // jobs
+  std::vector<std::priority_queue<Ready>> ready_;  // by demand
+  std::deque<std::uint32_t> lost_;                 // blocks to be skipped
+  std::uint64_t left_ = 0;                         // jobs
 };
 
 }  // namespace runner::master

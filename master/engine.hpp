@@ -47,7 +47,12 @@ struct WorkerLost {
   WorkerId worker{};
   std::string how;  // "died of SIGKILL", "sent a reply with an unknown ending"
 };
-using EngineEvent = std::variant<JobStarted, JobEnded, JobReturned, WorkerLost>;
+// Looked at once, after its first job.
+struct WorkerDrifted {
+  WorkerId worker{};
+  std::string how;  // "may run on 0-3, though it was bound to 2"
+};
+using EngineEvent = std::variant<JobStarted, JobEnded, JobReturned, WorkerLost, WorkerDrifted>;
 
 enum class StopReason : std::uint8_t { deadline, interrupt, halt };
 

@@ -1,6 +1,7 @@
 #include "master/guardian.hpp"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
@@ -22,6 +23,7 @@
 #include "ipc/layout.hpp"
 #include "ipc/os.hpp"
 #include "ipc/process_tree.hpp"
+#include "master/run_group.hpp"
 
 namespace runner::master {
 
@@ -48,6 +50,7 @@ struct Life {
   std::size_t count = 0;
   std::array<char, 128> mark{};  // "RUNNER_RUN=..." as it stands in an environment
   std::size_t mark_size = 0;
+  std::array<char, PATH_MAX> group{};  // empty: none
   std::array<char, std::size_t{1} << 17> text{};
 };
 
@@ -82,7 +85,10 @@ bool is_of_the_run(const os::Process& process, const void* with) {
   return began_with_mark(process.pid, life);
 }
 
-void end_run(Life& life) { os::end_processes({&is_of_the_run, &life, -1}); }
+void end_run(Life& life) {
+  os::end_processes({&is_of_the_run, &life, -1});
+  if (life.group[0] != 0) RunGroup::remove(life.group.data());
+}
 
 void note(Life& life, const Message& message) {
   const auto known = std::span(life.workers).first(life.count);
@@ -133,12 +139,13 @@ Life& blank_life() {
 
 // ---- the master's side ----
 
-Result<std::unique_ptr<Guardian>> Guardian::start(Orphans orphans) {
+Result<std::unique_ptr<Guardian>> Guardian::start(Orphans orphans, const std::string& group) {
   // A shell that became this program by exec has left us its children: whatever they leave is not ours to end.
   const bool adopts =
       orphans == Orphans::adopt && !os::has_children() && os::call("prctl", ::prctl, PR_SET_CHILD_SUBREAPER, 1) == 0;
   std::unique_ptr<Guardian> guardian(new Guardian(orphans, adopts));
   guardian->run_ = std::to_string(::getpid()) + "-" + std::to_string(os::start_of(::getpid()));
+  if (group.size() < PATH_MAX) guardian->group_ = group;
   if (::setenv(kVariable, guardian->run_.c_str(), 1) != 0) return os::failure("mark what belongs to this run", "setenv");
   if (Result<void> born = guardian->bear(); !born) return tl::unexpected(born.error());
   return guardian;
@@ -162,6 +169,7 @@ Result<void> Guardian::bear() {
   const std::string mark = std::string(kVariable) + "=" + run_;
   life.mark_size = std::min(mark.size() + 1, life.mark.size());  // with the NUL behind it
   std::memcpy(life.mark.data(), mark.c_str(), life.mark_size);
+  std::memcpy(life.group.data(), group_.c_str(), group_.size() + 1);
   const pid_t pid = os::call("fork", ::fork);
   if (pid < 0) return os::failure("start the guardian", "fork");
   if (pid == 0) live_as_guardian(theirs.get(), life);

@@ -30,7 +30,8 @@ class Guardian {
   // adopt: this process becomes a subreaper, and every child of it that is not known here is a stray. Not where it had children before
   // it became this program. search: nobody adopts, so at a good end, too, the guardian looks for what has the run's RUNNER_RUN.
   enum class Orphans : std::uint8_t { adopt, search };
-  [[nodiscard]] static Result<std::unique_ptr<Guardian>> start(Orphans orphans);
+  // `group`: the folder of the run's control groups (run_group.hpp), to be ended and removed with it; empty: none.
+  [[nodiscard]] static Result<std::unique_ptr<Guardian>> start(Orphans orphans, const std::string& group = {});
   ~Guardian();
   Guardian(const Guardian&) = delete;
   Guardian& operator=(const Guardian&) = delete;
@@ -62,6 +63,7 @@ class Guardian {
   pid_t pid_ = -1;
   std::vector<pid_t> workers_;
   std::string run_;  // value of RUNNER_RUN
+  std::string group_;
   TimePoint looked_{};
 };
 

@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <tuple>
 
 namespace runner::master {
 
@@ -28,10 +29,16 @@ std::string_view word(HaltRule::Why why) {
 
 Result<std::optional<HaltRule>> HaltRule::parse(std::string_view text) {
   if (text == "never") return std::optional<HaltRule>();
-  // The forms of old, which GNU parallel still reads.
-  if (text == "0") return wrong(text, "is the old form of never");
-  if (text == "1" || text == "2")
-    return wrong(text, text == "1" ? "is the old form of soon,fail=1" : "is the old form of now,fail=1");
+  // The forms of old, which GNU parallel still reads: 1, 2, -1, -2, 0 and 1%-99%.
+  if (text == "0") return std::optional<HaltRule>();
+  for (const auto& [old, when, why] : {std::tuple{"1", When::soon, Why::fail},
+                                       {"2", When::now, Why::fail},
+                                       {"-1", When::soon, Why::success},
+                                       {"-2", When::now, Why::success}}) {
+    if (text == old) return std::optional(HaltRule{when, why, 1, false});
+  }
+  if (text.ends_with('%') && text.find_first_not_of("0123456789%") == std::string_view::npos)
+    return parse("soon,fail=" + std::string(text));
   const std::size_t comma = text.find(','), equals = text.find('=');
   if (comma == std::string_view::npos || equals == std::string_view::npos || equals < comma)
     return wrong(text, "does not say when and why to halt");
@@ -66,6 +73,10 @@ bool HaltRule::reached(const Tally& tally, std::optional<std::uint64_t> size) co
   const std::uint64_t jobs = why == Why::fail ? tally.failed : why == Why::success ? tally.succeeded : tally.done;
   if (jobs == 0 || (percent && !size)) return false;
   return percent ? static_cast<double>(jobs) * 100 >= amount * static_cast<double>(*size) : static_cast<double>(jobs) >= amount;
+}
+
+bool HaltRule::within(std::uint64_t jobs, const Tally& tally, std::optional<std::uint64_t> size) const {
+  return reached({tally.failed + jobs, tally.succeeded + jobs, tally.done + jobs}, size);
 }
 
 std::string HaltRule::text() const {

@@ -1,5 +1,9 @@
 // halt_rule.hpp - when a run stops before its jobs are through: `--halt now|soon,fail|success|done=N|N%`, as in GNU parallel.
 //
+// Checked against its manual, and its source where that is silent (version 20221122): N% is reached by as many jobs as are at least so much
+// of all, and a run that a success rule has stopped is a success, whatever had failed before. Its exit status else counts failed
+// jobs; ours is 1.
+//
 // Called from  the command line parses one, the scheduler asks it. A value.
 // Fails with   parse: usage, one line that says what was found and what is expected.
 #pragma once
@@ -21,7 +25,7 @@ struct HaltRule {
   double amount = 1;  // so many jobs, or so many percent of all
   bool percent = false;
 
-  // "never" is no rule.
+  // "never" is no rule. The old forms are read too: 0 1 2 -1 -2 10%.
   [[nodiscard]] static Result<std::optional<HaltRule>> parse(std::string_view text);
 
   // Jobs that have ended, so far: those that were allowed to fail are done, but neither failed nor successful.
@@ -30,6 +34,8 @@ struct HaltRule {
   };
   // `size`: of the batch; a share of an unknown number is never reached.
   [[nodiscard]] bool reached(const Tally& tally, std::optional<std::uint64_t> size) const;
+  // Whether it could be reached if so many more jobs ended.
+  [[nodiscard]] bool within(std::uint64_t jobs, const Tally& tally, std::optional<std::uint64_t> size) const;
 
   // As it would be written: "soon,fail=10%".
   [[nodiscard]] std::string text() const;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ipc/os.hpp"
+#include "master/free_memory.hpp"
 #include "master/scheduler.hpp"
 #include "master/usable_cpus.hpp"
 #include "master/wake_ups.hpp"
@@ -24,6 +25,8 @@ using std::chrono::steady_clock;
 // Results reach their files at the latest this long after they were known, and always before the loop sleeps.
 constexpr Duration kFlushInterval = milliseconds(20);
 constexpr std::uint32_t kSkippedInATurn = 1000;
+// How often it is looked how much memory is free.
+constexpr Duration kMemoryInterval = milliseconds(20);
 
 template <class... F>
 struct Overloaded : F... {
@@ -33,7 +36,8 @@ struct Overloaded : F... {
 class Loop {
  public:
   Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up,
-       const Shared& shared, Guardian* guardian, const std::optional<HaltRule>& halt, const EndedBefore* before)
+       const Shared& shared, Guardian* guardian, const std::optional<HaltRule>& halt, const Limits& limits,
+       const EndedBefore* before)
       : batch_(batch),
         engine_(engine),
         sinks_(sinks),
@@ -42,7 +46,9 @@ class Loop {
         shared_(shared),
         guardian_(guardian),
         halt_(halt),
-        scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size, before}) {}
+        limits_(limits),
+        scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size, before,
+                                           limits.cpus != 0 ? limits.cpus : engine.procs(), batch.resources, batch.demands}) {}
 
   Result<RunAnswer> run() {
     if (Result<void> opened = engine_.open(); !opened) return tl::unexpected(opened.error());
@@ -83,6 +89,7 @@ class Loop {
   void turn() {
     skip();
     awaited_ = -1;
+    look_at_memory();
     fill();
     if (Result<void> watched = wake_ups_.await(awaited_); !watched) return collapse(watched.error());
     carry_out();
@@ -130,6 +137,16 @@ class Loop {
     }
   }
 
+  void look_at_memory() {
+    if (!limits_.memory_free || now_ < next_memory_look_) return;
+    next_memory_look_ = now_ + kMemoryInterval;
+    free_memory_ = free_memory(limits_.read);
+    const bool was_short = scheduler_.short_of_memory();
+    scheduler_.memory(!free_memory_ || *free_memory_ >= *limits_.memory_free, actions_);
+    if (!was_short && scheduler_.short_of_memory()) next_tick_ = std::min(next_tick_, now_);
+    carry_out();
+  }
+
   void fill() {
     for (std::uint32_t room = engine_.room(); room > 0;) {
       const std::size_t before = actions_.size();
@@ -155,7 +172,8 @@ class Loop {
                             scheduler_.on(ended, now_, actions_);
                           },
                           [&](JobReturned& returned) { scheduler_.on(returned, now_, actions_); },
-                          [&](WorkerLost& lost) { tell([&](Sink& sink) { return sink.worker_lost(lost); }); }},
+                          [&](WorkerLost& lost) { tell([&](Sink& sink) { return sink.worker_lost(lost); }); },
+                          [&](WorkerDrifted& drifted) { tell([&](Sink& sink) { return sink.worker_drifted(drifted); }); }},
                event);
   }
 
@@ -274,18 +292,23 @@ class Loop {
       const JobSpec* job = worker.job ? scheduler_.find(*worker.job) : nullptr;
       names.push_back(job != nullptr ? std::string_view(job->name) : std::string_view());
     }
-    const Snapshot snapshot{now_,
-                            answer_.totals.counts,
-                            scheduler_.in_flight(),
-                            batch_.size,
-                            scheduler_.stopping(),
-                            scheduler_.halted() && !answer_.totals.interrupted,
-                            workers,
-                            names};
+    Snapshot snapshot{now_,
+                      answer_.totals.counts,
+                      scheduler_.in_flight(),
+                      batch_.size,
+                      scheduler_.stopping(),
+                      scheduler_.halted() && !answer_.totals.interrupted,
+                      workers,
+                      names,
+                      {}};
+    if (scheduler_.short_of_memory() && !scheduler_.stopping()) snapshot.memory = {*free_memory_, *limits_.memory_free};
     tell([&](Sink& sink) { return sink.tick(snapshot); });
   }
 
-  TimePoint wake_at() { return std::min(scheduler_.next_deadline().value_or(TimePoint::max()), next_tick_); }
+  TimePoint wake_at() {
+    const TimePoint next = std::min(scheduler_.next_deadline().value_or(TimePoint::max()), next_tick_);
+    return scheduler_.short_of_memory() ? std::min(next, next_memory_look_) : next;
+  }
 
   void finish() {
     now_ = steady_clock::now();
@@ -306,6 +329,7 @@ class Loop {
   const Shared& shared_;
   Guardian* guardian_;
   const std::optional<HaltRule> halt_;
+  const Limits limits_;
   Scheduler scheduler_;
   WakeUps wake_ups_;
   int awaited_ = -1;  // the input that the source of jobs waits for; -1: none
@@ -317,6 +341,8 @@ class Loop {
   std::optional<Duration> tick_interval_;
   TimePoint began_{}, now_{}, last_flush_{};
   TimePoint next_tick_ = TimePoint::max();
+  std::optional<Bytes> free_memory_;
+  TimePoint next_memory_look_{};
   unsigned heard_ = 0;
   std::uint32_t skipping_ = 0;  // jobs of this turn
   bool closed_ = false;
@@ -326,8 +352,8 @@ class Loop {
 
 Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
                       const GiveUpHandler& give_up, const Shared& shared, Guardian* guardian,
-                      const std::optional<HaltRule>& halt, const EndedBefore* before) {
-  return Loop(batch, engine, sinks, interrupts, give_up, shared, guardian, halt, before).run();
+                      const std::optional<HaltRule>& halt, const Limits& limits, const EndedBefore* before) {
+  return Loop(batch, engine, sinks, interrupts, give_up, shared, guardian, halt, limits, before).run();
 }
 
 }  // namespace runner::master

@@ -15,6 +15,7 @@
 #include <runner/batch.hpp>
 #include <runner/result.hpp>
 #include <runner/shared.hpp>
+#include "master/cgroups.hpp"
 #include "master/ended_before.hpp"
 #include "master/engine.hpp"
 #include "master/guardian.hpp"
@@ -27,11 +28,20 @@ namespace runner::master {
 struct RunAnswer {
   RunTotals totals;
   std::optional<Error> trouble;  // why the run stopped early: a sink, the source, or the engine gave up
-  // What the halt rule has ended is no failure: that was asked for.
+  // What the halt rule has ended is no failure: that was asked for. So many successes were all that was asked for, if the rule says so.
   bool all_well() const {
     const Counts& counts = totals.counts;
-    return !trouble && !totals.interrupted && counts.done() - counts.ok == counts.allowed + counts.halted;
+    if (trouble || totals.interrupted) return false;
+    if (totals.halted && totals.halted->why == HaltRule::Why::success) return true;
+    return counts.done() - counts.ok == counts.allowed + counts.halted;
   }
+};
+
+// How much of the machine the jobs may have together.
+struct Limits {
+  std::uint32_t cpus = 0;  // places, of which a job takes as many as its demand says; 0: as many as the engine runs at a time
+  std::optional<Bytes> memory_free;  // no job is started while less is free
+  ReadFile read = &read_file;        // how that is found out
 };
 
 // A typed job in this process did not return after it was told to. `job` names it; `safe` outcomes are with the sinks, which
@@ -39,11 +49,11 @@ struct RunAnswer {
 using GiveUpHandler = std::function<void(const JobSpec& job, std::uint64_t safe)>;
 
 // `guardian`, if there is one, is looked at in every turn. `shared` is what the engine gives to the jobs; here only its counters are
-// read, when the run is over. `halt`: when to stop early. `before`: what has ended in an earlier start of this run, and is not among
-// the jobs of the batch's source any more.
+// read, when the run is over. `halt`: when to stop early. Every demand of the batch must fit into `limits`. `before`: what has ended in
+// an earlier start of this run, and is not among the jobs of the batch's source any more.
 [[nodiscard]] Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
                                     const GiveUpHandler& give_up, const Shared& shared = Shared::none(),
                                     Guardian* guardian = nullptr, const std::optional<HaltRule>& halt = std::nullopt,
-                                    const EndedBefore* before = nullptr);
+                                    const Limits& limits = {}, const EndedBefore* before = nullptr);
 
 }  // namespace runner::master

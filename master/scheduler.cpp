@@ -10,10 +10,21 @@ namespace {
 // A clock of 64 bits must not overflow by a pause.
 constexpr Duration kLongest = std::chrono::hours(24 * 365 * 100);
 
+const Demand kPlain;
+
+Scheduler::Rules completed(Scheduler::Rules rules) {
+  if (rules.demands.empty()) rules.demands = {&kPlain, 1};
+  return rules;
+}
+
 }  // namespace
 
-Scheduler::Scheduler(bool engine_can_end_jobs, const Rules& rules) : can_end_jobs_(engine_can_end_jobs), rules_(rules) {
-  if (rules.plan != nullptr) backlog_.emplace(*rules.plan, rules.before);
+Scheduler::Scheduler(bool engine_can_end_jobs, const Rules& rules)
+    : can_end_jobs_(engine_can_end_jobs),
+      rules_(completed(rules)),
+      occupancy_(rules_.cpus, rules_.resources, rules_.demands),
+      waiting_(rules_.demands.size()) {
+  if (rules.plan != nullptr) backlog_.emplace(*rules.plan, rules_.demands.size(), rules.before);
 }
 
 JobSpec& Scheduler::vacancy() {
@@ -29,31 +40,67 @@ void Scheduler::offer(Actions& actions) {
   job.crashes = 0;
   job.block = place_.block;
   ++offered_;
+  // Without a plan it is only now known what it takes.
+  if (!backlog_) look();
+  const bool fits = backlog_ || occupancy_.fits(job.spec.demand);
   jobs_.emplace(number(job.spec.id), &job);
-  start(job, actions);
+  if (fits) {
+    start(job, actions);
+  } else {
+    wait(job);
+  }
 }
 
 void Scheduler::start(Job& job, Actions& actions) {
   job.running = true;
   job.stopped = false;
+  occupancy_.take(job.spec.demand);
   actions.emplace_back(StartJob{&job.spec, job.attempt});
 }
 
-// Among equals, what was begun goes before what was not.
-bool Scheduler::waiting_goes_first() const {
-  if (waiting_.empty()) return false;
-  const std::optional<std::int32_t> other = backlog_ ? backlog_->priority() : std::nullopt;
-  return !other || (*waiting_.begin())->spec.priority >= *other;
+// Among equals, what was taken from the batch before goes before what was not.
+bool Scheduler::Candidate::operator<(const Candidate& other) const {
+  if (priority != other.priority) return priority > other.priority;
+  if (choice.who != other.choice.who) return choice.who == Choice::Who::waiting;
+  return id < other.id;
 }
 
-bool Scheduler::wants_jobs() const {
-  if (stopping_ || source_ended_ || delayed_.size() >= kMostDelayed || waiting_goes_first()) return false;
-  return !backlog_ || backlog_->priority();
+// Those that go first of each demand are asked, so what it costs does not depend on how many wait behind them.
+Scheduler::Choice Scheduler::choose() {
+  if (short_of_memory_) return {};
+  candidates_.clear();
+  const bool more = takes_more();
+  for (std::uint32_t demand = 0; demand < waiting_.size(); ++demand) {
+    if (!waiting_[demand].empty()) {
+      const JobSpec& first = (*waiting_[demand].begin())->spec;
+      candidates_.push_back({first.priority, first.id, {Choice::Who::waiting, demand}});
+    }
+    if (!backlog_ || !more) continue;
+    if (const std::optional<Backlog::Head> head = backlog_->head(demand))
+      candidates_.push_back({head->priority, head->job, {Choice::Who::fresh, demand}});
+  }
+  // What comes next in a batch without a plan, and what it takes, is seen when it is read.
+  look();
+  if (candidates_.empty()) {
+    const bool room = rules_.demands.size() > 1 || occupancy_.fits(0);
+    return backlog_ || !more || !room ? Choice{} : Choice{Choice::Who::fresh};
+  }
+  if (candidates_.size() > 1) std::sort(candidates_.begin(), candidates_.end());
+  for (const Candidate& candidate : candidates_) {
+    if (occupancy_.fits(candidate.choice.demand)) return candidate.choice;
+    if (occupancy_.closed()) break;
+  }
+  return {};
+}
+
+bool Scheduler::wants_jobs() {
+  choice_ = choose();
+  return choice_.who == Choice::Who::fresh;
 }
 
 std::optional<JobId> Scheduler::next_to_offer() {
   if (!backlog_) return std::nullopt;
-  place_ = backlog_->take();
+  place_ = backlog_->take(choice_.demand);
   return place_.job;
 }
 
@@ -85,9 +132,12 @@ void Scheduler::skip(Actions& actions) {
 
 std::uint32_t Scheduler::start_waiting(std::uint32_t room, Actions& actions) {
   std::uint32_t started = 0;
-  for (; started < room && waiting_goes_first(); ++started) {
-    Job& job = **waiting_.begin();
-    waiting_.erase(waiting_.begin());
+  for (; started < room; ++started) {
+    const Choice choice = choose();
+    if (choice.who != Choice::Who::waiting) break;
+    auto& waiting = waiting_[choice.demand];
+    Job& job = **waiting.begin();
+    waiting.erase(waiting.begin());
     start(job, actions);
   }
   return started;
@@ -130,6 +180,7 @@ void Scheduler::on(JobEnded& event, TimePoint now, Actions& actions) {
   now_ = now;
   Job* job = current(event.job, event.attempt);
   if (job == nullptr) return;
+  occupancy_.give(job->spec.demand);
   // One that was told to stop is not to blame for how it was ended.
   if (event.worker_died && !job->stopped) event.outcome.quarantined = ++job->crashes >= job->spec.crash_limit;
   if (!retries(*job, event.outcome)) return over(*job, std::move(event.outcome), job->attempt, event.worker, actions);
@@ -139,7 +190,7 @@ void Scheduler::on(JobEnded& event, TimePoint now, Actions& actions) {
   job->attempt = next(job->attempt);
   job->running = false;
   if (pause == Duration::zero()) {
-    waiting_.insert(job);
+    wait(*job);
   } else {
     delayed_.push({now + std::min<Duration>(pause, kLongest), job->spec.id, job});
   }
@@ -168,8 +219,9 @@ void Scheduler::on(JobReturned& event, TimePoint, Actions& actions) {
   Job* job = current(event.job, event.attempt);
   if (job == nullptr) return;
   job->running = false;
+  occupancy_.give(job->spec.demand);
   // In the order of the batch, whatever the order in which workers gave them back: what begins first is what was asked for first.
-  stopping_ ? leave(*job, actions) : static_cast<void>(waiting_.insert(job));
+  stopping_ ? leave(*job, actions) : wait(*job);
 }
 
 void Scheduler::stop(Job& job, StopReason reason, TimePoint now, Actions& actions) {
@@ -182,7 +234,7 @@ void Scheduler::stop(Job& job, StopReason reason, TimePoint now, Actions& action
 
 void Scheduler::tick(TimePoint now, Actions& actions) {
   now_ = now;
-  for (; !delayed_.empty() && delayed_.top().at <= now; delayed_.pop()) waiting_.insert(delayed_.top().job);
+  for (; !delayed_.empty() && delayed_.top().at <= now; delayed_.pop()) wait(*delayed_.top().job);
   while (!deadlines_.empty() && deadlines_.top().at <= now) {
     const Deadline deadline = deadlines_.top();
     deadlines_.pop();
@@ -220,10 +272,18 @@ void Scheduler::leave(Job& job, Actions& actions) {
 void Scheduler::halt(Actions& actions) {
   if (stopping_) return;
   stopping_ = true;
-  for (Job* job : waiting_) leave(*job, actions);
-  waiting_.clear();
+  for (auto& waiting : waiting_) {
+    for (Job* job : waiting) leave(*job, actions);
+    waiting.clear();
+  }
   for (; !delayed_.empty(); delayed_.pop()) leave(*delayed_.top().job, actions);
   actions.emplace_back(TakeBackUnstarted{});
+}
+
+void Scheduler::memory(bool enough, Actions& actions) {
+  if (enough == !short_of_memory_) return;
+  short_of_memory_ = !enough;
+  if (!enough) actions.emplace_back(TakeBackUnstarted{});
 }
 
 void Scheduler::interrupt(TimePoint now, Actions& actions) {

@@ -6,8 +6,8 @@
 // Called from  the run loop's thread.
 // Owns         the jobs in flight, and nothing of those that ended or were not offered yet.
 // Fails with   cannot fail. An event about an attempt that is not in flight changes nothing.
-// Call order   (vacancy offer)* | (next_to_skip vacancy skip)* | on | tick | interrupt | halt, in any order; recycle() once the
-//              actions were carried out
+// Call order   (wants_jobs next_to_offer vacancy offer)* | (next_to_skip vacancy skip)* | on | tick | memory | interrupt | halt, in
+//              any order; recycle() once the actions were carried out
 #pragma once
 
 #include <boost/unordered/unordered_flat_map.hpp>
@@ -16,14 +16,17 @@
 #include <optional>
 #include <queue>
 #include <set>
+#include <span>
 #include <variant>
 #include <vector>
 
+#include <runner/demand.hpp>
 #include <runner/job_spec.hpp>
 #include <runner/outcome.hpp>
 #include "master/backlog.hpp"
 #include "master/engine.hpp"
 #include "master/halt_rule.hpp"
+#include "master/occupancy.hpp"
 
 namespace runner::master {
 
@@ -73,15 +76,21 @@ class Scheduler {
     std::optional<std::uint64_t> size;  // jobs of the batch that are to run, where known
     // Of a run that is gone on with: the source does not have these any more. Must outlive the scheduler.
     const EndedBefore* before = nullptr;
+    // What there is, and what jobs may take of it; none: every job takes one processor, and the engine alone counts.
+    std::uint32_t cpus = 1;
+    std::span<const Resource> resources{};
+    std::span<const Demand> demands{};
   };
   explicit Scheduler(bool engine_can_end_jobs) : Scheduler(engine_can_end_jobs, Rules{}) {}
   Scheduler(bool engine_can_end_jobs, const Rules& rules);
 
-  // A spec to be filled with the next job of the batch, then offered: it starts at once. To be used only while wants_jobs().
+  // A spec to be filled with the next job of the batch, then offered: it starts at once, or, in a batch without a plan, as soon as
+  // what it takes is free. To be used only while wants_jobs().
   [[nodiscard]] JobSpec& vacancy();
   void offer(Actions& actions);
-  // Whether the batch should be asked for another job; false while other jobs go first, or nothing is ready, or after an interrupt.
-  [[nodiscard]] bool wants_jobs() const;
+  // Whether the batch should be asked for another job; false while other jobs go first, or nothing is ready, or what it takes is not
+  // free, or after an interrupt.
+  [[nodiscard]] bool wants_jobs();
   // Which one, in a batch with a plan: it must be offered next. None: simply the next.
   [[nodiscard]] std::optional<JobId> next_to_offer();
   void source_ended(Actions& actions);
@@ -99,6 +108,10 @@ class Scheduler {
   // Stops what is overdue, and lets those go whose time for another attempt has come.
   void tick(TimePoint now, Actions& actions);
   [[nodiscard]] std::optional<TimePoint> next_deadline();
+
+  // Whether there is enough for another job. While there is not, nothing starts, and what was not begun is taken back.
+  void memory(bool enough, Actions& actions);
+  [[nodiscard]] bool short_of_memory() const { return short_of_memory_; }
 
   // The first asks running jobs to finish and starts no more; the second stops them; the third ends everything.
   void interrupt(TimePoint now, Actions& actions);
@@ -150,7 +163,23 @@ class Scheduler {
   };
 
   [[nodiscard]] Job* current(JobId id, Attempt attempt);
-  [[nodiscard]] bool waiting_goes_first() const;
+  // Who starts next, if anybody can.
+  struct Choice {
+    enum class Who : std::uint8_t { nobody, waiting, fresh } who = Who::nobody;
+    std::uint32_t demand = 0;
+  };
+  struct Candidate {
+    std::int32_t priority;
+    JobId id;
+    Choice choice;
+    bool operator<(const Candidate& other) const;
+  };
+  [[nodiscard]] Choice choose();
+  // Begins a look at who could start. A job that may be the last before the run halts has none queued behind it: that would begin
+  // before anybody knew.
+  void look() { occupancy_.look(rules_.halt && rules_.halt->within(jobs_.size(), tally_, rules_.size)); }
+  [[nodiscard]] bool takes_more() const { return !stopping_ && !source_ended_ && delayed_.size() < kMostDelayed; }
+  void wait(Job& job) { waiting_[job.spec.demand].insert(&job); }
   void start(Job& job, Actions& actions);
   void drop(Job& job);
   void leave(Job& job, Actions& actions);
@@ -161,19 +190,23 @@ class Scheduler {
 
   bool can_end_jobs_;
   Rules rules_;
-  std::optional<Backlog> backlog_;  // of a batch with a plan
-  Backlog::Place place_;            // of the job that is offered or skipped next
+  Occupancy occupancy_;
+  Choice choice_;                      // the latest
+  std::vector<Candidate> candidates_;  // of the latest
+  std::optional<Backlog> backlog_;     // of a batch with a plan
+  Backlog::Place place_;               // of the job that is offered or skipped next
   HaltRule::Tally tally_;
   TimePoint now_{};  // the latest that was told
   std::uint64_t offered_ = 0;
   bool halted_ = false;
   bool stopping_ = false;
+  bool short_of_memory_ = false;
   bool source_ended_ = false;
   unsigned interrupts_ = 0;
-  std::deque<Job> pool_;                                                        // fixed addresses
-  std::vector<Job*> free_, ended_;                                              // to be used again: now, after recycle()
-  boost::unordered_flat_map<std::uint64_t, Job*> jobs_;                         // in flight or waiting
-  std::set<Job*, GoesFirst> waiting_;                                           // for another attempt, or returned
+  std::deque<Job> pool_;                                 // fixed addresses
+  std::vector<Job*> free_, ended_;                       // to be used again: now, after recycle()
+  boost::unordered_flat_map<std::uint64_t, Job*> jobs_;  // in flight or waiting
+  std::vector<std::set<Job*, GoesFirst>> waiting_;       // for another attempt, or returned, or for what it takes; by demand
   std::priority_queue<Delayed, std::vector<Delayed>, std::greater<>> delayed_;  // until it is time for another attempt
   std::priority_queue<Deadline, std::vector<Deadline>, std::greater<>> deadlines_;
 };

@@ -20,6 +20,7 @@
 #include "runner/outcome.hpp"
 #include "runner/result.hpp"
 #include "runner/shared.hpp"
+#include "runner/units.hpp"
 
 namespace runner::master {
 
@@ -64,6 +65,11 @@ struct Snapshot {
   bool halted = false;                // ... the halt rule: nobody has pressed a key yet
   std::span<const WorkerView> workers;
   std::span<const std::string_view> job_names;  // of workers[i].job; empty where it has none
+  // No further job is started for want of memory: how much is free, and how much must be.
+  struct Memory {
+    Bytes free, wanted;
+  };
+  std::optional<Memory> memory;
 };
 
 struct RunTotals {
@@ -92,6 +98,7 @@ class Sink {
   [[nodiscard]] virtual Result<void> ended(const JobRecord&) = 0;
   [[nodiscard]] virtual Result<void> retried(const RetryRecord&) { return {}; }
   [[nodiscard]] virtual Result<void> worker_lost(const WorkerLost&) { return {}; }
+  [[nodiscard]] virtual Result<void> worker_drifted(const WorkerDrifted&) { return {}; }
   // How often it wants to hear tick(); nothing: never.
   [[nodiscard]] virtual std::optional<Duration> tick_interval() const { return std::nullopt; }
   [[nodiscard]] virtual Result<void> tick(const Snapshot&) { return {}; }

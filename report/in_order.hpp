@@ -39,6 +39,9 @@ class InOrder final : public master::Sink {
   [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;
   [[nodiscard]] Result<void> retried(const master::RetryRecord& record) override { return behind_.retried(record); }
   [[nodiscard]] Result<void> worker_lost(const master::WorkerLost& lost) override { return behind_.worker_lost(lost); }
+  [[nodiscard]] Result<void> worker_drifted(const master::WorkerDrifted& drifted) override {
+    return behind_.worker_drifted(drifted);
+  }
   [[nodiscard]] std::optional<Duration> tick_interval() const override { return behind_.tick_interval(); }
   [[nodiscard]] Result<void> tick(const master::Snapshot& snapshot) override { return behind_.tick(snapshot); }
   [[nodiscard]] Result<void> flush() override { return behind_.flush(); }

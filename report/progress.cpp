@@ -46,6 +46,11 @@ Result<void> Progress::worker_lost(const master::WorkerLost& lost) {
   return say("worker " + std::to_string(number(lost.worker)) + " " + printable(lost.how) + " and is replaced");
 }
 
+Result<void> Progress::worker_drifted(const master::WorkerDrifted& drifted) {
+  if (style_ == ProgressStyle::none) return {};
+  return say("worker " + std::to_string(number(drifted.worker)) + " " + drifted.how);
+}
+
 std::optional<Duration> Progress::tick_interval() const {
   if (style_ == ProgressStyle::bar) return kRedraw;
   if (style_ == ProgressStyle::lines) return kBetweenLines;
@@ -55,7 +60,8 @@ std::optional<Duration> Progress::tick_interval() const {
 Result<void> Progress::tick(const master::Snapshot& snapshot) {
   if (style_ == ProgressStyle::none) return {};
   pace_.note(snapshot.now, snapshot.counts.done());
-  const bool heard = snapshot.stopping && !std::exchange(stopping_, snapshot.stopping);
+  bool heard = snapshot.stopping && !std::exchange(stopping_, snapshot.stopping);
+  heard = (snapshot.memory && !std::exchange(waited_, true)) || heard;
   // Another sink may want ticks more often than we do.
   if (!heard && shown_ && snapshot.now - *shown_ < *tick_interval()) return {};
   shown_ = snapshot.now;

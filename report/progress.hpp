@@ -29,6 +29,7 @@ class Progress final : public master::Sink {
   [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;
   [[nodiscard]] Result<void> retried(const master::RetryRecord& record) override;
   [[nodiscard]] Result<void> worker_lost(const master::WorkerLost& lost) override;
+  [[nodiscard]] Result<void> worker_drifted(const master::WorkerDrifted& drifted) override;
   [[nodiscard]] std::optional<Duration> tick_interval() const override;
   [[nodiscard]] Result<void> tick(const master::Snapshot& snapshot) override;
   [[nodiscard]] Result<void> flush() override { return console_.flush(); }
@@ -43,6 +44,7 @@ class Progress final : public master::Sink {
   Pace pace_{TimePoint{}};
   std::optional<TimePoint> shown_;  // when the last line was
   bool stopping_ = false;
+  bool waited_ = false;  // for memory, once at least
 };
 
 }  // namespace runner::report

@@ -55,6 +55,10 @@ std::optional<Duration> left(const master::Snapshot& snapshot, const Pace& pace)
   return pace.left(*snapshot.size - snapshot.counts.done());
 }
 
+std::string waited_for(const master::Snapshot::Memory& memory) {
+  return format_size(memory.free) + " free of the " + format_size(memory.wanted) + " that must be";
+}
+
 std::size_t width(const std::vector<Part>& parts) {
   std::size_t sum = 0;
   for (const Part& part : parts) sum += columns_of(std::string_view(part.text)) + (sum == 0 ? 0 : 2);
@@ -77,6 +81,10 @@ std::string first_line(const master::Snapshot& snapshot, const Pace& pace, std::
   }
   if (snapshot.stopping) parts.push_back({snapshot.halted ? "halted" : "stopping", 0});
   if (snapshot.stopping && !snapshot.halted) parts.push_back({"(Ctrl-C again ends the running jobs)", 5});
+  if (snapshot.memory) {
+    parts.push_back({"waiting for memory", 0});
+    parts.push_back({waited_for(*snapshot.memory), 3});
+  }
   parts.push_back({grouped(running(snapshot)) + " running", 2});
   if (failed(counts) > 0) parts.push_back({grouped(failed(counts)) + " failed", 1});
   if (counts.allowed > 0) parts.push_back({grouped(counts.allowed) + " allowed", 4});
@@ -148,6 +156,7 @@ std::string plain_line(const master::Snapshot& snapshot, const Pace& pace) {
   line += ", " + grouped(running(snapshot)) + " running";
   if (failed(counts) > 0) line += ", " + grouped(failed(counts)) + " failed";
   if (counts.allowed > 0) line += ", " + grouped(counts.allowed) + " allowed to fail";
+  if (snapshot.memory) line += ", waiting for memory (" + waited_for(*snapshot.memory) + ")";
   if (snapshot.halted) return line + ", halted";
   if (snapshot.stopping) return line + ", stopping (another Ctrl-C ends the running jobs)";
   if (const std::optional<double> rate = pace.rate()) line += ", " + speed(*rate);

@@ -27,14 +27,20 @@ Duration time_of(const timeval& time) { return std::chrono::seconds(time.tv_sec)
 
 Result<std::unique_ptr<Command>> Command::start(const CommandWork& work, Adopts adopts) {
   const TimePoint began = steady_clock::now();  // the program computes before we hear that it is there
-  Result<Spawned> spawned = spawn(work);
+  JobGroup* const group = JobGroup::of_place(slot_in_use());
+  const bool limited = group != nullptr && group->limit(work.memory);
+  Result<Spawned> spawned = spawn(work, group != nullptr ? group->fd() : -1);
   if (!spawned) return tl::unexpected(spawned.error());
-  return std::unique_ptr<Command>(new Command(std::move(*spawned), began, work, adopts));
+  const bool inside = spawned->grouped;
+  return std::unique_ptr<Command>(
+      new Command(std::move(*spawned), began, work, adopts, inside ? group : nullptr, inside && limited));
 }
 
-Command::Command(Spawned spawned, TimePoint began, const CommandWork& work, Adopts adopts)
+Command::Command(Spawned spawned, TimePoint began, const CommandWork& work, Adopts adopts, JobGroup* group, bool limited)
     : spawned_(std::move(spawned)),
       adopts_(adopts),
+      group_(group),
+      limited_(limited),
       self_(::getpid()),
       cwd_(work.cwd),
       kill_after_(work.kill_after),
@@ -69,10 +75,17 @@ os::Scope Command::all() const {
 void Command::end_rest(std::vector<std::string>* names) {
   // The number of a group is nobody else's as long as the group has a member.
   const bool rest = adopts_ == Adopts::yes ? os::has_children() : ::kill(-spawned_.pid, 0) == 0;
-  if (!rest) return;
-  std::array<os::Process, os::kNamed> found;
-  const std::size_t count = os::end_processes(adopts_ == Adopts::yes ? os::below(self_) : os::group_of(spawned_.pid), found);
-  if (names != nullptr) *names = os::names_of(found, count);
+  if (rest) {
+    std::array<os::Process, os::kNamed> found;
+    const std::size_t count = os::end_processes(adopts_ == Adopts::yes ? os::below(self_) : os::group_of(spawned_.pid), found);
+    if (names != nullptr) *names = os::names_of(found, count);
+  }
+  // Who has left the process group, and his parent, is still in this one.
+  if (group_ == nullptr || !group_->populated()) return;
+  if (names != nullptr) {
+    for (std::string& name : group_->names()) names->push_back(std::move(name));
+  }
+  group_->kill();
 }
 
 void Command::drain(UniqueFd& pipe, Capture& into, int blocks) {
@@ -110,17 +123,18 @@ void Command::terminate() {
 void Command::kill() {
   if (reaped_) return;
   killed_ = true;
+  if (group_ != nullptr) group_->kill();
   os::end_processes(all());
   static_cast<void>(os::call("kill", ::kill, -spawned_.pid, SIGKILL));
 }
 
 std::optional<Duration> Command::look_interval() const {
-  if (memory_.count == 0 || killed_) return std::nullopt;
+  if (memory_.count == 0 || limited_ || killed_) return std::nullopt;
   return std::chrono::milliseconds(20);
 }
 
 void Command::look() {
-  if (memory_.count == 0 || reaped_ || killed_) return;
+  if (memory_.count == 0 || limited_ || reaped_ || killed_) return;
   const bool adopts = adopts_ == Adopts::yes;
   const auto measure = [&](os::Count how) { return os::tree_memory(adopts ? self_ : spawned_.pid, !adopts, how); };
   Bytes found = measure(os::Count::quick);
@@ -149,6 +163,10 @@ Outcome Command::outcome() {
   const int error = errno;
   reaped_ = true;
   Outcome outcome;
+  if (limited_ && group_->out_of_memory()) {
+    out_of_memory_ =
+        "the kernel ended it, because its cgroup may have no more than `memory` allows (" + format_size(memory_) + ")";
+  }
   // One that was ended early leaves nothing of its own will.
   end_rest(terminated_ || killed_ ? nullptr : &outcome.left_behind);
   // What the pipes still hold, and no more: whoever could not be found cannot make us wait.

@@ -4,7 +4,8 @@
 // what its pipes hold is drained, and they are closed, so a background grandchild cannot hold the job.
 //
 // What belongs to it: in a worker of a batch, which adopts orphans and runs one job at a time, everything below that process, however
-// it detached itself. Elsewhere its process group, and what can be found below it while it lives.
+// it detached itself. Elsewhere its process group, and what can be found below it while it lives. Where the run has a control group
+// (job_group.hpp), all that is in that of its place, too: who was born there cannot leave it.
 //
 // Called from  the thread that started it, which must outlive it. Several may be watched by one thread.
 // Owns         the program (ended with the object), its pidfd, pipes, captured output.
@@ -22,6 +23,7 @@
 #include <runner/outcome.hpp>
 #include "ipc/process_tree.hpp"
 #include "worker/capture.hpp"
+#include "worker/job_group.hpp"
 #include "worker/spawn.hpp"
 
 namespace runner::worker {
@@ -62,7 +64,7 @@ class Command {
   [[nodiscard]] Outcome outcome();
 
  private:
-  Command(Spawned spawned, TimePoint began, const CommandWork& work, Adopts adopts);
+  Command(Spawned spawned, TimePoint began, const CommandWork& work, Adopts adopts, JobGroup* group, bool limited);
   [[nodiscard]] os::Scope all() const;
   void end_rest(std::vector<std::string>* names);
   // Bounded, so that one busy writer cannot keep us from the other stream, or from the clock.
@@ -71,7 +73,9 @@ class Command {
 
   Spawned spawned_;
   Adopts adopts_;
-  pid_t self_;  // this process
+  JobGroup* group_;  // null: it is in none of its own
+  bool limited_;     // the group sees to its memory
+  pid_t self_;       // this process
   std::string cwd_;
   Duration kill_after_;
   Bytes memory_;  // limit; zero: none

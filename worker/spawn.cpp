@@ -1,6 +1,7 @@
 #include "worker/spawn.hpp"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -9,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdlib>
@@ -19,6 +21,8 @@
 #include <vector>
 
 #include "ipc/os.hpp"
+#include "ipc/thread_caps.hpp"
+#include "worker/job_group.hpp"
 
 namespace runner::worker {
 
@@ -76,6 +80,47 @@ RUNNER_IN_CHILD int become_program(void* argument) {
   return 127;
 }
 
+using Stack = std::array<char, 64 * 1024>;
+
+RUNNER_IN_CHILD int leave_at_once(void*) { ::_exit(0); }
+
+// As clone(CLONE_VM | CLONE_VFORK | CLONE_PIDFD), but born into a control group: the C library has no way to ask for that.
+pid_t clone_into([[maybe_unused]] int group, [[maybe_unused]] Stack& stack, [[maybe_unused]] int (*run)(void*),
+                 [[maybe_unused]] void* with, [[maybe_unused]] int& pidfd) {
+#if defined(__x86_64__)
+  clone_args how{};
+  how.flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD | CLONE_INTO_CGROUP;
+  how.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  how.exit_signal = SIGCHLD;
+  how.stack = reinterpret_cast<std::uint64_t>(stack.data());
+  how.stack_size = stack.size();
+  how.cgroup = static_cast<__u64>(group);
+  long result = SYS_clone3;
+  // In the child everything is as here but the stack, so it takes what it needs from registers.
+  __asm__ volatile(
+      "syscall\n\t"
+      "test %%rax, %%rax\n\t"
+      "jnz 1f\n\t"
+      "mov %[with], %%rdi\n\t"
+      "call *%[run]\n\t"
+      "mov %%eax, %%edi\n\t"
+      "mov %[leave], %%eax\n\t"
+      "syscall\n\t"
+      "1:"
+      : "+a"(result)
+      : "D"(&how), "S"(sizeof how), [run] "r"(run), [with] "r"(with), [leave] "i"(SYS_exit)
+      : "rcx", "r11", "memory");
+  if (result < 0) {
+    errno = static_cast<int>(-result);
+    return -1;
+  }
+  return static_cast<pid_t>(result);
+#else
+  errno = ENOSYS;
+  return -1;
+#endif
+}
+
 bool is_program(const std::string& path) {
   struct stat info{};
   return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && ::access(path.c_str(), X_OK) == 0;
@@ -97,6 +142,20 @@ std::string resolve(const std::string& name, std::string_view path) {
 
 constexpr std::string_view kSlot = "RUNNER_SLOT=";
 thread_local std::uint32_t slot_of_this_thread = 1;
+
+// What a job that takes several places gets in place of what every job has.
+void add_caps(const CommandWork& work, std::vector<std::string>& own) {
+  const char* mark = std::getenv(ipc::kMark);
+  const ipc::ThreadCaps caps = ipc::ThreadCaps::of(mark != nullptr ? mark : "");
+  const std::string threads = std::to_string(std::uint64_t{caps.threads} * work.cpus);
+  own.push_back(std::string(ipc::kCpus) + "=" + threads);
+  if (work.cpus == 1) return;
+  for (const std::string_view name : caps.ours) {
+    if (!work.env.contains(std::string(name))) own.push_back(std::string(name) + "=" + threads);
+  }
+}
+
+std::string_view name_in(std::string_view entry) { return entry.substr(0, entry.find('=')); }
 
 std::vector<std::string> merged_environment(const CommandWork& work) {
   std::vector<std::string> merged;
@@ -157,8 +216,23 @@ Result<Pipe> make_pipe() {
 }  // namespace
 
 void use_slot(std::uint32_t slot) { slot_of_this_thread = slot; }
+std::uint32_t slot_in_use() { return slot_of_this_thread; }
 
-Result<Spawned> spawn(const CommandWork& work) {
+bool can_be_born_into(int group) {
+  sigset_t all, before;
+  sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  alignas(16) Stack stack;
+  int pidfd = -1;
+  const pid_t pid = os::call("clone3", [&] { return clone_into(group, stack, &leave_at_once, nullptr, pidfd); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  if (pid < 0) return false;
+  const UniqueFd closed(pidfd);
+  int status = 0;
+  return os::reap("waitpid", ::waitpid, pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+Result<Spawned> spawn(const CommandWork& work, int group) {
   if (work.argv.empty()) return fail(ErrorCode::bad_batch, "the command is empty");
   const auto own_path = work.env.find("PATH");
   const char* inherited = std::getenv("PATH");
@@ -183,15 +257,21 @@ Result<Spawned> spawn(const CommandWork& work) {
 
   const std::vector<char*> argv = pointers(work.argv);
   const std::vector<std::string> environment = work.env.empty() ? std::vector<std::string>() : merged_environment(work);
-  std::string slot = std::string(kSlot) + std::to_string(slot_of_this_thread);
+  std::vector<std::string> own{std::string(kSlot) + std::to_string(slot_of_this_thread)};
+  add_caps(work, own);
   std::vector<char*> envp = pointers(environment);
   if (work.env.empty()) {
     envp.pop_back();
     for (char** entry = environ; *entry != nullptr; ++entry) envp.push_back(*entry);
     envp.push_back(nullptr);
   }
-  std::erase_if(envp, [](const char* entry) { return entry != nullptr && std::string_view(entry).starts_with(kSlot); });
-  envp.insert(envp.begin(), slot.data());
+  std::erase_if(envp, [&own](const char* entry) {
+    if (entry == nullptr) return false;
+    const std::string_view name = name_in(entry);
+    return name == ipc::kMark || name == kRunGroup ||
+           std::any_of(own.begin(), own.end(), [&](const auto& one) { return name_in(one) == name; });
+  });
+  for (std::string& variable : own) envp.insert(envp.begin(), variable.data());
   Plan plan{.program = program.c_str(),
             .argv = argv.data(),
             .envp = envp.data(),
@@ -205,15 +285,20 @@ Result<Spawned> spawn(const CommandWork& work) {
   sigset_t all, before;
   sigfillset(&all);
   ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  alignas(16) std::array<char, 64 * 1024> stack;
+  alignas(16) Stack stack;
   int pidfd = -1;
-  const pid_t pid = os::call("clone", [&] {
-    return ::clone(become_program, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan, &pidfd);
-  });
+  pid_t pid = group < 0 ? -1 : os::call("clone3", [&] { return clone_into(group, stack, &become_program, &plan, pidfd); });
+  const bool grouped = pid >= 0;
+  // Without the group it is started all the same.
+  if (!grouped)
+    pid = os::call("clone", [&] {
+      return ::clone(become_program, stack.data() + stack.size(), CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD, &plan,
+                     &pidfd);
+    });
   const int error = errno;
   ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return os::failure("start `" + program + "`", "clone", error);
-  Spawned spawned{pid, UniqueFd(pidfd), std::move(out->read), std::move(err->read)};
+  Spawned spawned{pid, UniqueFd(pidfd), std::move(out->read), std::move(err->read), grouped};
   if (plan.failed != Step::none) {
     static_cast<void>(os::reap("waitpid", ::waitpid, pid, static_cast<int*>(nullptr), 0));
     return fail(ErrorCode::bad_batch, why_not(work, program, plan));

@@ -20,15 +20,23 @@ namespace runner::worker {
 
 struct Spawned {
   pid_t pid = -1;
-  UniqueFd pidfd;     // readable once the program has exited
-  UniqueFd out, err;  // read ends, non-blocking
+  UniqueFd pidfd;        // readable once the program has exited
+  UniqueFd out, err;     // read ends, non-blocking
+  bool grouped = false;  // it is in the group
 };
 
-// The program finds RUNNER_SLOT in its environment, as set by use_slot.
-[[nodiscard]] Result<Spawned> spawn(const CommandWork& work);
+// The program finds RUNNER_SLOT in its environment, as set by use_slot; RUNNER_CPUS, the processors that it may keep busy; and as many
+// as value of those thread caps that are the run's own (ipc/thread_caps.hpp).
+// `group`: a descriptor of the control group that it is born into, where that is possible; -1: that of this process.
+[[nodiscard]] Result<Spawned> spawn(const CommandWork& work, int group = -1);
+
+// Whether a process that is born into this control group lives. On Linux 6.18 it is killed at once where cgroup.kill was used on the
+// group, or on that of this process, since the one or the other was made: the kernel takes the one's count for the other's.
+[[nodiscard]] bool can_be_born_into(int group);
 
 // The place in which this thread's commands run from now on: from 1 to as many as run at a time, no two of which have the same.
 // 1 until it is told.
 void use_slot(std::uint32_t slot);
+[[nodiscard]] std::uint32_t slot_in_use();
 
 }  // namespace runner::worker

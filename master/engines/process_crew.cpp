@@ -16,6 +16,7 @@
 #include "master/cgroups.hpp"
 #include "master/engines/binding.hpp"
 #include "master/engines/room_for_workers.hpp"
+#include "master/niceness.hpp"
 
 namespace runner::master {
 
@@ -68,7 +69,7 @@ Result<void> ProcessCrew::open() {
   nudge_.reset(os::call("eventfd", ::eventfd, 0U, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!nudge_) return os::failure("watch workers", "eventfd");
   if (Result<void> on = watch(nudge_.get(), EPOLLIN, Watch::nudge, kNoSeat); !on) return on;
-  if (options_.bind == Bind::core) cores_ = plan_cores(options_.procs);
+  placement_ = place({options_.bind, options_.processors, options_.widest}, options_.procs);
 
   settings_.transport = options_.transport;
   settings_.geometry = options_.geometry;
@@ -101,7 +102,14 @@ std::string ProcessCrew::description() const {
   std::string text = std::to_string(options_.procs) + (options_.procs == 1 ? " worker process (" : " worker processes (");
   text += options_.transport == Transport::shm ? "shm, " : "pipe, ";
   text += options_.start == StartMethod::spawn ? "spawn, " : "fork, ";
-  return text + (cores_.empty() ? "not bound to cores)" : "each bound to a core)");
+  return text + placement_.text + ")";
+}
+
+std::optional<std::string> ProcessCrew::drift(std::uint32_t seat) const {
+  if (placement_.seats.empty()) return std::nullopt;
+  const std::optional<Processors> now_at = binding_of(pid(seat));
+  if (!now_at || *now_at == placement_.seats[seat]) return std::nullopt;
+  return "may run on " + text_of(*now_at) + ", though it was bound to " + text_of(placement_.seats[seat]);
 }
 
 Result<void> ProcessCrew::start(std::uint32_t seat) {
@@ -123,8 +131,12 @@ Result<void> ProcessCrew::greeted(std::uint32_t seat) {
   // From now on this socket carries only files that are announced elsewhere; or it ended, and the pidfd tells of the death.
   unwatch(worker.control());
   if (!*ready) return {};
-  if (!cores_.empty()) {
-    if (Result<void> bound = bind_process(worker.pid(), cores_[seat]); !bound) cores_.clear();
+  if (!placement_.seats.empty()) {
+    if (Result<void> bound = bind_process(worker.pid(), placement_.seats[seat]); !bound)
+      placement_ = {{}, "not bound to cores"};
+  }
+  if (options_.nice) {
+    if (Result<void> polite = be_nice(worker.pid(), *options_.nice); !polite) return polite;
   }
   owner_.seated(seat);
   return {};

@@ -56,7 +56,11 @@ class ProcessCrew {
   [[nodiscard]] bool ready(std::uint32_t seat) const { return seats_[seat].worker && seats_[seat].worker->greeted(); }
 
   // The processor that the worker on `seat` is bound to; -1: none.
-  [[nodiscard]] int core_of(std::uint32_t seat) const { return cores_.empty() ? -1 : cores_[seat]; }
+  [[nodiscard]] int core_of(std::uint32_t seat) const {
+    return placement_.seats.empty() || placement_.seats[seat].size() != 1 ? -1 : placement_.seats[seat].front();
+  }
+  // What is wrong, when the worker on `seat` may run elsewhere than it was bound to.
+  [[nodiscard]] std::optional<std::string> drift(std::uint32_t seat) const;
 
   // Wakes the worker for what it was sent; what a pipe does not take now follows while we sleep.
   void kick(std::uint32_t seat);
@@ -111,7 +115,7 @@ class ProcessCrew {
   WorkerSettings settings_;
   UniqueFd epoll_, nudge_;
   std::vector<Seat> seats_;
-  std::vector<int> cores_;         // by seat; empty: nobody is bound
+  Placement placement_;
   std::uint32_t idle_deaths_ = 0;  // in a row
   bool worked_ = false;            // somebody has ever done anything
   SpinGrants grants_{0, 0};

@@ -318,6 +318,10 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
     outcome.ending = OutOfMemory{kOomKiller};
   }
   events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.broke_rules.empty()});
+  if (!std::exchange(seat.looked_where, true)) {
+    if (std::optional<std::string> how = crew_.drift(number(id_of(seat))))
+      events.emplace_back(WorkerDrifted{id_of(seat), std::move(*how)});
+  }
   seat.overdue = false;
   progressed_ = true;
   if (seat.hand->held() == 0) crew_.set_busy(number(id_of(seat)), false);

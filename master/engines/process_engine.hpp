@@ -49,6 +49,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
     TimePoint offered{};               // the last job that found it with nothing in hand
     std::optional<TimePoint> kill_at;  // it was asked to end a command, and this is when patience ends
     bool overdue = false;              // what it runs turned out to be long: nothing is to wait behind it
+    bool looked_where = false;         // it runs, after its first job
     bool killed = false;               // by us, for a job that was to stop
     std::string broke_rules;           // why we ended it, when it sent what it must not
     std::string out_of_memory;         // the same, when its typed job had more memory than it may

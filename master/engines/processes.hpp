@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@
 #include "ipc/shared_state.hpp"
 #include "ipc/shm_requester.hpp"
 #include "master/engine.hpp"
+#include "master/engines/binding.hpp"
 #include "master/guardian.hpp"
 #include "master/usable_cpus.hpp"
 
@@ -30,13 +32,15 @@ namespace runner::master {
 using ipc::Transport;
 inline constexpr std::uint32_t kMostProcs = ipc::kMaxWorkers;
 enum class StartMethod : std::uint8_t { spawn, fork };
-enum class Bind : std::uint8_t { core, none };
 
 struct ProcessOptions {
   std::uint32_t procs = 1;  // at most kMostProcs
   Transport transport = Transport::shm;
   StartMethod start = StartMethod::spawn;
   Bind bind = Bind::core;
+  Processors processors;       // Bind::list
+  std::uint32_t widest = 1;    // most processors that one job takes
+  std::optional<int> nice;     // of workers; none: that of the master
   UsableCpus cpus;             // to look without sleeping is only for spare ones, and not for those that a quota counts
   std::string worker_program;  // spawn; empty: `runner-worker` beside this program
   ipc::ShmGeometry geometry;

@@ -2,7 +2,7 @@
 //
 // The hash is SipHash-2-4 with its 128-bit output and a fixed key (J.-P. Aumasson and D. J. Bernstein, "SipHash: a fast
 // short-input PRF", 2012): some 30 ns for a small job, and among ten million jobs two that differ have the same key with a
-// chance of 10^-25. It is part of the file format: docs/decisions/0016.
+// chance of 10^-25. It is part of the file format: docs/decisions/0015.
 //
 // Called from  any thread.
 #pragma once

@@ -166,7 +166,7 @@ class Planner {
     if (skipped_.empty()) return;
     for (const auto& skipped : skipped_) plan_.before.ended[number(skipped.job)] = false;
     std::vector<bool> lost(plan_.before.ended.size());
-    master::Backlog backlog(*batch_.plan, &plan_.before);
+    master::Backlog backlog(*batch_.plan, batch_.demands.size(), &plan_.before);
     while (const std::optional<master::Backlog::Place> place = backlog.skip()) {
       lost[number(place->job)] = true;
       backlog.skipped(*place, "");

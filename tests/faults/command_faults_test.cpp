@@ -95,7 +95,7 @@ TEST_P(CommandFails, AskingForProcessorsAndThenThereIsOneAndNobodyIsBound) {
   os::faults::arm({.nth = 1, .error = GetParam(), .only = "sched_getaffinity"});
   EXPECT_EQ(master::usable_cpus().count, 1U);
   os::faults::arm({.nth = 1, .error = GetParam(), .only = "sched_getaffinity"});
-  EXPECT_TRUE(master::plan_cores(1).empty());
+  EXPECT_TRUE(master::place(master::BindOptions{}, 1).seats.empty());
   os::faults::disarm();
 }
 

@@ -216,5 +216,45 @@ TEST(MemoryLimit, EndsATypedJobWithItsWorkerAndChargesNobodyElse) {
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
+// ---- control groups ----
+
+class GroupsInEachMode : public testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Orphans, GroupsInEachMode, testing::Values("processes", "threads", "async", "serial"),
+                         [](const auto& mode) { return std::string(mode.param); });
+
+std::string groups_of(const Folder& folder) {
+  const std::string doctor = folder.run({"doctor", "--json"}).out;
+  const nlohmann::json cgroups = nlohmann::json::parse(doctor).at("cgroups");
+  return cgroups.at("delegated") ? cgroups.at("v2").get<std::string>() : std::string();
+}
+
+TEST_P(GroupsInEachMode, WhatACommandLeavesBehindIsNamedAndEndedWithIt) {
+  const Folder folder;
+  const std::string groups = groups_of(folder);
+  if (groups.empty()) GTEST_SKIP() << "no control group (v2) is delegated here; `runner doctor` says why";
+  folder.write("jobs.yaml", "version: 1\njobs: [{name: a, shell: \"(setsid sleep 1000 > /dev/null 2>&1 &) ; exit 0\"}]\n");
+  Running run(folder, words({"--mode", GetParam(), "jobs.yaml"}));
+  const Ended ended = run.wait();
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.err, HasSubstr("left running, and ended with their job: a: s"));  // sleep, or setsid on its way there
+  EXPECT_THAT(leftovers(), IsEmpty());
+  EXPECT_FALSE(std::filesystem::exists(groups + "/runner-" + std::to_string(run.pid())));
+}
+
+TEST_P(GroupsInEachMode, NothingOfThemIsLeftWhenTheRunnerIsKilled) {
+  const Folder folder;
+  const std::string groups = groups_of(folder);
+  if (groups.empty()) GTEST_SKIP() << "no control group (v2) is delegated here; `runner doctor` says why";
+  folder.write("jobs.yaml", "version: 1\njobs: [{name: a, shell: \"touch began; (setsid sleep 1000 &) ; exec sleep 1000\"}]\n");
+  Running run(folder, words({"--mode", GetParam(), "jobs.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("began"); }));
+  const std::string own = groups + "/runner-" + std::to_string(run.pid());
+  EXPECT_TRUE(std::filesystem::exists(own));
+  run.signal(SIGKILL);
+  static_cast<void>(run.wait());
+  EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(own); }));
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace runner::integration

@@ -130,6 +130,17 @@ TEST(Halt, AfterAShareOfAllJobsIsNoFailure) {
   EXPECT_LT(done, 10000U);
 }
 
+TEST(Halt, ForSuccessesIsASuccessWhateverHadFailedBefore) {
+  const Folder folder;
+  folder.write("jobs.yaml",
+               "version: 1\njobs:\n  - {name: bad, shell: exit 1}\n"
+               "  - {name: good, shell: \"true\", priority: -1, matrix: {i: 1..100}}\n");
+  const Ended reached = folder.run({"--procs", "1", "--halt", "soon,success=2", "jobs.yaml"});
+  EXPECT_EQ(reached.status, 0) << reached.err;
+  EXPECT_THAT(reached.err, HasSubstr("halted by soon,success=2: "));
+  EXPECT_EQ(folder.run({"--procs", "1", "--halt", "soon,success=101", "jobs.yaml"}).status, 1) << "there were not so many";
+}
+
 TEST(Halt, ThatIsNoRuleIsRefusedBeforeAnythingRuns) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{shell: touch ran}]\n");

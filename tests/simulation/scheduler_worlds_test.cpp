@@ -27,12 +27,13 @@ struct Running {
 
 // Blocks of a few jobs, and groups of a few blocks; a block needs only groups whose blocks come before it in a secret order, so that
 // there is no cycle.
-Plan some_plan(std::mt19937_64& random, std::uint64_t jobs) {
+Plan some_plan(std::mt19937_64& random, std::uint64_t jobs, std::size_t demands) {
   const auto below = [&random](std::uint64_t n) { return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random); };
   Plan plan;
   for (std::uint64_t first = 0; first < jobs;) {
     const std::uint64_t size = std::min(jobs - first, 1 + below(5));
-    plan.blocks.push_back({JobId{first}, size, static_cast<std::int32_t>(below(3))});
+    plan.blocks.push_back(
+        {JobId{first}, size, static_cast<std::int32_t>(below(3)), static_cast<std::uint32_t>(below(demands))});
     first += size;
   }
   const std::size_t blocks = plan.blocks.size();
@@ -71,10 +72,18 @@ class World {
       : random_(seed),
         can_end_(below(2) == 0),
         jobs_(1 + below(60)),
-        plan_(below(2) == 0 ? std::optional(some_plan(random_, jobs_)) : std::nullopt),
+        procs_(1 + below(8)),
+        resources_{{"a", 1 + below(3)}, {"b", 1 + below(2)}},
+        demands_(some_demands()),
+        plan_(below(2) == 0 ? std::optional(some_plan(random_, jobs_, demands_.size())) : std::nullopt),
         halt_(some_halt()),
-        scheduler_(can_end_, {plan_ ? &*plan_ : nullptr, halt_, jobs_}),
-        procs_(1 + below(8)) {}
+        scheduler_(can_end_, {plan_ ? &*plan_ : nullptr, halt_, jobs_, nullptr, static_cast<std::uint32_t>(procs_), resources_,
+                              demands_}) {
+    for (std::uint64_t i = 0; i < jobs_; ++i) {
+      demand_of_.push_back(plan_ ? plan_->blocks[plan_->block_of(JobId{i})].demand
+                                 : static_cast<std::uint32_t>(below(demands_.size())));
+    }
+  }
 
   void live() {
     const bool interrupted = below(6) == 0;
@@ -115,6 +124,35 @@ class World {
                     1.0 + static_cast<double>(below(20)), below(2) == 0};
   }
 
+  // In every second world jobs take all kinds of things.
+  std::vector<Demand> some_demands() {
+    std::vector<Demand> demands{{}};
+    for (std::uint64_t more = below(2) * (1 + below(4)); more > 0; --more) {
+      demands.push_back({static_cast<std::uint32_t>(1 + below(procs_)), {}, {}});
+      if (below(2) == 0) demands.back().resources = {below(resources_[0].count + 1), below(resources_[1].count + 1)};
+    }
+    return demands;
+  }
+
+  // What runs takes no more than there is; only jobs that take nothing special may lie behind each other.
+  void look_at_what_is_taken() {
+    std::uint64_t cpus = 0, a = 0, b = 0;
+    bool counted = false;
+    for (const Running& one : running_) {
+      const Demand& demand = demands_[demand_of_[number(one.job)]];
+      cpus += demand.cpus;
+      counted = counted || !demand.plain();
+      if (demand.resources.empty()) continue;
+      a += demand.resources[0];
+      b += demand.resources[1];
+    }
+    EXPECT_LE(a, resources_[0].count);
+    EXPECT_LE(b, resources_[1].count);
+    if (counted) {
+      EXPECT_LE(cpus, procs_);
+    }
+  }
+
   std::uint64_t below(std::uint64_t n) { return std::uniform_int_distribution<std::uint64_t>(0, n - 1)(random_); }
 
   void fill() {
@@ -152,6 +190,7 @@ class World {
     job = JobSpec{};
     job.id = id;
     job.name = "job-" + std::to_string(number(id));
+    job.demand = demand_of_[number(id)];
     if (plan_) job.priority = plan_->blocks[plan_->block_of(id)].priority;
     return job;
   }
@@ -191,6 +230,7 @@ class World {
       if (plan_->blocks[b].priority <= plan_->blocks[block].priority) continue;
       const Needs others = needs_of(b);
       if (others.open || others.bad) continue;
+      if (demands_.size() > 1) continue;  // what it takes may not have been free
       for (std::uint64_t i = 0; i < plan_->blocks[b].size; ++i) {
         EXPECT_TRUE(started_.contains(number(plan_->blocks[b].first) + i)) << "a job of higher priority was ready";
       }
@@ -272,6 +312,7 @@ class World {
       running_.push_back({start->job->id, start->attempt, now_ + milliseconds(below(60)), false,
                           below(30) == 0 && start->job->timeout != Duration::zero(),
                           std::holds_alternative<TypedWork>(start->job->work)});
+      look_at_what_is_taken();
     } else if (const auto* report = std::get_if<ReportJob>(&action)) {
       const std::uint64_t id = number(report->job->id);
       EXPECT_TRUE(reported_.insert(id).second) << "reported twice";
@@ -324,10 +365,13 @@ class World {
   std::mt19937_64 random_;
   bool can_end_;
   std::uint64_t jobs_;
+  std::uint64_t procs_;
+  std::vector<Resource> resources_;
+  std::vector<Demand> demands_;
   std::optional<Plan> plan_;
+  std::vector<std::uint32_t> demand_of_;  // by job
   std::optional<HaltRule> halt_;
   Scheduler scheduler_;
-  std::uint64_t procs_;
   std::uint64_t given_ = 0;
   TimePoint now_{};
   Actions actions_;

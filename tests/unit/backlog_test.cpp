@@ -22,7 +22,7 @@ class Planned {
   explicit Planned(const std::string& jobs, const std::vector<std::string>& well = {}, const std::vector<std::string>& ill = {})
       : batch_(config::read_batch_text("version: 1\njobs:\n" + jobs, "jobs.yaml", "jobs", registry_).value().batch),
         before_(ended(well, ill)),
-        backlog(*batch_.plan, &before_) {}
+        backlog(*batch_.plan, batch_.demands.size(), &before_) {}
 
   std::string take() {
     const Backlog::Place place = backlog.take();
@@ -30,7 +30,7 @@ class Planned {
   }
   std::vector<std::string> take_all() {
     std::vector<std::string> names;
-    while (backlog.priority()) names.push_back(take());
+    while (backlog.head()) names.push_back(take());
     return names;
   }
   void end(const std::string& job, bool well) {
@@ -81,7 +81,7 @@ TEST(Backlog, LetsAJobGoWhenAllThatItNeedsHaveEndedWell) {
   EXPECT_THAT(plan.take_all(), ElementsAre("a", "b-1", "b-2"));
   plan.end("b-2", true);
   plan.end("a", true);
-  EXPECT_FALSE(plan.backlog.priority());
+  EXPECT_FALSE(plan.backlog.head());
   EXPECT_FALSE(plan.backlog.empty());
   plan.end("b-1", true);
   EXPECT_THAT(plan.take_all(), ElementsAre("c"));
@@ -125,7 +125,7 @@ TEST(Backlog, GivesTheHighestPriorityFirstAndAmongEqualsTheOrderOfTheBatch) {
       "  - {name: e, kind: noop}\n");
   EXPECT_EQ(plan.take(), "b-1");
   plan.end("b-1", true);
-  EXPECT_EQ(plan.backlog.priority(), 9);
+  EXPECT_EQ(plan.backlog.head()->priority, 9);
   EXPECT_THAT(plan.take_all(), ElementsAre("c", "b-2", "a", "e", "d"));
 }
 
@@ -166,7 +166,7 @@ TEST(Backlog, SkipsWhatNeedsAJobThatFailedBefore) {
 TEST(Backlog, IsEmptyWhenEverythingHasEndedBefore) {
   Planned plan(kBefore, {"a-1", "a-2", "d"}, {"a-3", "b-1", "b-2", "c"});
   EXPECT_TRUE(plan.backlog.empty());
-  EXPECT_FALSE(plan.backlog.priority());
+  EXPECT_FALSE(plan.backlog.head());
   EXPECT_THAT(plan.skip_all(), IsEmpty());
 }
 

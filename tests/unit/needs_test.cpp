@@ -81,6 +81,12 @@ TEST(Needs, OfASweepOfTenMillionAreTwoBlocks) {
 TEST(Needs, AreWhatMakesAPlan) {
   EXPECT_FALSE(read("  - {name: a, kind: noop, priority: 3}\n  - {name: b, kind: noop, priority: 3}\n")->batch.plan);
   EXPECT_TRUE(read("  - {name: a, kind: noop, priority: 3}\n  - {name: b, kind: noop}\n")->batch.plan);
+  EXPECT_FALSE(read("  - {name: a, kind: noop, cpus: 3}\n  - {name: b, kind: noop, cpus: 3}\n")->batch.plan);
+  const Result<config::CheckedBatch> taking = read("  - {name: a, kind: noop, cpus: 3}\n  - {name: b, kind: noop}\n");
+  ASSERT_TRUE(taking->batch.plan);
+  EXPECT_EQ(taking->batch.plan->blocks.at(0).demand, 1U);
+  EXPECT_EQ(taking->batch.plan->blocks.at(1).demand, 0U);
+  EXPECT_EQ(taking->batch.demands.at(1).cpus, 3U);
   EXPECT_TRUE(read("  - {name: a, kind: noop}\n  - {name: b, kind: noop, needs: [a]}\n")->batch.plan);
 }
 

@@ -1,7 +1,6 @@
-// How many jobs a worker may hold, on which processor it sits, and what a person's Ctrl-C counts.
+// How many jobs a worker may hold, and what a person's Ctrl-C counts.
 #include <gtest/gtest.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -9,7 +8,6 @@
 #include <set>
 #include <thread>
 
-#include "master/engines/binding.hpp"
 #include "master/engines/prefetch.hpp"
 #include "master/interrupts.hpp"
 #include "tests/silence.hpp"
@@ -57,40 +55,6 @@ TEST(Prefetch, DoesNotDivideByAJobThatTookNoTime) {
   for (int i = 0; i < 100; ++i) prefetch.learn("noop", 0ns);
   EXPECT_GT(prefetch.expected("noop"), 0ns);
   EXPECT_LE(Prefetch::more(0, 0ns, prefetch.expected("noop")), 1000U);
-}
-
-TEST(Binding, GivesEachWorkerAProcessorOfItsOwnThatThisProcessMayUse) {
-  const Silence silence;
-  cpu_set_t allowed;
-  CPU_ZERO(&allowed);
-  ASSERT_EQ(::sched_getaffinity(0, sizeof allowed, &allowed), 0);
-  const std::vector<int> plan = plan_cores(1);
-  for (const int processor : plan) EXPECT_TRUE(CPU_ISSET(static_cast<std::size_t>(processor), &allowed));
-  const std::vector<int> all = plan_cores(static_cast<std::uint32_t>(CPU_COUNT(&allowed)));
-  EXPECT_EQ(std::set<int>(all.begin(), all.end()).size(), all.size());
-}
-
-TEST(Binding, OfMoreWorkersThanProcessorsBindsNobody) { EXPECT_TRUE(plan_cores(100'000).empty()); }
-
-TEST(Binding, MovesAProcessToItsProcessor) {
-  const Silence silence;
-  const std::vector<int> plan = plan_cores(1);
-  if (plan.empty()) GTEST_SKIP() << "the topology of this machine cannot be read";
-  const pid_t child = ::fork();
-  if (child == 0) {
-    ::pause();
-    ::_exit(0);
-  }
-  const Result<void> bound = bind_process(child, plan.front());
-  EXPECT_TRUE(bound.has_value());
-  cpu_set_t now;
-  CPU_ZERO(&now);
-  EXPECT_EQ(::sched_getaffinity(child, sizeof now, &now), 0);
-  EXPECT_EQ(CPU_COUNT(&now), 1);
-  EXPECT_TRUE(CPU_ISSET(static_cast<std::size_t>(plan.front()), &now));
-  ::kill(child, SIGKILL);
-  ::waitpid(child, nullptr, 0);
-  EXPECT_FALSE(bind_process(child, plan.front()).has_value()) << "there is no such process any more";
 }
 
 bool readable(int fd) {

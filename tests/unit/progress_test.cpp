@@ -58,6 +58,7 @@ TEST(Progress, FitsEveryWidth) {
         moment.snapshot.counts.failed = 12'345;
         moment.snapshot.counts.allowed = 45;
         moment.snapshot.stopping = columns % 2 == 0;
+        if (columns % 3 == 0) moment.snapshot.memory = {{1'000'000'000}, {2'000'000'000}};
         Pace pace(kBegan);
         pace.note(moment.snapshot.now, moment.snapshot.counts.done());
         for (const std::string& line : live_lines(moment.snapshot, pace, columns)) {
@@ -78,6 +79,20 @@ TEST(Progress, SaysHowFarHowFastAndWhatEachWorkerIsOn) {
                                       "w0 pi-7 10 s  w1 pi-7 10 s"}));
   EXPECT_EQ(plain_line(moment.snapshot, pace), "10 s: 500 of 2 000 jobs done (25 %), 2 running, 50/s, about 30 s left");
   for (const std::string& line : live_lines(moment.snapshot, pace, 40)) EXPECT_LE(line.size(), 40U) << line;
+}
+
+TEST(Progress, SaysThatItWaitsForMemory) {
+  Moment moment(500, 2000, 2, "pi-7");
+  moment.snapshot.memory = {{std::uint64_t{1} << 30}, {std::uint64_t{2} << 30}};
+  Pace pace(kBegan);
+  pace.note(moment.snapshot.now, 500);
+  EXPECT_EQ(live_lines(moment.snapshot, pace, 110)[0],
+            "25 %  500/2 000  waiting for memory  1.00 GiB free of the 2.00 GiB that must be  2 running  50/s  ETA 30 s");
+  EXPECT_EQ(
+      plain_line(moment.snapshot, pace),
+      "10 s: 500 of 2 000 jobs done (25 %), 2 running, waiting for memory (1.00 GiB free of the 2.00 GiB that must be), 50/s, "
+      "about 30 s left");
+  EXPECT_NE(live_lines(moment.snapshot, pace, 45)[0].find("waiting for memory"), std::string::npos);
 }
 
 TEST(Pace, CountsCompletionsOfTheLastSecondsWhenThereAreEnough) {

@@ -184,7 +184,7 @@ TEST(Scheduler, NeverQuarantinesACommandThatCrashedInAWorkerWhichLives) {
 class ThreeJobs {
  public:
   explicit ThreeJobs(std::string_view halt, std::optional<std::uint64_t> size = 10, bool may_fail = false)
-      : scheduler(true, {nullptr, HaltRule::parse(halt).value(), size}) {
+      : scheduler(true, {nullptr, HaltRule::parse(halt).value(), size, nullptr, 3}) {
     for (std::uint64_t i = 0; i < 3; ++i) {
       JobSpec& job = scheduler.vacancy();
       job = JobSpec{};
@@ -218,6 +218,20 @@ TEST(Halt, SoonLetsRunningJobsFinishAndStartsNoMore) {
   EXPECT_FALSE(three.scheduler.done());
   three.end(2, Succeeded{});
   EXPECT_TRUE(three.scheduler.done());
+}
+
+TEST(Halt, LetsNothingLieBehindAJobThatMayBeTheLast) {
+  ThreeJobs first("soon,fail=3"), far("soon,fail=4"), share("soon,done=31%");
+  EXPECT_FALSE(first.scheduler.wants_jobs()) << "all places are taken, and the three that run may fail";
+  EXPECT_TRUE(far.scheduler.wants_jobs()) << "they cannot be enough";
+  EXPECT_TRUE(share.scheduler.wants_jobs());
+  first.end(0, Succeeded{});
+  EXPECT_TRUE(first.scheduler.wants_jobs()) << "a place is free";
+  far.end(0, Failed{"no"});
+  EXPECT_TRUE(far.scheduler.wants_jobs());
+  share.end(0, Failed{"no"});
+  share.end(1, Failed{"no"});
+  EXPECT_TRUE(share.scheduler.wants_jobs());
 }
 
 TEST(Halt, NowEndsThem) {
@@ -261,13 +275,126 @@ TEST(HaltRule, IsReadAsGnuParallelWritesItAndWrittenBack) {
   EXPECT_FALSE(HaltRule::parse("never").value());
 }
 
+TEST(HaltRule, IsReadInItsOldFormsToo) {
+  for (const auto& [old, now] : {std::pair{"1", "soon,fail=1"},
+                                 {"2", "now,fail=1"},
+                                 {"-1", "soon,success=1"},
+                                 {"-2", "now,success=1"},
+                                 {"30%", "soon,fail=30%"}}) {
+    EXPECT_EQ(HaltRule::parse(old).value()->text(), now);
+  }
+  EXPECT_FALSE(HaltRule::parse("0").value());
+}
+
 TEST(HaltRule, SaysWhatIsWrong) {
   const auto error = [](std::string_view text) { return HaltRule::parse(text).error().text; };
   for (const char* text : {"", "now", "now,", "later,fail=1", "now,fails=1", "now,fail=0", "now,fail=-1", "now,fail=1.5",
-                           "now,fail=101%", "now,fail=nan", "now,fail=%", "fail=1,now", "2"}) {
+                           "now,fail=101%", "now,fail=nan", "now,fail=%", "fail=1,now", "3", "-3", "101%", "%"}) {
     EXPECT_NE(error(text).find("now|soon,fail|success|done=N|N%"), std::string::npos) << text;
   }
-  EXPECT_NE(error("2").find("now,fail=1"), std::string::npos);
+}
+
+// ---- what jobs take ----
+
+// Jobs of which each takes what its demand says; fills as a run does, with room for many.
+class Taking {
+ public:
+  explicit Taking(std::vector<std::uint32_t> demands_of_jobs)
+      : wanted(std::move(demands_of_jobs)),
+        scheduler(true, {nullptr, std::nullopt, wanted.size(), nullptr, 4, resources, demands}) {}
+  // The numbers of the jobs that start now.
+  std::vector<std::uint64_t> fill() {
+    for (std::size_t before = SIZE_MAX; before != actions.size();) {
+      before = actions.size();
+      if (scheduler.start_waiting(100, actions) != 0) continue;
+      while (scheduler.wants_jobs()) {
+        if (given == wanted.size()) {
+          scheduler.source_ended(actions);
+          break;
+        }
+        JobSpec& job = scheduler.vacancy();
+        job = JobSpec{};
+        job.id = JobId{given};
+        job.demand = wanted[given++];
+        scheduler.offer(actions);
+      }
+    }
+    std::vector<std::uint64_t> started;
+    for (const Action& action : actions) {
+      if (const auto* start = std::get_if<StartJob>(&action)) started.push_back(number(start->job->id));
+    }
+    actions.clear();
+    return started;
+  }
+  void end(std::uint64_t job, Ending ending = Succeeded{}) {
+    JobEnded ended{JobId{job}, Attempt{1}, WorkerId{0}, {}};
+    ended.outcome.ending = std::move(ending);
+    scheduler.on(ended, kStart, actions);
+    actions.clear();
+    scheduler.recycle();
+  }
+  using Started = std::vector<std::uint64_t>;
+  const std::vector<Resource> resources{{"license", 2}};
+  const std::vector<Demand> demands{{}, {1, {1}, {}}, {4, {}, {}}, {3, {}, {}}};
+  std::vector<std::uint32_t> wanted;
+  std::size_t given = 0;
+  Actions actions;
+  Scheduler scheduler;
+};
+
+TEST(Taking, AJobOfFourProcessorsTakesFourPlaces) {
+  Taking jobs({2, 0, 0});
+  EXPECT_EQ(jobs.fill(), Taking::Started{0});
+  jobs.end(0);
+  EXPECT_EQ(jobs.fill(), (Taking::Started{1, 2}));
+}
+
+TEST(Taking, SmallOnesDoNotStarveABigOne) {
+  Taking jobs({0, 0, 2, 0, 0, 0});
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1}));
+  jobs.end(0);
+  EXPECT_EQ(jobs.fill(), Taking::Started{});
+  jobs.end(1);
+  EXPECT_EQ(jobs.fill(), Taking::Started{2});
+}
+
+TEST(Taking, AsManyRunAsThereAreOfAResource) {
+  Taking jobs({1, 1, 1, 1});
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1}));
+  jobs.end(1);
+  EXPECT_EQ(jobs.fill(), Taking::Started{2});
+}
+
+TEST(Taking, AJobThatIsTriedAgainTakesItsPlacesAgain) {
+  Taking jobs({3, 0, 0});
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1}));
+  JobReturned returned{JobId{0}, Attempt{1}};
+  jobs.scheduler.on(returned, kStart, jobs.actions);
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0}));
+  jobs.end(0);
+  EXPECT_EQ(jobs.fill(), Taking::Started{2});
+}
+
+TEST(Taking, WhatWaitsForItsPlacesWasNeverStartedWhenTheRunIsInterrupted) {
+  Taking jobs({2, 2});
+  EXPECT_EQ(jobs.fill(), Taking::Started{0});
+  jobs.scheduler.interrupt(kStart, jobs.actions);
+  ASSERT_EQ(jobs.actions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<TakeBackUnstarted>(jobs.actions[0]));
+  jobs.end(0);
+  EXPECT_TRUE(jobs.scheduler.done());
+}
+
+TEST(Memory, StartsNothingWhileThereIsTooLittleAndTakesBackWhatWasNotBegun) {
+  Taking jobs({0, 0, 0});
+  jobs.scheduler.memory(false, jobs.actions);
+  ASSERT_EQ(jobs.actions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<TakeBackUnstarted>(jobs.actions[0]));
+  jobs.scheduler.memory(false, jobs.actions);
+  EXPECT_EQ(jobs.actions.size(), 1U) << "once is enough";
+  EXPECT_EQ(jobs.fill(), Taking::Started{});
+  jobs.scheduler.memory(true, jobs.actions);
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1, 2}));
 }
 
 // ---- backoff ----

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "runner/demand.hpp"
 #include "runner/job_spec.hpp"
 #include "runner/outcome.hpp"
 #include "runner/plan.hpp"
@@ -48,9 +49,11 @@ struct Batch {
   std::optional<std::uint64_t> size;  // how many jobs, where that is known before the end
   std::vector<std::string> plugins;   // as loaded, absolute: workers load the same
   std::unique_ptr<JobSource> jobs;
-  std::optional<Plan> plan;        // none: they are all ready, and run in order
-  std::vector<SharedSpec> shared;  // what its jobs share, in the order of the file
-  Bytes max_result = kMaxResult;   // a job with a larger result fails
+  std::optional<Plan> plan;         // none: they are all ready, and run in order
+  std::vector<Resource> resources;  // that jobs can ask for
+  std::vector<Demand> demands{{}};  // of its jobs; the first is the plain one
+  std::vector<SharedSpec> shared;   // what its jobs share, in the order of the file
+  Bytes max_result = kMaxResult;    // a job with a larger result fails
 };
 
 }  // namespace runner

@@ -30,12 +30,13 @@ struct CommandWork {
   std::map<std::string, std::string> env;  // added to the inherited environment
   Duration kill_after = kKillAfter;        // from TERM to KILL, when it is ended early
   Bytes memory{};                          // that all its processes together may have; zero: no limit
+  std::uint32_t cpus = 1;                  // that it was promised: the environment tells it and its libraries
 
   static constexpr Duration kKillAfter = std::chrono::seconds(2);
 
   template <class Archive>
   void serialize(Archive& archive) {
-    archive(argv, stdin_path, cwd, env, kill_after, memory);
+    archive(argv, stdin_path, cwd, env, kill_after, memory, cpus);
   }
 };
 
@@ -52,6 +53,7 @@ struct JobSpec {
   std::uint32_t crash_limit = 3;  // workers that it may kill before it is quarantined; at least 1
   std::int32_t priority = 0;      // higher first, of what is ready
   bool allow_failure = false;     // its failure does not make the run fail
+  std::uint32_t demand = 0;       // which of the batch's: what it occupies while it runs
 
   // What a resumed run knows the job by, beside `work`.
   std::string values;               // of its matrix, in an unambiguous form

@@ -1,6 +1,6 @@
 // plan.hpp - which jobs of a batch wait for which others, and which go first: needs and priorities, without the jobs themselves.
 //
-// Jobs that lie beside each other, need the same and are needed by the same, are one block; the jobs that one `needs` names are one
+// Jobs that lie beside each other, need the same, are needed by the same and occupy the same, are one block; the jobs that one `needs` names are one
 // group, which is made of whole blocks. So a sweep of ten million jobs that waits for one other is two blocks, and its memory and
 // cost do not depend on how many jobs it makes.
 //
@@ -43,6 +43,7 @@ struct Plan {
     JobId first{};
     std::uint64_t size = 0;
     std::int32_t priority = 0;
+    std::uint32_t demand = 0;  // JobSpec::demand of its jobs
   };
   struct Group {
     std::string need;        // as it is written: a name or a pattern

@@ -1,0 +1,82 @@
+#include "master/run_group.hpp"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+
+#include <runner/unique_fd.hpp>
+#include "ipc/layout.hpp"
+#include "ipc/os.hpp"
+
+namespace runner::master {
+
+namespace {
+
+// worker/job_group.hpp reads it.
+constexpr const char* kRunGroup = "RUNNER_CGROUP";
+constexpr int kPatienceMs = 1'000;
+
+bool write_to(const std::string& path, const char* text) {
+  const UniqueFd fd(os::retry("open", ::open, path.c_str(), O_WRONLY | O_CLOEXEC));
+  const auto size = static_cast<ssize_t>(std::strlen(text));
+  return fd && os::retry("write", ::write, fd.get(), static_cast<const void*>(text), static_cast<std::size_t>(size)) == size;
+}
+
+}  // namespace
+
+std::unique_ptr<RunGroup> RunGroup::make(const Delegation& delegation) {
+  ::unsetenv(kRunGroup);  // of a run that has started this one
+  if (!delegation.groups) return nullptr;
+  std::string folder = delegation.folder + "/runner-" + std::to_string(::getpid());
+  if (os::call("mkdir", ::mkdir, folder.c_str(), mode_t{0755}) != 0) return nullptr;
+  std::unique_ptr<RunGroup> group(new RunGroup(std::move(folder)));
+  if (delegation.memory) write_to(group->folder_ + "/cgroup.subtree_control", "+memory");
+  if (::setenv(kRunGroup, group->folder_.c_str(), 1) != 0) return nullptr;
+  return group;
+}
+
+RunGroup::~RunGroup() {
+  ::unsetenv(kRunGroup);
+  remove(folder_.c_str());
+}
+
+void RunGroup::remove(const char* folder) noexcept {
+  std::array<char, PATH_MAX> path{};
+  const std::size_t size = std::strlen(folder);
+  if (size + 16 > path.size()) return;
+  std::memcpy(path.data(), folder, size);
+  std::strcpy(path.data() + size, "/cgroup.kill");
+  if (const int fd = ::open(path.data(), O_WRONLY | O_CLOEXEC); fd >= 0) {
+    static_cast<void>(::write(fd, "1", 1));
+    ::close(fd);
+  }
+  int patience = kPatienceMs;
+  const auto take_away = [&patience](const char* which) {
+    int removed = 0;
+    while ((removed = ::rmdir(which)) != 0 && errno == EBUSY && patience-- > 0) ::poll(nullptr, 0, 1);
+    return removed == 0;
+  };
+  // The groups of places, whose names are numbers, and which are as many as the folder has links beside its own two.
+  struct stat info{};
+  std::uint64_t left = ::stat(folder, &info) == 0 && info.st_nlink >= 2 ? info.st_nlink - 2 : ipc::kMaxWorkers;
+  for (std::uint32_t place = 1; left > 0 && place <= ipc::kMaxWorkers; ++place) {
+    char* end = path.data() + size;
+    *end++ = '/';
+    std::array<char, 8> digits{};
+    std::size_t n = 0;
+    for (std::uint32_t rest = place; rest > 0; rest /= 10) digits[n++] = static_cast<char>('0' + rest % 10);
+    while (n > 0) *end++ = digits[--n];
+    *end = 0;
+    if (take_away(path.data())) --left;
+  }
+  take_away(folder);
+}
+
+}  // namespace runner::master

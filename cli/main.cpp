@@ -52,7 +52,7 @@ int list_kinds(const KindsOptions& options) {
 
 int run(const std::vector<std::string>& arguments) {
   // Whoever closed one of the three would find a file of ours in its place.
-  // Only for reading: results that nobody can get are an error.
+  // Only for reading, unlike ipc::fill_standard_streams(): results that nobody can get are an error.
   int fd = ::open("/dev/null", O_RDONLY);
   while (fd >= 0 && fd <= STDERR_FILENO) fd = ::open("/dev/null", O_RDONLY);
   if (fd >= 0) ::close(fd);

@@ -36,6 +36,9 @@ Result<void> send_control(int socket, std::span<const std::byte> bytes, std::spa
   if (os::retry("sendmsg", ::sendmsg, socket, &header, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT)) < 0) {
     if (errno == EAGAIN)
       return fail(ErrorCode::system, "cannot send to a control socket: the other side reads nothing from it");
+    if (errno == ETOOMANYREFS) {
+      return fail(ErrorCode::exhausted, os::describe("send to a control socket", "sendmsg", ETOOMANYREFS));
+    }
     return os::failure("send to a worker's control socket", "sendmsg");
   }
   return {};

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "ipc/os.hpp"
@@ -33,6 +34,21 @@ Result<FrameReader::Filled> FrameReader::fill(int fd) {
   if (got == 0) return Filled::end_of_file;
   if (errno == EAGAIN) return Filled::nothing_there;
   return os::failure("read from a worker's pipe", "read");
+}
+
+Result<std::span<const std::byte>> FrameReader::skip(int fd) {
+  std::uint32_t length = 0;
+  std::memcpy(&length, rest().data(), kHeader);
+  const std::span<const std::byte> kept = rest().subspan(kHeader);
+  std::array<char, 4096> past;
+  for (std::size_t left = length - kept.size(); left > 0;) {
+    const ssize_t got = os::retry("read", ::read, fd, static_cast<void*>(past.data()), std::min(left, past.size()));
+    if (got < 0) return os::failure("read from a worker's pipe", "read");
+    if (got == 0) return fail(ErrorCode::protocol, "a pipe ended in the middle of a message");
+    left -= static_cast<std::size_t>(got);
+  }
+  taken_ = filled_ = 0;
+  return kept;
 }
 
 bool FrameReader::ready() const {

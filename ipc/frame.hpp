@@ -3,7 +3,7 @@
 // Called from  the one thread that owns the descriptor.
 // Owns         the bytes not yet written or not yet taken.
 // Fails with   system. A length is believed only as far as bytes really arrive: memory grows with them, not with the claim.
-//              protocol: a length above the limit.
+//              protocol: a length above the limit. fill: bad_alloc, with nothing read.
 // Call order   FrameReader: (fill next*)* ; FrameWriter: (put* flush)*
 #pragma once
 
@@ -27,6 +27,9 @@ class FrameReader {
   [[nodiscard]] Result<Filled> fill(int fd);
   // The next whole message, valid until the next fill(); nothing: not all of it is here.
   [[nodiscard]] Result<std::optional<std::span<const std::byte>>> next();
+  // After fill() threw bad_alloc: reads past the message that it came to, and gives as much of its beginning as there is room for,
+  // valid until the next fill().
+  [[nodiscard]] Result<std::span<const std::byte>> skip(int fd);
   // Whether a whole message is waiting.
   [[nodiscard]] bool ready() const;
 

@@ -18,6 +18,11 @@ Result<Ticket> JobRequester::send(JobId job, Attempt attempt, const Work& work) 
 
 namespace {
 
+// What a worker says of a job that it could not take in.
+Error refused(const Reply& from) {
+  return {ErrorCode::system, std::string(reinterpret_cast<const char*>(from.last.bytes.data()), from.last.bytes.size())};
+}
+
 Result<JobReply> read(const Reply& from) try {
   // Sealed bytes may be read where they lie; others are copied first.
   const ReplyBytes& last = from.last;
@@ -35,15 +40,18 @@ Result<bool> JobRequester::collect(Completion& completion) {
   if (!front) return tl::unexpected(front.error());
   if (*front == nullptr) return false;
   Reply& from = **front;
-  if (from.last_part != LastPart::result) return fail(ErrorCode::protocol, "a job was answered without an outcome");
+  if (from.last_part == LastPart::none) return fail(ErrorCode::protocol, "a job was answered without an outcome");
   while (!asked_.empty() && asked_.front().ticket != from.ticket) asked_.pop_front();  // taken back
   if (asked_.empty()) return fail(ErrorCode::protocol, "a reply is for no request");
 
-  Result<JobReply> reply = from.lost ? tl::unexpected(*from.lost) : read(from);
+  Result<JobReply> reply = from.lost                             ? tl::unexpected(*from.lost)
+                           : from.last_part == LastPart::failure ? tl::unexpected(refused(from))
+                                                                 : read(from);
   if (!reply && reply.error().code == ErrorCode::system) {
-    // The job ran and its worker is well; what it answered is gone.
+    // Its worker is well; what it answered is gone, or there was nothing that it could run.
     Outcome outcome;
-    outcome.ending = Failed{"its answer could not be taken: " + reply.error().text};
+    outcome.ending =
+        Failed{(from.last_part == LastPart::failure ? "" : "its answer could not be taken: ") + reply.error().text};
     reply = JobReply{
         .job = asked_.front().job, .attempt = asked_.front().attempt, .outcome = std::move(outcome), .terminated = false};
     from.attached.clear();

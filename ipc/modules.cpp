@@ -1,6 +1,9 @@
 #include "ipc/modules.hpp"
 
+#include <dlfcn.h>
 #include <link.h>
+
+#include <string>
 
 namespace runner::ipc {
 
@@ -11,17 +14,27 @@ constexpr std::uint64_t kOffsetMask = (std::uint64_t{1} << kOffsetBits) - 1;
 
 Modules Modules::take() {
   Modules modules;
+  struct Found {
+    std::vector<Code>& code;
+    std::vector<std::string> names;
+  } found{modules.code_, {}};
   ::dl_iterate_phdr(
-      [](dl_phdr_info* info, std::size_t, void* list) {
+      [](dl_phdr_info* info, std::size_t, void* to) {
+        auto& [code, names] = *static_cast<Found*>(to);
+        if (info->dlpi_name != nullptr && *info->dlpi_name != '\0') names.emplace_back(info->dlpi_name);
         for (int i = 0; i < info->dlpi_phnum; ++i) {
           const auto& header = info->dlpi_phdr[i];
           if (header.p_type != PT_LOAD || (header.p_flags & PF_X) == 0) continue;
           const std::uintptr_t begin = info->dlpi_addr + header.p_vaddr;
-          static_cast<std::vector<Code>*>(list)->push_back({begin, begin + header.p_memsz});
+          code.push_back({begin, begin + header.p_memsz});
         }
         return 0;
       },
-      &modules.code_);
+      &found);
+  for (const std::string& name : found.names) {
+    // Null: it is none that could be unloaded, as what the kernel has put there.
+    if (void* library = ::dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD)) modules.libraries_.emplace_back(library, ::dlclose);
+  }
   return modules;
 }
 
@@ -39,6 +52,7 @@ void (*Modules::find(FunctionName name) const)() {
   const std::size_t module = name >> kOffsetBits;
   const std::uint64_t offset = name & kOffsetMask;
   if (module >= code_.size() || offset >= code_[module].end - code_[module].begin) return nullptr;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the kernel and the linker tell of addresses in numbers
   return reinterpret_cast<void (*)()>(code_[module].begin + offset);
 }
 

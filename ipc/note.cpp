@@ -1,5 +1,6 @@
 #include "ipc/note.hpp"
 
+#include <poll.h>
 #include <sys/stat.h>
 
 #include <runner/wire.hpp>
@@ -10,11 +11,21 @@
 
 namespace runner::ipc {
 
+namespace {
+constexpr int kLookAgainMs = 1;
+}
+
 Result<void> send_note(int socket, Note note, std::span<const int> files, bool wait) {
   std::byte bytes[9];
   WireWriter out(bytes);
   out(static_cast<std::uint8_t>(note.tag), note.ticket);
-  return send_control(socket, bytes, files, wait);
+  Result<void> sent = send_control(socket, bytes, files, wait);
+  // As many descriptors are on their way as the user may have. They become fewer as the master collects.
+  while (wait && !sent && sent.error().code == ErrorCode::exhausted && !hung_up(socket)) {
+    static_cast<void>(::poll(nullptr, 0, kLookAgainMs));
+    sent = send_control(socket, bytes, files, wait);
+  }
+  return sent;
 }
 
 Result<Note> read_note(const ControlMessage& message) try {

@@ -23,7 +23,7 @@ struct Note {
   NoteTag tag{};
   std::uint64_t ticket = 0;
 };
-// `wait`: as for send_control. A master does not wait for its workers.
+// `wait`: until the other side takes it, or is gone. A master does not wait for its workers.
 [[nodiscard]] Result<void> send_note(int socket, Note note, std::span<const int> files, bool wait = true);
 [[nodiscard]] Result<Note> read_note(const ControlMessage& message);
 

@@ -64,20 +64,21 @@ std::string named(const char* name, __rlimit_resource resource) {
 std::string advice(std::string_view call, int error) {
   const bool memfd = call == "memfd_create";
   switch (error) {
-    case EMFILE: return named("RLIMIT_NOFILE", RLIMIT_NOFILE) + " is too low: raise it with `ulimit -n`, or use fewer --procs";
+    case EMFILE:
+      return named("RLIMIT_NOFILE", RLIMIT_NOFILE) + " is too low: raise it with `ulimit -n`, or use fewer workers (--procs)";
     case ETOOMANYREFS:
       return "too many descriptors are on their way to workers for " + named("RLIMIT_NOFILE", RLIMIT_NOFILE) +
-             ": raise it with `ulimit -n`, or use fewer --procs";
+             ": raise it with `ulimit -n`, or use fewer workers (--procs)";
     case ENFILE: return "the system-wide limit is reached: raise the sysctl fs.file-max";
     case ENOMEM:
       if (limit_of(RLIMIT_AS)) {
         return named("RLIMIT_AS", RLIMIT_AS) +
-               " or the cgroup's memory.max is used up: raise it (`ulimit -v`), or use fewer --procs";
+               " or the cgroup's memory.max is used up: raise it (`ulimit -v`), or use fewer workers (--procs)";
       }
-      return "the machine's memory or the cgroup's memory.max is used up: raise it, or use fewer --procs";
+      return "the machine's memory or the cgroup's memory.max is used up: raise it, or use fewer workers (--procs)";
     case EAGAIN:
       return named("RLIMIT_NPROC", RLIMIT_NPROC) +
-             " or the cgroup's pids.max is reached: raise it (`ulimit -u`), or use fewer --procs";
+             " or the cgroup's pids.max is reached: raise it (`ulimit -u`), or use fewer workers (--procs)";
     case ENOSPC: return "the disk or file system is full: free some space, or write elsewhere";
     case EFBIG:
       return named("RLIMIT_FSIZE", RLIMIT_FSIZE) + " is too low: raise it with `ulimit -f`" +

@@ -118,7 +118,12 @@ Result<void> PipeRequester::kick() {
       waiting_ -= static_cast<std::size_t>(put);
     }
   }
-  if (closed_ && waiting_ == 0) requests_.reset();
+  if (closed_ && waiting_ == 0 && requests_) {
+    // An empty frame says it. The end of the stream, which says it too, does not come while another child of ours holds our end.
+    const std::uint32_t nothing = 0;
+    static_cast<void>(os::retry("write", ::write, requests_.get(), static_cast<const void*>(&nothing), sizeof nothing));
+    requests_.reset();
+  }
   return {};
 }
 

@@ -1,8 +1,10 @@
 #include "ipc/pipe_responder.hpp"
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -40,26 +42,38 @@ Result<void> PipeResponder::flush() {
   return {};
 }
 
+Result<std::optional<Incoming>> PipeResponder::read(std::span<const std::byte> message) {
+  WireReader in(message);
+  Incoming request;
+  std::uint16_t form = 0;
+  try {
+    in(ticket_, request.items, stream_room_, form);
+  } catch (const WireError& error) {
+    return fail(ErrorCode::protocol, std::string("a request cannot be read: ") + error.what());
+  }
+  request.form = static_cast<Form>(form);
+  request.bytes = in.view(in.left());
+  os::point("claimed");
+  return std::optional(std::move(request));
+}
+
 Result<std::optional<Incoming>> PipeResponder::next() {
   for (;;) {
     const Result<std::optional<std::span<const std::byte>>> message = requests_in_.next();
     if (!message) return tl::unexpected(message.error());
-    if (*message) {
-      WireReader in(**message);
-      Incoming request;
-      std::uint16_t form = 0;
-      try {
-        in(ticket_, request.items, stream_room_, form);
-      } catch (const WireError& error) {
-        return fail(ErrorCode::protocol, std::string("a request cannot be read: ") + error.what());
-      }
-      request.form = static_cast<Form>(form);
-      request.bytes = in.view(in.left());
-      os::point("claimed");
-      return std::optional(std::move(request));
-    }
+    if (*message && (*message)->empty()) return std::optional<Incoming>();  // no more will come
+    if (*message) return read(**message);
     os::point("sleeping");
-    const Result<FrameReader::Filled> filled = requests_in_.fill(requests_.get());
+    Result<FrameReader::Filled> filled;
+    try {
+      filled = requests_in_.fill(requests_.get());
+    } catch (const std::bad_alloc&) {
+      const Result<std::span<const std::byte>> beginning = requests_in_.skip(requests_.get());
+      if (!beginning) return tl::unexpected(beginning.error());
+      Result<std::optional<Incoming>> request = read(*beginning);
+      if (request) (*request)->lost = Error{ErrorCode::system, os::describe("take it in", "malloc", ENOMEM)};
+      return request;
+    }
     os::point("woken");
     if (!filled) return tl::unexpected(filled.error());
     if (*filled == FrameReader::Filled::end_of_file) return std::optional<Incoming>();

@@ -29,6 +29,7 @@ class PipeResponder final : public Responder, private ItemSink {
       : requests_(std::move(requests)), replies_(std::move(replies)), control_(control), max_result_(max_result) {}
   void overflow(const WireContent& result) override;
   void tell() override;
+  [[nodiscard]] Result<std::optional<Incoming>> read(std::span<const std::byte> message);
   [[nodiscard]] Result<void> flush();
 
   UniqueFd requests_, replies_;

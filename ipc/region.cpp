@@ -58,16 +58,23 @@ Result<UniqueFd> memfd(const char* name) {
 
 }  // namespace
 
-Result<SharedRegion> SharedRegion::create(const char* name, std::size_t bytes, Access others) {
+// fallocate, not a sparse file: missing memory is an error now, not a SIGBUS in the middle of a job.
+Result<void> allocate_pages(int fd, std::size_t offset, std::size_t bytes) {
+  if (bytes == 0 || os::retry("fallocate", ::fallocate, fd, 0, static_cast<off_t>(offset), static_cast<off_t>(bytes)) == 0) {
+    return {};
+  }
+  return os::failure("allocate " + std::to_string(bytes) + " bytes of shared memory", "fallocate");
+}
+
+Result<SharedRegion> SharedRegion::create(const char* name, std::size_t bytes, Access others, Pages pages) {
   Result<UniqueFd> fd = memfd(name);
   if (!fd) return tl::unexpected(fd.error());
   if (is_no_file_size(bytes)) return os::failure("size shared memory", "ftruncate", EFBIG);
   if (os::retry("ftruncate", ::ftruncate, fd->get(), static_cast<off_t>(bytes)) != 0) {
     return os::failure("size shared memory", "ftruncate");
   }
-  // fallocate, not a sparse file: missing memory is an error now, not a SIGBUS in the middle of a job.
-  if (bytes != 0 && os::retry("fallocate", ::fallocate, fd->get(), 0, off_t{0}, static_cast<off_t>(bytes)) != 0) {
-    return os::failure("allocate " + std::to_string(bytes) + " bytes of shared memory", "fallocate");
+  if (pages == Pages::now) {
+    if (Result<void> allocated = allocate_pages(fd->get(), 0, bytes); !allocated) return tl::unexpected(allocated.error());
   }
   Result<bip::mapped_region> mapping = map(fd->get(), bytes, Access::read_write);
   if (!mapping) return tl::unexpected(mapping.error());

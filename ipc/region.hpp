@@ -1,7 +1,7 @@
 // region.hpp - one piece of memory that two processes map: a memfd without a name, its size sealed.
 //
-// Nothing leaks when everybody dies, and the small /dev/shm of a container does not matter. All pages are allocated when the
-// region is made, so that running out of memory is an error here and never a SIGBUS later.
+// Nothing leaks when everybody dies, and the small /dev/shm of a container does not matter. Pages are allocated before they are
+// written, so that running out of memory is an error here and never a SIGBUS later.
 //
 // Called from  create: the process that owns the region. open: the other one, with the descriptor it was sent.
 // Owns         the descriptor and the mapping (boost::interprocess::mapped_region). Not inherited by fork: a child of a job
@@ -21,6 +21,8 @@
 namespace runner::ipc {
 
 enum class Access { read_only, read_write };
+// as_needed: by whoever writes them, with allocate_pages(). To allocate a page is to zero it, which takes its time.
+enum class Pages { now, as_needed };
 
 class SharedRegion {
  public:
@@ -28,7 +30,8 @@ class SharedRegion {
 
   // `others`: read_write lets every process that gets the descriptor map it for writing; read_only seals it so that only
   // this mapping can write.
-  [[nodiscard]] static Result<SharedRegion> create(const char* name, std::size_t bytes, Access others);
+  [[nodiscard]] static Result<SharedRegion> create(const char* name, std::size_t bytes, Access others,
+                                                   Pages pages = Pages::now);
   [[nodiscard]] static Result<SharedRegion> open(UniqueFd fd, std::size_t bytes, Access access);
 
   // A regular file of somebody else's, mapped read-only as it stands, the first `bytes` of it; none maps nothing. Nothing seals
@@ -48,6 +51,8 @@ class SharedRegion {
   UniqueFd fd_;
   boost::interprocess::mapped_region mapping_;
 };
+
+[[nodiscard]] Result<void> allocate_pages(int fd, std::size_t offset, std::size_t bytes);
 
 // A payload too large for an arena travels as a memfd of its own, sealed by whoever wrote it, mapped by the other side
 // without a copy.

@@ -24,6 +24,8 @@ struct Incoming {
   std::uint32_t items = 1;
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;  // where the bytes are sealed: keeps them for who refers to them
+  // Why there are no bytes though they were sent: no memory for them on our side. It is to be answered with LastPart::failure.
+  std::optional<Error> lost;
 };
 
 struct Answer {

@@ -55,7 +55,7 @@ Result<std::unique_ptr<ShmRequester>> ShmRequester::create(Inbound& inbound, std
                                                            int control, const ShmGeometry& geometry, std::uint64_t max_result) {
   Result<SharedRegion> channel = SharedRegion::create("runner-channel", channel_bytes(geometry.depth), Access::read_write);
   if (!channel) return tl::unexpected(channel.error());
-  Result<SharedRegion> out = SharedRegion::create("runner-out", geometry.out_bytes, Access::read_write);
+  Result<SharedRegion> out = SharedRegion::create("runner-out", geometry.out_bytes, Access::read_write, Pages::as_needed);
   if (!out) return tl::unexpected(out.error());
   // The worker's to write. A stray write of ours shall not look as if it were the worker's.
   if (os::call("mprotect", ::mprotect, out->data(), out->size(), PROT_READ) != 0) {

@@ -43,21 +43,23 @@ Result<std::unique_ptr<ShmResponder>> ShmResponder::open(const Hello& hello, std
   if (!in) return tl::unexpected(in.error());
   Result<SharedRegion> out = SharedRegion::open(std::move(files[2]), hello.out_bytes, Access::read_write);
   if (!out) return tl::unexpected(out.error());
+  Result<Arena> arena = Arena::create(*out, 0);
+  if (!arena) return tl::unexpected(arena.error());
   const ChannelHeader& header = channel_header(channel->data());
   if (header.magic != kChannelMagic || header.layout_hash != layout_hash() || header.depth != hello.depth ||
       header.worker != hello.worker || header.incarnation != hello.incarnation) {
     return fail(ErrorCode::protocol, "the channel is not the one that the hello announced");
   }
-  return std::unique_ptr<ShmResponder>(
-      new ShmResponder(hello, std::move(*channel), std::move(*in), std::move(*out), std::move(files[3]), control));
+  return std::unique_ptr<ShmResponder>(new ShmResponder(hello, std::move(*channel), std::move(*in), std::move(*out),
+                                                        std::move(*arena), std::move(files[3]), control));
 }
 
-ShmResponder::ShmResponder(const Hello& hello, SharedRegion channel, SharedRegion in, SharedRegion out, UniqueFd doorbell,
-                           int control)
+ShmResponder::ShmResponder(const Hello& hello, SharedRegion channel, SharedRegion in, SharedRegion out, Arena arena,
+                           UniqueFd doorbell, int control)
     : channel_(std::move(channel)),
       in_(std::move(in)),
       out_(std::move(out)),
-      arena_(out_.bytes()),
+      arena_(std::move(arena)),
       doorbell_(std::move(doorbell)),
       control_(control),
       depth_(hello.depth),
@@ -187,6 +189,10 @@ Result<void> ShmResponder::find_request(Incoming& request) {
       }
       Result<std::shared_ptr<const SharedRegion>> payload = open_payload(std::move(payloads_[expected_]), bytes);
       payloads_.erase(payloads_.begin(), payloads_.upper_bound(expected_));
+      if (!payload && payload.error().code == ErrorCode::system) {
+        request.lost = payload.error();
+        return {};
+      }
       if (!payload) return tl::unexpected(payload.error());
       request_ = std::move(*payload);
       request.bytes = request_->bytes();

@@ -36,7 +36,8 @@ class ShmResponder final : public Responder, private ItemSink {
     std::optional<std::uint64_t> stream, last;
   };
 
-  ShmResponder(const Hello& hello, SharedRegion channel, SharedRegion in, SharedRegion out, UniqueFd doorbell, int control);
+  ShmResponder(const Hello& hello, SharedRegion channel, SharedRegion in, SharedRegion out, Arena arena, UniqueFd doorbell,
+               int control);
   [[nodiscard]] Slot& slot() const { return slot_of(channel_.data(), depth_, expected_); }
   [[nodiscard]] Held& held() { return held_[expected_ & (depth_ - 1)]; }
   [[nodiscard]] bool claim();

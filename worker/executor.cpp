@@ -82,7 +82,7 @@ Failed failure_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const std::exception& error) {
-    return for_people(error.what());
+    return for_people(error.what() != nullptr ? error.what() : "it threw an exception that says nothing");
   } catch (...) {
     return {"it threw something that is no std::exception"};
   }

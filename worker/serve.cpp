@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <new>
@@ -21,6 +22,7 @@
 #include "ipc/call_message.hpp"
 #include "ipc/control.hpp"
 #include "ipc/hello.hpp"
+#include "ipc/inheritance.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/message.hpp"
 #include "ipc/os.hpp"
@@ -43,10 +45,11 @@ struct Served {
   std::uint64_t max_result;
   const Shared& shared;
   Adopts adopts;
+  std::uint32_t forks;  // of this process
 };
 
 // Exit statuses of a worker that leaves by itself, for the master's message.
-constexpr int kDone = 0, kNoHello = 70, kBrokenConnection = 71;
+constexpr int kDone = 0, kNoHello = 70, kBrokenConnection = 71, kNoMemory = 72, kStray = 73;
 
 void go_first_when_memory_runs_out() {
   constexpr int adjustment = 500;  // of 1000: as if it used half of all memory more than it does
@@ -93,7 +96,12 @@ Result<void> take_over_process(const ipc::Hello& hello) {
 
   for (const int asked : {SIGINT, SIGTERM, SIGHUP}) ::signal(asked, SIG_IGN);
   for (const int fatal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGPIPE}) ::signal(fatal, SIG_DFL);
-  ::signal(SIGCHLD, SIG_DFL);  // ignored by whoever started us, the kernel would forget how commands end
+  // exit() in a job ends this process, and runs nothing that the master has set up for its own end.
+  if (::on_exit([](int status, void*) { std::fflush(nullptr), ::_exit(status); }, nullptr) != 0) {
+    return os::failure("prepare for its end", "on_exit");
+  }
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // it leads to where standard error does, and is read as promptly
+  ::signal(SIGCHLD, SIG_DFL);                     // ignored by whoever started us, the kernel would forget how commands end
 
   const UniqueFd null(os::retry("open", ::open, "/dev/null", O_RDONLY | O_CLOEXEC));
   if (!null) return os::failure("open /dev/null", "open");
@@ -159,6 +167,19 @@ void add_evidence(Outcome& outcome) {
   if (::getrusage(RUSAGE_SELF, &usage) == 0) outcome.peak_memory = Bytes{static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
 }
 
+// The code of jobs is anybody's. A process that it forked, and let come back out of it, has no business in our name.
+void end_strays(const Served& by) {
+  if (ipc::fork_count() != by.forks) ::_exit(kStray);
+}
+
+// What there is no memory for fails, and takes nobody with it.
+Result<void> refuse(const Served& by, const Error& why) {
+  if (Result<void> entered = by.responder.entering(); !entered) return entered;
+  const std::string reason = "its arguments could not be taken in by a worker: " + why.text;
+  const ipc::TextContent text(reason);
+  return answer(by, {.last_part = ipc::LastPart::failure, .last = &text, .files = 0, .attached = {}});
+}
+
 // One job of a batch, from "entered" to "answered".
 Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
   const Result<ipc::JobRequest> request = ipc::read_request(incoming.bytes);
@@ -186,6 +207,7 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
     reply.outcome = run_command(std::get<CommandWork>(request->work), by.control, wish, by.adopts);
     if (!broken) return broken;
   }
+  end_strays(by);
   std::array<int, 2> files{};
   std::size_t count = 0;
   for (const UniqueFd* file : {&reply.outcome.out.spill, &reply.outcome.err.spill}) {
@@ -221,6 +243,7 @@ Result<void> run_calls(const Served& by, const ipc::Incoming& incoming) {
     JobContext context({}, Attempt{1}, {}, &by.shared);
     CallItems call{function, incoming.items, args, by.responder.items(), context};
     failed = execute(reinterpret_cast<Trampoline>(trampoline), call);
+    end_strays(by);
   }
   if (!failed) {
     Result<void> answered = answer(by, {});
@@ -245,15 +268,21 @@ int serve(UniqueFd control, Registry& registry, const ipc::Modules* modules) {
   const ipc::Ready ready{RUNNER_VERSION_STRING, ipc::layout_hash(), responder ? std::string() : responder.error().text};
   if (!ipc::send_ready(control.get(), ready) || !responder) return kNoHello;
 
-  Served by{**responder, registry, modules, control.get(), hello->max_result, shared.view(), Adopts::no};
-  for (;;) {
-    const Result<std::optional<ipc::Incoming>> request = by.responder.next();
-    if (!request) return kBrokenConnection;
-    if (!*request) return kDone;
-    const bool calls = (*request)->form == ipc::Form::call;
-    if (!calls && by.adopts == Adopts::no) by.adopts = adopt_orphans();
-    if (!(calls ? run_calls(by, **request) : run_job(by, **request))) return kBrokenConnection;
-  }
+  Served by{**responder, registry, modules, control.get(), hello->max_result, shared.view(), Adopts::no, ipc::fork_count()};
+  for (;;) try {
+      const Result<std::optional<ipc::Incoming>> request = by.responder.next();
+      if (!request) return kBrokenConnection;
+      if (!*request) return kDone;
+      const ipc::Incoming& incoming = **request;
+      const bool calls = incoming.form == ipc::Form::call;
+      if (!calls && by.adopts == Adopts::no) by.adopts = adopt_orphans();
+      const Result<void> done = incoming.lost ? refuse(by, *incoming.lost)
+                                : calls       ? run_calls(by, incoming)
+                                              : run_job(by, incoming);
+      if (!done) return kBrokenConnection;
+    } catch (const std::bad_alloc&) {
+      return kNoMemory;  // jobs have left none; in the next worker there is some
+    }
 }
 
 }  // namespace runner::worker

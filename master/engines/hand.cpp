@@ -1,6 +1,7 @@
 #include "master/engines/hand.hpp"
 
 #include <algorithm>
+#include <iterator>
 
 namespace runner::master {
 
@@ -29,15 +30,11 @@ std::vector<InHand> Hand::take_back(ipc::Ticket ticket) {
   std::vector<ipc::Ticket> taken;
   requester_.take_back(ticket, taken);
   std::vector<InHand> jobs;
-  const auto stays = std::stable_partition(jobs_.begin(), jobs_.end(), [&](const InHand& job) {
-    return std::find(taken.begin(), taken.end(), job.ticket) == taken.end();
-  });
-  for (auto job = stays; job != jobs_.end(); ++job) {
-    queued_ -= job->expected;
-    jobs.push_back(*job);
-  }
+  const auto is_taken = [&](const InHand& job) { return std::find(taken.begin(), taken.end(), job.ticket) != taken.end(); };
+  std::copy_if(jobs_.begin(), jobs_.end(), std::back_inserter(jobs), is_taken);
+  for (const InHand& job : jobs) queued_ -= job.expected;
   // Out of the hand at once: behind a job that runs long any number may come and go, and there is no place for any number.
-  jobs_.erase(stays, jobs_.end());
+  jobs_.erase(std::remove_if(jobs_.begin(), jobs_.end(), is_taken), jobs_.end());
   return jobs;
 }
 

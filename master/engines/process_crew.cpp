@@ -3,6 +3,8 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -34,7 +36,7 @@ constexpr std::uint32_t kLongestSpinNs = 10'000;
 constexpr std::uint32_t kNoSeat = 0;
 
 constexpr const char* kWhoKills =
-    " (if nobody sent that, the kernel did, for want of memory: raise the cgroup's memory.max, or use fewer --procs)";
+    " (if nobody sent that, the kernel did, for want of memory: raise the cgroup's memory.max, or use fewer workers (--procs))";
 
 TimePoint now() { return steady_clock::now(); }
 
@@ -64,6 +66,9 @@ Result<void> ProcessCrew::open() {
   epoll_.reset(os::call("epoll_create1", ::epoll_create1, EPOLL_CLOEXEC));
   if (!epoll_) return os::failure("watch workers", "epoll_create1");
   if (Result<void> on = watch_helper(); !on) return on;
+  nudge_.reset(os::call("eventfd", ::eventfd, 0U, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!nudge_) return os::failure("watch workers", "eventfd");
+  if (Result<void> on = watch(nudge_.get(), EPOLLIN, Watch::nudge, kNoSeat); !on) return on;
   placement_ = place({options_.bind, options_.processors, options_.widest}, options_.procs);
 
   settings_.transport = options_.transport;
@@ -199,6 +204,12 @@ void ProcessCrew::kick(std::uint32_t seat) {
   static_cast<void>(seats_[seat].worker->requester().kick());
 }
 
+void ProcessCrew::wake() {
+  const std::uint64_t one = 1;
+  // It fails only where it is set already.
+  static_cast<void>(os::retry("write", ::write, nudge_.get(), static_cast<const void*>(&one), sizeof one));
+}
+
 // Pipes that did not take all they were given.
 void ProcessCrew::watch_blocked() {
   for (std::uint32_t i = 0; i < seats_.size(); ++i) {
@@ -256,6 +267,11 @@ Result<bool> ProcessCrew::attend(Watch what, std::uint32_t seat) {
   switch (what) {
     case Watch::wake: return true;
     case Watch::helper: replace_helper(); return true;
+    case Watch::nudge: {
+      std::uint64_t nudges = 0;
+      static_cast<void>(os::retry("read", ::read, nudge_.get(), static_cast<void*>(&nudges), sizeof nudges));
+      return true;
+    }
     case Watch::doorbell: at.worker->requester().hush(); return false;
     case Watch::control: {
       if (Result<void> greeting = greeted(seat); !greeting) return tl::unexpected(greeting.error());

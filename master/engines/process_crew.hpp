@@ -69,6 +69,8 @@ class ProcessCrew {
   // should look at more than replies (somebody else woke us, or a seat changed).
   // `lock`, where there is one, is let go of only while nothing of the crew is touched.
   [[nodiscard]] Result<bool> sleep(TimePoint until, int wake_fd, std::unique_lock<std::mutex>* lock = nullptr);
+  // Ends a sleep, or the next; from another thread, while the lock is held that sleep() lets go of.
+  void wake();
   // Whether the last sleep ended because `until` came.
   [[nodiscard]] bool overslept() const { return overslept_; }
 
@@ -89,7 +91,7 @@ class ProcessCrew {
     std::uint32_t deaths_before_work = 0;
     int writing = -1;  // the pipe that epoll watches until it takes more
   };
-  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, helper };
+  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, helper, nudge };
 
   // Whether so many workers can be at all.
   [[nodiscard]] Result<void> room() const;
@@ -111,7 +113,7 @@ class ProcessCrew {
   std::optional<ipc::Inbound> inbound_;
   std::unique_ptr<Launcher> launcher_;
   WorkerSettings settings_;
-  UniqueFd epoll_;
+  UniqueFd epoll_, nudge_;
   std::vector<Seat> seats_;
   Placement placement_;
   std::uint32_t idle_deaths_ = 0;  // in a row

@@ -51,7 +51,7 @@ Result<void> enough_memory(std::uint32_t procs, Bytes shared_once, Bytes shared_
   if (!limit || needed <= limit->count) return {};
   return fail(ErrorCode::system, workers(procs) + "at least " + format_size({needed}) +
                                      " of memory, and the cgroup's memory.max is " + format_size(*limit) +
-                                     ": raise it, or use fewer --procs");
+                                     ": raise it, or use fewer workers (--procs)");
 }
 
 }  // namespace runner::master

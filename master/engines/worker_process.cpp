@@ -2,10 +2,12 @@
 
 #include <signal.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <runner/version.hpp>
 #include <utility>
 
@@ -97,6 +99,12 @@ Result<bool> WorkerProcess::greet() {
   return true;
 }
 
+void WorkerProcess::hang_up() {
+  // Closing alone is not the end where another child of ours has inherited the descriptor.
+  static_cast<void>(::shutdown(control_.get(), SHUT_RDWR));
+  control_.reset();
+}
+
 Result<void> WorkerProcess::terminate(ipc::Ticket ticket) {
   return ipc::send_note(control_.get(), {ipc::NoteTag::terminate, number(ticket)}, {}, false);
 }
@@ -125,6 +133,12 @@ WorkerProcess::Death WorkerProcess::reap() {
       "waitid", [&] { return ::syscall(SYS_waitid, P_PIDFD, launched_.pidfd.get(), &info, WEXITED | __WALL, &usage); });
   reaped_ = waited == 0;
   Death death;
+  if (!reaped_ && errno == ECHILD) {
+    reaped_ = true;
+    if (guardian_ != nullptr) guardian_->remove(launched_.pid);
+    death.how = "ended, and nobody can say how: this program ignores SIGCHLD, or waited for children that are not its own";
+    return death;
+  }
   if (!reaped_) {
     death.how = os::describe("learn how a worker died", "waitid", errno);
     return death;

@@ -65,7 +65,7 @@ class WorkerProcess {
   [[nodiscard]] Death reap();
   void close() { requester_->close(); }
   // Nobody waits for it any more: it ends the command that runs with its whole group, and leaves.
-  void hang_up() { control_.reset(); }
+  void hang_up();
 
   [[nodiscard]] WorkerId id() const { return id_; }
   [[nodiscard]] pid_t pid() const { return launched_.pid; }

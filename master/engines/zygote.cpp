@@ -66,7 +66,8 @@ void answer(int socket, int number) {
   if (!twice([&] { return ipc::send_control(socket, std::as_bytes(std::span(&number, 1)), {}); })) ::_exit(1);
 }
 
-[[noreturn]] void live_as_zygote(UniqueFd socket, pid_t master, Registry& registry, const ipc::Modules& modules) {
+// noexcept: what is thrown here ends this process, and is not caught by the code of the master that made it.
+[[noreturn]] void live_as_zygote(UniqueFd socket, pid_t master, Registry& registry, const ipc::Modules& modules) noexcept {
   ::prctl(PR_SET_NAME, "runner-zygote");
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != master) ::_exit(0);
@@ -85,7 +86,9 @@ void answer(int socket, int number) {
     if (pid == 0) {
       socket.reset();
       // The worker's own life; it never comes back into this loop.
-      ::_exit(worker::serve(std::move(message.files.front()), registry, &modules));
+      const int status = worker::serve(std::move(message.files.front()), registry, &modules);
+      std::fflush(nullptr);  // what jobs printed; all else was written before the zygote was forked
+      ::_exit(status);
     }
     answer(socket.get(), pid < 0 ? -errno : pid);
     message.files.clear();
@@ -166,7 +169,8 @@ class ForkLauncher final : public Launcher {
     const Result<ipc::Received> got = twice([&] { return ipc::receive_control(socket_.get(), message, true); });
     int number = 0;
     if (!got || *got != ipc::Received::message || message.bytes.size() != sizeof number) {
-      socket_.reset();  // whatever it still says would be no answer to a later question
+      // Whatever it still says would be no answer to a later question.
+      static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
       return fail(ErrorCode::system, "cannot fork a worker: the zygote is gone");
     }
     std::memcpy(&number, message.bytes.data(), sizeof number);
@@ -178,7 +182,9 @@ class ForkLauncher final : public Launcher {
   }
 
   void part() {
-    socket_.reset();  // its end of file ends the zygote
+    // Ends the zygote. Closing alone would not, where a later zygote or another child of ours has inherited the descriptor.
+    if (socket_) static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
+    socket_.reset();
     pidfd_.reset();
     if (zygote_ >= 0) static_cast<void>(os::reap("waitpid", ::waitpid, zygote_, static_cast<int*>(nullptr), 0));
     zygote_ = -1;

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "ipc/relax.hpp"
+#include "master/pool/checked_options.hpp"
 #include "master/pool/chunking.hpp"
-#include "master/usable_cpus.hpp"
 
 namespace runner {
 
@@ -40,65 +40,6 @@ constexpr std::int64_t kLongestSpinNs = 20'000;
 // Somebody who was told to ring late is asked again after this.
 constexpr Duration kPatience = std::chrono::milliseconds(1);
 
-std::size_t threads() {
-  std::error_code unknown;
-  std::size_t count = 0;
-  for (auto task = std::filesystem::directory_iterator("/proc/self/task", unknown);
-       !unknown && task != std::filesystem::directory_iterator(); task.increment(unknown)) {
-    ++count;
-  }
-  return count;
-}
-
-// A thread that was joined a moment ago is still counted until the kernel has put it away.
-std::size_t threads_that_stay() {
-  std::size_t found = threads();
-  for (int look = 0; found > 1 && look < 100; ++look) {
-    std::this_thread::sleep_for(microseconds(100));
-    found = threads();
-  }
-  return found;
-}
-
-master::ProcessOptions process_options(const PoolOptions& options, const ipc::SharedState& shared) {
-  return {.procs = options.procs,
-          .transport = options.transport == PoolTransport::shm ? ipc::Transport::shm : ipc::Transport::pipe,
-          .start = master::StartMethod::fork,
-          .bind = options.bind == PoolBind::core ? master::Bind::core : master::Bind::none,
-          .cpus = master::usable_cpus(),
-          .worker_program = {},
-          .geometry = {options.depth, options.results.count, options.memfd_from.count},
-          .max_result = options.max_result.count,
-          .shared = &shared};
-}
-
-ipc::SharedState made(const std::vector<SharedSpec>& shared) {
-  for (const SharedSpec& one : shared) {
-    if (!is_shared_name(one.name)) {
-      throw PoolError("`" + one.name + "` in PoolOptions::shared is no name: use letters, digits, `_`, `-` and `.`");
-    }
-    if (std::count_if(shared.begin(), shared.end(), [&](const SharedSpec& other) { return other.name == one.name; }) > 1) {
-      throw PoolError("`" + one.name + "` stands twice in PoolOptions::shared");
-    }
-  }
-  Result<ipc::SharedState> state = ipc::SharedState::create(shared);
-  if (!state) throw PoolError("cannot make what a pool shares: " + state.error().text);
-  return std::move(*state);
-}
-
-PoolOptions checked(PoolOptions options) {
-  if (options.procs == 0) options.procs = std::min(master::usable_cpus().count, master::kMostProcs);
-  if (options.depth < 2 || (options.depth & (options.depth - 1)) != 0) {
-    throw PoolError("PoolOptions::depth must be a power of two from 2, found " + std::to_string(options.depth));
-  }
-  if (options.max_result.count == 0) throw PoolError("a PoolOptions::max_result of 0 would fail every call that has a result");
-  if (const std::size_t found = threads_that_stay(); found > 1) {
-    throw PoolError("this program has " + std::to_string(found) +
-                    " threads, and a process with threads cannot be forked safely: make the pool before they start");
-  }
-  return options;
-}
-
 // The arguments of a piece's items, with the names of its function in front.
 class CallContent final : public WireContent {
  public:
@@ -120,11 +61,12 @@ class CallContent final : public WireContent {
 
 PoolCore::PoolCore(const PoolOptions& options)
     : options_(checked(options)), shared_(made(options_.shared)), crew_(process_options(options_, shared_), registry_, *this) {
-  seats_.resize(options_.procs);
+  seats_.resize(std::min(options_.procs, master::kMostProcs));  // with more, open() refuses
   if (Result<void> opened = crew_.open(); !opened) throw PoolError("cannot make a process pool: " + opened.error().text);
 }
 
 PoolCore::~PoolCore() {
+  for (Seat& seat : seats_) collect(seat);  // what is done is done
   std::vector<master::ProcessCrew::Leave> how;
   for (const Seat& seat : seats_) {
     how.push_back(seat.hand.empty() ? master::ProcessCrew::Leave::by_itself : master::ProcessCrew::Leave::killed);
@@ -138,11 +80,17 @@ PoolCore::~PoolCore() {
 }
 
 std::vector<PoolWorker> PoolCore::workers() {
+  check_ours();
   const std::lock_guard lock(mutex_);
   std::vector<PoolWorker> workers;
   check_well();
   for (std::uint32_t i = 0; i < crew_.size(); ++i) workers.push_back({crew_.worker(i).pid(), seats_[i].replaced});
   return workers;
+}
+
+// Before the lock, which another thread of whoever forked us may have held.
+void PoolCore::check_ours() const {
+  if (!is_ours()) throw PoolError("this process pool belongs to the process that this one was forked from: make another here");
 }
 
 void PoolCore::check_well() const {
@@ -152,6 +100,7 @@ void PoolCore::check_well() const {
 // ---- what callers ask for ----
 
 void PoolCore::submit(PoolWork& work) {
+  check_ours();
   const std::lock_guard lock(mutex_);
   check_well();
   Target& target = target_of(work);
@@ -164,19 +113,23 @@ void PoolCore::submit(PoolWork& work) {
   if (seat != nullptr && seat->hand.size() % kCollectEvery == kCollectEvery - 1) collect(*seat);
   if (seat == nullptr) {
     pending_.push_back(piece);
-    return;
+  } else {
+    give(*seat, piece);
+    if (std::exchange(seat->unkicked, false)) static_cast<void>(seat->requester->kick());
   }
-  give(*seat, piece);
-  if (std::exchange(seat->unkicked, false)) static_cast<void>(seat->requester->kick());
+  // Who sleeps does not know that something lies behind what may be a long call.
+  if (sleeps_long_ && (seat == nullptr || seat->hand.size() > 1)) wake_sleeper();
 }
 
 void PoolCore::run(PoolWork& work, std::size_t items) {
   if (items == 0) return;
+  check_ours();
   std::unique_lock lock(mutex_);
   check_well();
   static_cast<void>(target_of(work));  // refuses what cannot be called
   Run run{&work, items};
   runs_.push_back(&run);
+  armed_ = false;
   try {
     work_until(lock, Awaited::all, [&] { return run.ended == run.total; });
   } catch (...) {
@@ -193,12 +146,13 @@ void PoolCore::forget(const Run& run) {
   for (Seat& seat : seats_) {
     for (auto piece = std::find_if(seat.hand.begin(), seat.hand.end(), of_run); piece != seat.hand.end();
          piece = std::find_if(seat.hand.begin(), seat.hand.end(), of_run)) {
-      drop(seat, piece);
+      seat.drop(piece);
     }
   }
 }
 
 void PoolCore::wait(const std::atomic<CallStage>& stage) {
+  check_ours();
   std::unique_lock lock(mutex_);
   work_until(lock, Awaited::one, [&] { return stage.load(std::memory_order_acquire) == CallStage::ended; });
 }
@@ -206,18 +160,31 @@ void PoolCore::wait(const std::atomic<CallStage>& stage) {
 template <class Done>
 void PoolCore::work_until(std::unique_lock<std::mutex>& lock, Awaited awaited, const Done& done) {
   while (!done()) {
-    if (polling_) {
-      changed_.wait(lock);
-      continue;
-    }
     check_well();
     if (poll()) {
       patient_ = true;
       changed_.notify_all();
-      continue;
+    } else if (!polling_) {
+      idle(lock, awaited);
+    } else if (armed_ || wait_beside_sleeper()) {
+      changed_.wait(lock);
     }
-    idle(lock, awaited);
   }
+}
+
+// Somebody else sleeps for the pool, and has to wake up for what we wait for as well. False: there is something to do already.
+bool PoolCore::wait_beside_sleeper() {
+  arm(Awaited::one);
+  // As Inbound::sleep_begins() has it: between saying when to ring and the look at what is done.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  if (anything_done()) return false;
+  if (lazy_ && sleeps_long_) wake_sleeper();
+  return true;
+}
+
+void PoolCore::wake_sleeper() {
+  sleeps_long_ = false;
+  crew_.wake();
 }
 
 bool PoolCore::poll() {
@@ -232,47 +199,25 @@ bool PoolCore::poll() {
 
 // ---- handing out ----
 
-PoolCore::Target& PoolCore::target_of(const PoolWork& work) {
-  if (work.callable().code == nullptr) throw PoolError("a null pointer was given where a function to call was expected");
-  if (work.callable() == last_callable_) return *last_target_;
-  std::unique_ptr<Target>& target = targets_[work.callable()];
-  if (target == nullptr) {
-    const std::optional<ipc::FunctionName> function = crew_.modules().name_of(work.callable().code);
-    const std::optional<ipc::FunctionName> trampoline =
-        crew_.modules().name_of(reinterpret_cast<AnyFunction>(work.callable().run));
-    if (!function || !trampoline) {
-      targets_.erase(work.callable());
-      throw PoolError("this function was loaded after the pool was made, so its workers do not have it: load it before");
-    }
-    target = std::make_unique<Target>();
-    target->header = {*trampoline, *function};
-  }
-  last_callable_ = work.callable();
-  last_target_ = target.get();
-  return *target;
-}
+PoolTarget& PoolCore::target_of(const PoolWork& work) { return functions_.of(work.callable(), crew_.modules()); }
 
 // To ask all of them for each call would cost more than a short call takes.
-PoolCore::Seat* PoolCore::seat_for_call(const Target& target) {
+PoolSeat* PoolCore::seat_for_call(const Target& target) {
   const bool stays = last_seat_ != nullptr && !last_seat_->hand.empty() && last_seat_->queued < stay_until_;
-  if (stays && target.time.ns() && takes_more(*last_seat_)) return last_seat_;
+  if (stays && target.time.ns() && last_seat_->takes_more()) return last_seat_;
   last_seat_ = seat_for(target, false, kSlice);
   if (last_seat_ != nullptr) stay_until_ = last_seat_->queued + kStay;
   return last_seat_;
 }
 
-bool PoolCore::takes_more(const Seat& seat) {
-  return seat.requester != nullptr && seat.broke_rules.empty() && !seat.hand.full() && !seat.requester->full();
-}
-
 // The worker that would come to it first. One that sleeps costs a wake-up, and one on our own core waits until we sleep; who knows
 // nothing of the work spreads it.
-PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk, Duration here_costs) {
+PoolSeat* PoolCore::seat_for(const Target& target, bool chunk, Duration here_costs) {
   const int here = ::sched_getcpu();
   Seat* best = nullptr;
   Duration least = Duration::max();
   for (Seat& seat : seats_) {
-    if (!takes_more(seat)) continue;
+    if (!seat.takes_more()) continue;
     Duration load = seat.queued;
     if (chunk) {
       if (seat.hand.size() >= (target.time.ns() ? kMostChunks : kUnknownChunks)) continue;
@@ -281,7 +226,7 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk, Duration he
     if (!target.time.ns()) {
       load = Duration(static_cast<std::int64_t>(seat.hand.size()));
     } else {
-      load = time_until_free(seat);
+      load = seat.time_until_free(kWakeUp);
       if (crew_.core_of(number_of(seat)) == here) load += here_costs;
     }
     // Of several with nothing to do, the one that had something last: what it needs is warm.
@@ -293,10 +238,7 @@ PoolCore::Seat* PoolCore::seat_for(const Target& target, bool chunk, Duration he
   return best;
 }
 
-// What stands between the worker and the next thing it is given. Who sleeps has done all it had, collected or not.
-Duration PoolCore::time_until_free(const Seat& seat) { return seat.requester->asleep() ? kWakeUp : seat.queued; }
-
-PoolCore::Piece PoolCore::cut(Run& run) {
+PoolPiece PoolCore::cut(Run& run) {
   Piece piece;
   piece.work = run.work;
   piece.run = &run;
@@ -325,6 +267,7 @@ void PoolCore::hand_out() {
       if (run->next == run->total) runs_.erase(runs_.begin());
     }
     give(*seat, piece);
+    if (exhausted_) return;
   }
 }
 
@@ -346,7 +289,7 @@ void PoolCore::give(Seat& seat, const Piece& what) {
                                                           : 1.5 * target.result_bytes.value_or(64);
     piece.room = static_cast<std::uint64_t>(result * piece.count);
     piece.expected = master::Chunking::kOverhead +
-                     Duration(static_cast<std::int64_t>(target.time.ns().value_or(kUnknownCall.count()) * piece.count));
+                     Duration(static_cast<std::int64_t>(target.time.ns().value_or(Target::kUnknownCall.count()) * piece.count));
   }
   piece.timed = !target.time.ns() || piece.run != nullptr || ++target.untimed >= kTimedEvery;
   if (piece.timed) target.untimed = 0;
@@ -365,6 +308,11 @@ void PoolCore::give(Seat& seat, const Piece& what) {
   } catch (...) {
     return give_singly(withdrawn(), "something that is no std::exception was thrown");
   }
+  exhausted_ = !ticket && ticket.error().code == ErrorCode::exhausted;
+  if (exhausted_) {  // until others have collected what is on its way
+    pending_.push_front(withdrawn());
+    return;
+  }
   if (!ticket) {
     const Piece unsent = withdrawn();
     fail_items(unsent, unsent.first, unsent.count, Failed{"it could not be sent to a worker: " + ticket.error().text});
@@ -375,6 +323,7 @@ void PoolCore::give(Seat& seat, const Piece& what) {
   seat.queued += piece.expected;
   seat.room += piece.room;
   seat.unkicked = true;
+  armed_ = false;
 }
 
 // The arguments of one of its items cannot be written: that one fails, and the others shall not.
@@ -391,28 +340,6 @@ void PoolCore::give_singly(const Piece& piece, const char* why) {
   pending_.insert(pending_.begin(), items.begin(), items.end());
 }
 
-void PoolCore::take_back(Seat& seat, ipc::Ticket ticket, std::vector<Piece>& into) {
-  std::vector<ipc::Ticket> taken;
-  seat.requester->take_back(ticket, taken);
-  for (const ipc::Ticket one : taken) {
-    const auto at =
-        std::lower_bound(seat.hand.begin(), seat.hand.end(), one,
-                         [](const Piece& piece, ipc::Ticket ticket_of_one) { return piece.ticket < ticket_of_one; });
-    into.push_back(*at);
-    drop(seat, at);
-  }
-}
-
-void PoolCore::drop(Seat& seat, boost::circular_buffer<Piece>::iterator piece) {
-  seat.queued -= piece->expected;
-  seat.room -= piece->room;
-  if (piece == seat.hand.begin()) {
-    seat.hand.pop_front();
-  } else {
-    seat.hand.erase(piece);
-  }
-}
-
 // A worker with nothing to do gets half of what lies unbegun at the one that has most, if that is worth a wake-up; or if nothing
 // came back for a while, so that a call which runs long may be in front of it.
 void PoolCore::rebalance() {
@@ -420,7 +347,7 @@ void PoolCore::rebalance() {
   for (Seat& idle : seats_) {
     if (idle.requester == nullptr || !idle.hand.empty() || !idle.broke_rules.empty() || idle.requester->full()) continue;
     Seat* richest = nullptr;
-    const Duration worth = 2 * time_until_free(idle);
+    const Duration worth = 2 * idle.time_until_free(kWakeUp);
     for (Seat& seat : seats_) {
       if (seat.hand.size() < 2 || (patient_ && seat.queued < worth && seat.hand.back().target->time.ns())) continue;
       if (richest == nullptr || seat.queued > richest->queued) richest = &seat;
@@ -430,13 +357,13 @@ void PoolCore::rebalance() {
     const std::size_t wanted = std::max<std::size_t>(1, (richest->hand.size() - 1) / 2);
     while (taken.size() < wanted && !richest->hand.empty()) {
       const std::size_t before = taken.size();
-      take_back(*richest, richest->hand.back().ticket, taken);
+      richest->take_back(richest->hand.back().ticket, taken);
       if (taken.size() == before) break;  // begun, and so are all older ones
     }
     std::sort(taken.begin(), taken.end(), [](const Piece& a, const Piece& b) { return a.ticket < b.ticket; });
     for (std::size_t i = 0; i < taken.size(); ++i) {
       Seat& seat = i < wanted ? idle : *richest;
-      if (takes_more(seat)) {
+      if (seat.takes_more()) {
         give(seat, taken[i]);
       } else {  // what was taken back keeps its place until the worker has passed it
         pending_.push_back(taken[i]);
@@ -467,15 +394,14 @@ bool PoolCore::collect(Seat& seat) {
       broken(seat, "a reply is for another request than the oldest");
       break;
     }
-    try {
-      deliver(seat, **front);
-    } catch (const std::exception& error) {  // WireError; or what reading a result of the user's throws
-      broken(seat, std::string("its results cannot be read: ") + error.what());
-      break;
-    } catch (...) {
-      broken(seat, "its results cannot be read: something that is no std::exception was thrown");
+    const ipc::Reply& reply = **front;
+    // Of the worker's clock is believed only what our own, which is the same, bears out.
+    if (seat.hand.front().timed &&
+        (reply.entered < TimePoint{} || reply.finished < reply.entered || reply.finished > steady_clock::now())) {
+      broken(seat, "a reply tells of times that cannot be");
       break;
     }
+    deliver(seat, **front);
     any = true;
   }
   if (any && seat.hand.empty()) {
@@ -486,25 +412,40 @@ bool PoolCore::collect(Seat& seat) {
   return any;
 }
 
-void PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t count, const ipc::ReplyBytes& from) {
+// What reads results may be the user's code. Where it cannot, the item at fault has none, nor have those behind it, as nobody knows
+// where they begin; that is no reason to think ill of the worker. True: all were read.
+bool PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t count, const ipc::ReplyBytes& from) {
   std::span<const std::byte> bytes = from.bytes;
   if (from.owner == nullptr && !piece.work->copies()) {
     scratch_.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     bytes = as_bytes(scratch_);
   }
   ByteReader in(bytes, from.owner);
-  piece.work->read(first, count, in);
-  if (in.left() != 0) throw WireError("bytes are left over after the last result");
+  std::size_t read = 0;
+  std::string why = "bytes are left over after it";
+  try {
+    piece.work->read(first, count, in, read);
+    if (in.left() == 0) return true;
+    read = count - 1;
+  } catch (const std::exception& error) {
+    why = error.what();
+  } catch (...) {
+    why = "something that is no std::exception was thrown";
+  }
+  const std::size_t at_fault = first + read, end = first + count;
+  piece.work->fail(at_fault, JobError(Failed{"its result cannot be read: " + why}, at_fault));
+  for (std::size_t item = at_fault + 1; item < end; ++item) {
+    const std::string of = std::to_string(at_fault);
+    piece.work->fail(item,
+                     JobError(Failed{"its result lies behind that of item " + of + ", which cannot be read: " + why}, item));
+  }
+  return false;
 }
 
 void PoolCore::deliver(Seat& seat, ipc::Reply& reply) {
   const Piece piece = seat.hand.front();
-  // Of the worker's clock is believed only what our own, which is the same, bears out.
-  if (piece.timed && (reply.entered < TimePoint{} || reply.finished < reply.entered || reply.finished > steady_clock::now())) {
-    throw WireError("a reply tells of times that cannot be");
-  }
   const std::uint32_t finished = reply.finished_items;
-  read_items(piece, piece.first, finished, reply.stream);
+  if (finished != 0) read_items(piece, piece.first, finished, reply.stream);
   std::size_t done = finished;
   std::optional<Failed> failed;
   if (reply.lost) {
@@ -521,7 +462,7 @@ void PoolCore::deliver(Seat& seat, ipc::Reply& reply) {
   }
   progressed_ = true;
   learn(piece, reply);
-  drop(seat, seat.hand.begin());
+  seat.drop(seat.hand.begin());
   seat.requester->pop();
   if (failed) piece.work->fail(piece.first + finished, JobError(*std::move(failed), piece.first + finished));
   ended(piece, done);
@@ -588,14 +529,9 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
       switch (wreck.fate) {
         case ipc::Fate::untouched: break;
         case ipc::Fate::entered:
-          try {
-            read_items(piece, piece.first, wreck.finished_items, {wreck.stream, nullptr});
-            done = wreck.finished_items;
-            ended(piece, done);
-          } catch (...) {  // the user's code reads results
-            fail_items(piece, piece.first, piece.count, Crashed{0, "its worker left results that cannot be read"});
-            continue;
-          }
+          if (wreck.finished_items != 0) read_items(piece, piece.first, wreck.finished_items, {wreck.stream, nullptr});
+          done = wreck.finished_items;
+          ended(piece, done);
           if (done < piece.count) {
             fail_items(piece, piece.first + done, 1,
                        lied ? Crashed{0, "its worker broke the protocol: " + lie}
@@ -648,6 +584,7 @@ bool PoolCore::spin() {
 
 // Says after which reply each worker shall ring: when it has nothing left; or sooner, if there is more to hand out.
 void PoolCore::arm(Awaited awaited) {
+  armed_ = true;
   const bool more = !pending_.empty() || !runs_.empty();
   bool idle = false, queued = false;
   lazy_ = false;
@@ -666,7 +603,7 @@ void PoolCore::arm(Awaited awaited) {
     lazy_ = lazy_ || from != 0;
     seat.requester->arm(seat.hand[from].ticket);
   }
-  lazy_ = lazy_ || (idle && queued);
+  lazy_ = lazy_ || (idle && queued) || (exhausted_ && !pending_.empty());
 }
 
 void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {
@@ -682,8 +619,11 @@ void PoolCore::idle(std::unique_lock<std::mutex>& lock, Awaited awaited) {
   const TimePoint until = lazy_ ? steady_clock::now() + kPatience : TimePoint::max();
   const Result<bool> slept = [&] {
     const Polling polling(polling_);
+    sleeps_long_ = !lazy_;
     return crew_.sleep(until, -1, &lock);
   }();
+  sleeps_long_ = false;
+  armed_ = false;
   if (crew_.overslept()) patient_ = false;
   if (!slept) {
     trouble_ = slept.error();

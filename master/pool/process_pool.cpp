@@ -1,6 +1,7 @@
 #include <oneapi/tbb/scalable_allocator.h>
 
 #include <runner/process_pool.hpp>
+#include <vector>
 
 #include "master/pool/pool_core.hpp"
 
@@ -38,7 +39,19 @@ void free_call(void* memory, std::align_val_t alignment) noexcept {
 }
 #endif
 
-ProcessPool::ProcessPool(const PoolOptions& options) : core_(new PoolCore(options), [](PoolCore* core) { delete core; }) {}
+namespace {
+void end(PoolCore* core) {
+  if (core->is_ours()) {
+    delete core;
+  } else {
+    // Its parts would end our parent's workers. It stays, in sight of who looks for leaks, with this process.
+    static auto* const inherited = new std::vector<PoolCore*>();
+    inherited->push_back(core);
+  }
+}
+}  // namespace
+
+ProcessPool::ProcessPool(const PoolOptions& options) : core_(new PoolCore(options), &end) {}
 ProcessPool::~ProcessPool() = default;
 
 std::uint32_t ProcessPool::procs() const { return core_->procs(); }

@@ -66,4 +66,28 @@ foreach(header IN LISTS headers)
     message(FATAL_ERROR "${header} includes ${CMAKE_MATCH_1}")
   endif()
 endforeach()
+# What cannot be called in another process is refused by the compiler, in words.
+set(refusals
+  "only plain functions and lambdas without captures can be called in another process"
+  "the function takes another number of arguments"
+  "an argument cannot be converted to the type of its parameter"
+  "a pointer, a view or a reference means nothing in another process")
+foreach(case RANGE 0 4)
+  separate_arguments(flags UNIX_COMMAND "${FLAGS}")
+  execute_process(COMMAND ${CXX} ${flags} -std=c++20 -fsyntax-only -DCASE=${case} -I${prefix}/include
+      ${SOURCE_DIR}/tests/install/refusals.cpp
+    RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE err)
+  if(case EQUAL 0)
+    set(refusal "")
+    if(NOT status EQUAL 0)
+      message(FATAL_ERROR "what may be called does not compile:\n${err}")
+    endif()
+  else()
+    math(EXPR at "${case} - 1")
+    list(GET refusals ${at} refusal)
+    if(status EQUAL 0 OR NOT err MATCHES "${refusal}")
+      message(FATAL_ERROR "case ${case}: expected an error `${refusal}`, found:\n${err}")
+    endif()
+  endif()
+endforeach()
 file(REMOVE_RECURSE ${prefix} ${build})

@@ -182,7 +182,7 @@ TEST_P(Limit, OfAMemoryCgroupThatIsTooSmallForTheWorkersIsNamedBeforeAnyJob) {
     SCOPED_TRACE(procs);
     const MemoryGroup group(std::uint64_t{32} << 20);
     if (!group.why_not().empty()) GTEST_SKIP() << "no memory cgroup can be made here: " << group.why_not();
-    expect_all_or_nothing(run(procs, group.joined()), AllOf(HasSubstr("memory.max"), HasSubstr("use fewer --procs")));
+    expect_all_or_nothing(run(procs, group.joined()), AllOf(HasSubstr("memory.max"), HasSubstr("use fewer workers (--procs)")));
   }
 }
 

@@ -91,6 +91,20 @@ TEST_P(PoolLimit, OfASandboxIsNamed) {
   }
 }
 
+TEST_P(PoolLimit, OfAWorkersMemoryFailsTheCallWhoseArgumentsDoNotFitAndNoOther) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer maps more memory than the limit of this test";
+  const Ended ended = folder_.run_other({RUNNER_POOL_PROGRAM, "2", GetParam(), "large"}, {}, {});
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("large: its arguments could not be taken in by a worker: "),
+                               HasSubstr("RLIMIT_AS (104857600)"), HasSubstr("neighbour: 7")));
+}
+
+TEST_P(PoolLimit, OfDescriptorsOnTheirWayMakesResultsWaitThatNobodyTakes) {
+  const Ended ended = folder_.run_other({RUNNER_POOL_PROGRAM, "4", GetParam(), "many", "600"}, {}, limited(RLIMIT_NOFILE, 100));
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("came back: 600"));
+}
+
 TEST_P(PoolLimit, ThatForbidsToReplaceAWorkerIsToldAfterWhatCameBefore) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer needs descriptors of its own";
   Running running(folder_, {RUNNER_POOL_PROGRAM, "2", GetParam(), "until-go"});
@@ -102,6 +116,14 @@ TEST_P(PoolLimit, ThatForbidsToReplaceAWorkerIsToldAfterWhatCameBefore) {
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.err, HasSubstr("RLIMIT_NOFILE (3) is too low: raise it with `ulimit -n`"));
   EXPECT_THAT(ended.out, AllOf(testing::StartsWith(kAll), HasSubstr("SIGSEGV")));
+}
+
+TEST_P(PoolLimit, OfALifeIsThatOfTheProgram) {
+  Running running(folder_, {RUNNER_POOL_PROGRAM, "2", GetParam(), "until-go"});
+  ASSERT_TRUE(eventually([&] { return folder_.exists("begun"); }));
+  running.signal(SIGKILL);
+  EXPECT_EQ(running.wait().status, 128 + SIGKILL);
+  // TearDown() looks for workers and their zygote.
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <cereal/types/vector.hpp>
 #include <functional>
 #include <map>
+#include <memory>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -229,8 +230,79 @@ TEST_P(Calls, WhoseResultsThrowWhatIsNoExceptionSpoilNoOthers) {
   static_cast<void>(pool());
   me = ::getpid();  // of this process only: the workers were forked before
   Future<Odd> bad = pool().submit(odd, Odd{14, {}});
-  EXPECT_TRUE(std::holds_alternative<Crashed>(bad.outcome().error().ending()));
+  const auto outcome = bad.outcome();
+  ASSERT_TRUE(ended_as<Failed>(outcome));
+  EXPECT_THAT(outcome.error().what(), testing::HasSubstr("its result cannot be read: "));
   for (int i = 1; i < 10; ++i) EXPECT_EQ(pool().submit(odd, Odd{i, {}}).get().value, i);
+  const auto outcomes = pool().map_outcomes(odd, std::vector<Odd>{{1, {}}, {2, {}}, {14, {}}, {4, {}}});
+  for (const std::size_t i : {0U, 1U}) EXPECT_EQ(outcomes[i]->value, static_cast<int>(i) + 1);
+  ASSERT_TRUE(ended_as<Failed>(outcomes[2]));
+  EXPECT_TRUE(outcomes[3] ? outcomes[3]->value == 4 : ended_as<Failed>(outcomes[3])) << "it lay behind in the same chunk";
+  for (const PoolWorker& worker : pool().workers()) EXPECT_EQ(worker.replaced, 0U) << "a worker was taken for a liar";
+}
+
+// Its second member is written, and not read.
+struct Lopsided {
+  std::string value;  // or it would travel as it lies in memory
+  template <class A>
+  void save(A& a) const {
+    a(value, value);
+  }
+  template <class A>
+  void load(A& a) {
+    a(value);
+  }
+};
+
+TEST_P(Calls, WhoseResultsAreNotReadAsTheyWereWrittenFailAndChargeNobodyElse) {
+  std::vector<Future<Lopsided>> bad;
+  std::vector<Future<int>> good;
+  for (int i = 0; i < 100; ++i) {
+    bad.push_back(pool().submit([](int value) { return Lopsided{std::to_string(value)}; }, i));
+    good.push_back(pool().submit(twice, i));
+  }
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_TRUE(ended_as<Failed>(bad[static_cast<std::size_t>(i)].outcome()));
+    EXPECT_EQ(good[static_cast<std::size_t>(i)].get(), 2 * i);
+  }
+  for (const PoolWorker& worker : pool().workers()) EXPECT_EQ(worker.replaced, 0U);
+}
+
+TEST_P(Calls, ThatThrowAnExceptionWithoutWordsFailWithWordsOfOurs) {
+  struct Wordless : std::exception {
+    [[nodiscard]] const char* what() const noexcept override { return nullptr; }
+  };
+  const auto outcome = pool().submit([](int) -> int { throw Wordless(); }, 1).outcome();
+  ASSERT_TRUE(ended_as<Failed>(outcome));
+  EXPECT_THAT(outcome.error().what(), testing::HasSubstr("an exception that says nothing"));
+}
+
+struct Movable {
+  std::unique_ptr<int> value;
+  template <class A>
+  void save(A& a) const {
+    a(*value);
+  }
+  template <class A>
+  void load(A& a) {
+    value = std::make_unique<int>();
+    a(*value);
+  }
+};
+
+TEST_P(Calls, GiveResultsThatCanOnlyBeMoved) {
+  const auto make = [](int value) { return Movable{std::make_unique<int>(value)}; };
+  EXPECT_EQ(*pool().submit(make, 7).get().value, 7);
+  const auto outcomes = pool().map_outcomes(make, std::vector<int>{1, 2, 3});
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(*outcomes[static_cast<std::size_t>(i)]->value, i + 1);
+}
+
+TEST_P(Calls, HaveOneResultToGive) {
+  Future<int> once = pool().submit(twice, 2);
+  EXPECT_EQ(once.get(), 4);
+  EXPECT_THROW(once.get(), std::logic_error);
+  EXPECT_THROW(static_cast<void>(once.outcome()), std::logic_error);
+  EXPECT_THROW(static_cast<void>(Future<int>().ready()), std::logic_error);
 }
 
 TEST_P(Calls, WhoseArgumentsCannotBeWrittenFailAlone) {

@@ -6,6 +6,7 @@
 #include <ranges>
 #include <set>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/pool/pools.hpp"
@@ -48,6 +49,31 @@ TEST_P(Fairness, AThousandShortCallsAllEndBeforeTheLongOneThatCameFirst) {
   for (int i = 0; i < 1'000; ++i) quick.push_back(pool().submit(&Shared::short_call, i));
   for (int i = 0; i < 1'000; ++i) EXPECT_EQ(quick[static_cast<std::size_t>(i)].get(), i);
   EXPECT_EQ(slow.get(), 1'000);
+}
+
+TEST_P(Fairness, WhatOtherThreadsAskForEndsWhileOneWaitsForALongCall) {
+  ProcessPool& shared = pool();
+  Future<int> slow = shared.submit(&Shared::long_call, 30);
+  std::thread waits([&] { EXPECT_EQ(slow.get(), 30); });
+  // Sleeping for the pool, and for as long as it takes.
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(shared.map(&Shared::short_call, std::views::iota(0, 10)).size(), 10U);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(shared.submit(&Shared::short_call, i).get(), i);
+  std::vector<Future<int>> several;
+  for (int i = 0; i < 10; ++i) several.push_back(shared.submit(&Shared::short_call, i));
+  for (int i = 9; i >= 0; --i) EXPECT_EQ(several[static_cast<std::size_t>(i)].get(), i);
+  waits.join();
+}
+
+TEST_P(Fairness, WhatNobodyWaitsForIsDoneWhileOneWaitsForALongCall) {
+  ProcessPool& shared = pool();
+  Future<int> slow = shared.submit(&Shared::long_call, 100);
+  std::thread waits([&] { EXPECT_EQ(slow.get(), 100); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  std::vector<Future<int>> later;
+  for (int i = 0; i < 100; ++i) later.push_back(shared.submit(&Shared::short_call, i));
+  waits.join();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(later[static_cast<std::size_t>(i)].get(), i);
 }
 
 TEST_P(Fairness, TheyDoAlsoWhenTheLongOneLooksLikeAllOthers) {

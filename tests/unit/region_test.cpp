@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -129,9 +130,19 @@ TEST(Payload, IsRefusedUnlessItIsAMemfdSealedAgainstEveryChange) {
   }
 }
 
+// A region of that size, and an arena in all of it behind the first page.
+struct ArenaInARegion {
+  explicit ArenaInARegion(std::size_t bytes)
+      : region(SharedRegion::create("runner-test", 4096 + bytes, Access::read_write, Pages::as_needed).value()),
+        arena(Arena::create(region, 4096).value()) {}
+  SharedRegion region;
+  Arena arena;
+};
+
 TEST(Arena, HandsOutPlacesThatNeverOverlap) {
-  std::vector<std::byte> memory(64 * 1024);
-  Arena arena{std::span(memory)};
+  constexpr std::size_t kRoom = 64 * 1024;
+  ArenaInARegion in(kRoom);
+  Arena& arena = in.arena;
   std::mt19937_64 random(1);
   struct Block {
     std::uint64_t offset;
@@ -149,7 +160,7 @@ TEST(Arena, HandsOutPlacesThatNeverOverlap) {
       }
       const auto fill = static_cast<std::byte>(random());
       const std::span<std::byte> at = arena.at(*offset, bytes);
-      ASSERT_LE(*offset + bytes, memory.size());
+      ASSERT_LE(*offset + bytes, kRoom);
       std::fill(at.begin(), at.end(), fill);
       live.push_back({*offset, bytes, fill});
     } else {
@@ -166,8 +177,8 @@ TEST(Arena, HandsOutPlacesThatNeverOverlap) {
 }
 
 TEST(Arena, AnswersNothingWhenThereIsNoRoom) {
-  std::vector<std::byte> memory(16 * 1024);
-  Arena arena{std::span(memory)};
+  ArenaInARegion in(16 * 1024);
+  Arena& arena = in.arena;
   EXPECT_FALSE(arena.allocate(16 * 1024).has_value());
   EXPECT_FALSE(arena.allocate(SIZE_MAX / 2).has_value());
   const std::optional<std::uint64_t> most = arena.allocate(12 * 1024);
@@ -176,6 +187,39 @@ TEST(Arena, AnswersNothingWhenThereIsNoRoom) {
   arena.free(*most);
   EXPECT_TRUE(arena.empty());
   EXPECT_TRUE(arena.allocate(12 * 1024).has_value()) << "what was given back is handed out again";
+}
+
+// What the allocator wrote without having asked would be a page of its own, and a SIGBUS where there is no memory.
+TEST(Arena, TakesMemoryAsItIsNeededAndBeforeItIsWritten) {
+  constexpr std::int64_t kStep = 64 * 1024, kAll = 1024 * 1024, kLastPage = 4096;
+  ArenaInARegion in(kAll);
+  const auto taken = [&]() -> std::int64_t {
+    struct stat info{};
+    EXPECT_EQ(::fstat(in.region.fd(), &info), 0);
+    return info.st_blocks * 512;
+  };
+  EXPECT_EQ(taken(), kStep + kLastPage);
+  std::mt19937_64 random(2);
+  std::vector<std::uint64_t> live;
+  for (int round = 0; round < 5'000; ++round) {
+    if (live.size() < 40 && random() % 3 != 0) {
+      const std::size_t bytes = 1 + random() % (static_cast<std::uint64_t>(round) * 4 + 100);
+      if (const std::optional<std::uint64_t> offset = in.arena.allocate(bytes)) {
+        std::fill_n(in.arena.at(*offset, bytes).begin(), bytes, std::byte{1});
+        live.push_back(*offset);
+      }
+    } else if (!live.empty()) {
+      std::swap(live[random() % live.size()], live.back());
+      in.arena.free(live.back());
+      live.pop_back();
+    }
+    if (taken() != kAll) {
+      ASSERT_EQ((taken() - kLastPage) % kStep, 0) << "after " << round;
+    }
+  }
+  EXPECT_GT(taken(), kStep + kLastPage);
+  for (const std::uint64_t offset : live) in.arena.free(offset);
+  EXPECT_TRUE(in.arena.empty());
 }
 
 TEST(Inbound, NumbersEachOfTheMastersNaps) {

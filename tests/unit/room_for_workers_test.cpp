@@ -36,7 +36,7 @@ TEST(RoomForWorkers, AddsUpTheMemoryThatTheyAreSureToNeed) {
   EXPECT_EQ(
       enough.error().text,
       "29 worker processes need at least 33.0 MiB of memory, and the cgroup's memory.max is 32.0 MiB: raise it, or use fewer "
-      "--procs");
+      "workers (--procs)");
 }
 
 std::optional<Bytes> limit(const std::map<std::string, std::string>& files) {

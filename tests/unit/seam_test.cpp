@@ -66,7 +66,7 @@ TEST(Seam, NamesTheLimitWithItsValue) {
   EXPECT_EQ(
       describe("make a pipe", "pipe2", EMFILE),
       "cannot make a pipe: pipe2: Too many open files (RLIMIT_NOFILE (97) is too low: raise it with `ulimit -n`, or use fewer "
-      "--procs)");
+      "workers (--procs))");
   ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 

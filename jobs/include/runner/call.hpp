@@ -14,15 +14,18 @@
 // Fails with   WireError from reading; whatever the function throws.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <ranges>
 #include <span>
 #include <tuple>
 #include <type_traits>
 #include <utility>
+#include <variant>
 
 #include "runner/item_sink.hpp"
 #include "runner/job_context.hpp"
@@ -47,6 +50,16 @@ template <class T>
 inline constexpr bool kRefers = std::is_pointer_v<T> || std::is_member_pointer_v<T> || std::ranges::view<T>;
 template <class T>
 inline constexpr bool kRefers<std::reference_wrapper<T>> = true;
+template <class T, std::size_t N>
+inline constexpr bool kRefers<std::array<T, N>> = kRefers<T>;
+template <class T>
+inline constexpr bool kRefers<std::optional<T>> = kRefers<T>;
+template <class A, class B>
+inline constexpr bool kRefers<std::pair<A, B>> = kRefers<A> || kRefers<B>;
+template <class... T>
+inline constexpr bool kRefers<std::tuple<T...>> = (... || kRefers<T>);
+template <class... T>
+inline constexpr bool kRefers<std::variant<T...>> = (... || kRefers<T>);
 
 // Whether T crosses as it lies in memory. A truth value does not: another process could send one that is neither.
 template <class T>

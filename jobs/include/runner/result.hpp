@@ -15,6 +15,7 @@ enum class ErrorCode {
   bad_batch,   // the batch file (or something it names) is wrong; nothing has run
   bad_plugin,  // a plug-in is missing, not ours, or built for another version
   system,      // the operating system refused something
+  exhausted,   // it has no more of something just now, and will have again when others have done with it
   protocol,    // a peer process sent what it must never send
   unwritable,  // results or output could not be written
 };

@@ -2,7 +2,7 @@
 //
 // Called from  any thread, one at a time per Future; get() and outcome() wait, and while they wait they do the pool's work.
 // Owns         its share of the call. A Future may outlive its pool: a call that had not ended by then is Cancelled.
-// Fails with   get: JobError. outcome: the same as a value.
+// Fails with   get: JobError. outcome: the same as a value. Both, and ready: std::logic_error where there is no result (any more).
 #pragma once
 
 #include <atomic>
@@ -11,6 +11,7 @@
 #include <memory>
 #include <new>
 #include <optional>
+#include <stdexcept>
 #include <tl/expected.hpp>
 #include <tuple>
 #include <utility>
@@ -49,8 +50,7 @@ class CallResult : public PoolWork {
 
   CallResult(PoolCore& core, Callable called) : PoolWork(called, runner::result_bytes<R>(), kCopiesResult<R>), core_(&core) {}
 
-  void read(std::size_t, std::uint32_t count, ByteReader& in) override {
-    if (count == 0) return;
+  void read(std::size_t, std::uint32_t, ByteReader& in, std::size_t&) override {
     value_.emplace();
     if constexpr (!std::is_void_v<R>) read_item(in, *value_);
   }
@@ -118,18 +118,18 @@ class Future {
   // False once get() or outcome() took the result.
   [[nodiscard]] bool valid() const { return call_ != nullptr; }
   // Whether get() would return at once. Does not do the pool's work.
-  [[nodiscard]] bool ready() const { return call_->ended(); }
+  [[nodiscard]] bool ready() const { return call().ended(); }
 
   // Waits, then gives the result or throws JobError. Once.
   R get() {
-    call_->wait();
+    call().wait();
     const Future done = std::move(*this);
     if (done.call_->error()) throw *std::move(done.call_->error());
     if constexpr (!std::is_void_v<R>) return std::move(done.call_->value());
   }
   // The same without a throw. Once.
   [[nodiscard]] tl::expected<R, JobError> outcome() {
-    call_->wait();
+    call().wait();
     const Future done = std::move(*this);
     if (done.call_->error()) return tl::unexpected(*std::move(done.call_->error()));
     if constexpr (std::is_void_v<R>) {
@@ -140,6 +140,10 @@ class Future {
   }
 
  private:
+  [[nodiscard]] CallResult<R>& call() const {
+    if (call_ == nullptr) throw std::logic_error("this Future has no call: its result was taken, or it never had one");
+    return *call_;
+  }
   CallResult<R>* call_ = nullptr;
 };
 

@@ -54,8 +54,9 @@ class PoolWork {
   [[nodiscard]] bool copies() const { return copies_; }
 
   virtual void write(std::size_t first, std::uint32_t count, ByteWriter& out) const = 0;
-  // Results of that many items, one after another. Throws WireError; then they are failed.
-  virtual void read(std::size_t first, std::uint32_t count, ByteReader& in) = 0;
+  // Results of that many items, one after another; `read`, from 0, counts those that are there. Throws WireError, or what the code
+  // that reads a result throws; then the others are failed.
+  virtual void read(std::size_t first, std::uint32_t count, ByteReader& in, std::size_t& read) = 0;
   virtual void fail(std::size_t item, JobError error) = 0;
   // All items were read or failed.
   virtual void end() = 0;
@@ -66,14 +67,22 @@ class PoolWork {
   bool copies_;
 };
 
+template <class F>
+concept PlainFunction = requires(F function) {
+  requires std::is_pointer_v<decltype(+function)> && std::is_function_v<std::remove_pointer_t<decltype(+function)>>;
+};
 // The function pointer that a plain function or a lambda without captures is.
 template <class F>
 [[nodiscard]] auto plain_function(F function) {
   static_assert(
-      requires { +function; } && std::is_pointer_v<decltype(+function)>,
-      "only plain functions and lambdas without captures can be called in another process: what a lambda captures, or an "
-      "object holds, would stay here; pass it as an argument");
-  return +function;
+      PlainFunction<F>,
+      "only plain functions and lambdas without captures can be called in another process: what a lambda captures, or "
+      "an object holds, would stay here; pass it as an argument");
+  if constexpr (PlainFunction<F>) {
+    return +function;
+  } else {
+    return static_cast<void (*)()>(nullptr);  // so that the compiler says the above, and little else
+  }
 }
 template <class F>
 [[nodiscard]] Callable callable(F function) {

@@ -19,11 +19,18 @@
 // There is no helper thread: calls that were submitted run, but what became of them, and of a worker that died, is looked at while
 // somebody is in submit(), map() or get().
 //
+// A worker leaves behind exit() in a call as it would behind a crash, and runs nothing that this program has set up for its own
+// end. What calls print to standard output goes to standard error. A call that forks must end its child with _exit().
+//
 // Called from  any thread, several at a time; constructed by a thread that outlives the pool (the workers die with it), the main
-//              thread best.
-// Owns         the worker processes; destroying the pool ends them. Calls that had not ended are Cancelled.
+//              thread best. Of no use in a child that this process forks: PoolError there, and its copy may be destroyed.
+// Owns         the worker processes; destroying the pool ends them. Calls that had not ended are Cancelled. Libraries that were
+//              loaded when it was made stay loaded as long as it lives. Where standard input, output or error is closed, it gets
+//              /dev/null.
 // Fails with   the constructor: PoolError. map: JobError of the first item that has no result, when all have ended. All: PoolError
-//              when workers cannot be started any more, or a function was loaded after the pool was made.
+//              when workers cannot be started any more, or a function was loaded after the pool was made. A result that cannot be
+//              read (serialize throws, or does not read what it wrote) fails its call, and in a map what lies behind it in its
+//              chunk.
 #pragma once
 
 #include <cstdint>
@@ -33,6 +40,7 @@
 #include <ranges>
 #include <stdexcept>
 #include <tl/expected.hpp>
+#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -69,6 +77,10 @@ struct PoolWorker {
   std::uint64_t replaced = 0;  // how many died on its seat before it
 };
 
+// Whether values of types A... can be passed for those of the tuple Sent.
+template <class Sent, class... A>
+inline constexpr bool kFit = sizeof...(A) != std::tuple_size_v<Sent> || std::is_constructible_v<Sent, A&&...>;
+
 class ProcessPool {
  public:
   explicit ProcessPool(const PoolOptions& options = {});
@@ -86,6 +98,9 @@ class ProcessPool {
   [[nodiscard]] Future<typename TraitsOf<F>::Returned> submit(F function, A&&... arguments) {
     using Traits = TraitsOf<F>;
     using Call = CallState<typename Traits::Returned, typename Traits::Sent>;
+    static_assert(sizeof...(A) == std::tuple_size_v<typename Traits::Sent>,
+                  "the function takes another number of arguments (a JobContext& at its end is not passed)");
+    static_assert(kFit<typename Traits::Sent, A...>, "an argument cannot be converted to the type of its parameter");
     auto call = std::make_unique<Call>(*core_, callable(function), std::forward<A>(arguments)...);
     start(*call);
     return Future<typename Traits::Returned>(call.release());
@@ -135,7 +150,9 @@ class MapWork final : public PoolWork {
       }
     }
   }
-  void read(std::size_t first, std::uint32_t count, ByteReader& in) override { sink_.read(first, count, in); }
+  void read(std::size_t first, std::uint32_t count, ByteReader& in, std::size_t& read) override {
+    sink_.read(first, count, in, read);
+  }
   void fail(std::size_t item, JobError error) override { sink_.fail(item, std::move(error)); }
   void end() override {}
 
@@ -151,16 +168,16 @@ class ResultsSink {
   explicit ResultsSink(std::size_t items) {
     if constexpr (!std::is_void_v<R>) results.resize(items);
   }
-  void read(std::size_t first, std::uint32_t count, ByteReader& in) {
+  void read(std::size_t first, std::uint32_t count, ByteReader& in, std::size_t& read) {
     if constexpr (std::is_void_v<R>) {
       return;
     } else if constexpr (kIsFlat<R>) {
       in.get(results.data() + first, count * sizeof(R));
     } else {
-      for (std::size_t i = first; i < first + count; ++i) {
+      for (; read < count; ++read) {
         R result{};
         read_item(in, result);
-        results[i] = std::move(result);
+        results[first + read] = std::move(result);
       }
     }
   }
@@ -176,15 +193,19 @@ template <class R>
 class OutcomesSink {
  public:
   using One = tl::expected<R, JobError>;
-  explicit OutcomesSink(std::size_t items) : outcomes(items, tl::unexpected(JobError(Cancelled{"it was never run"}, 0))) {}
-  void read(std::size_t first, std::uint32_t count, ByteReader& in) {
-    for (std::size_t i = first; i < first + count; ++i) {
+  explicit OutcomesSink(std::size_t items) {
+    const JobError never(Cancelled{"it was never run"}, 0);
+    outcomes.reserve(items);
+    while (outcomes.size() < items) outcomes.emplace_back(tl::unexpect, never);
+  }
+  void read(std::size_t first, std::uint32_t count, ByteReader& in, std::size_t& read) {
+    for (; read < count; ++read) {
       if constexpr (std::is_void_v<R>) {
-        outcomes[i] = One();
+        outcomes[first + read] = One();
       } else {
         R result{};
         read_item(in, result);
-        outcomes[i] = std::move(result);
+        outcomes[first + read] = std::move(result);
       }
     }
   }

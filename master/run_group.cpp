@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -76,9 +77,10 @@ RunGroup::~RunGroup() {
 void RunGroup::remove(const char* folder) noexcept {
   std::array<char, PATH_MAX> path{};
   const std::size_t size = std::strlen(folder);
-  if (size + 16 > path.size()) return;
+  if (size + 16 > path.size()) return;  // what is put behind it has room
   std::memcpy(path.data(), folder, size);
-  std::strcpy(path.data() + size, "/cgroup.kill");
+  constexpr std::string_view kill = "/cgroup.kill";
+  std::memcpy(path.data() + size, kill.data(), kill.size());  // zeros are behind it
   if (const int fd = ::open(path.data(), O_WRONLY | O_CLOEXEC); fd >= 0) {
     static_cast<void>(::write(fd, "1", 1));
     ::close(fd);

@@ -6,8 +6,10 @@ Every row runs its two sides in turn (A B A B ...) and shows medians with the le
 the ratios of the turns, so that a machine that becomes slower meanwhile slows both. Exit status 1 when a budget is missed,
 2 when a side gave a wrong answer.
 """
+import contextlib
 import json
 import os
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -74,10 +76,11 @@ class Ours:
         self.programs = programs
         self.folder = folder
 
-    def command(self, text: str, jobs: int, *options: str) -> list:
+    def command(self, text: str, jobs: int, *options: str, recorded: bool = False) -> list:
         batch = self.folder / "jobs.yaml"
         batch.write_text(text.format(jobs))
-        return [self.programs / "runner", "--procs", "2", "--progress", "none", *options, batch]
+        store = [] if recorded else ["--no-store"]
+        return [self.programs / "runner", "--procs", "2", *store, "--progress", "none", *options, batch]
 
     def seconds(self, text: str, jobs: int, *options: str) -> Callable[[], float]:
         """The whole wall time of a run, output to /dev/null. Its answer is checked once, before."""
@@ -93,6 +96,43 @@ class Ours:
             began = time.perf_counter()
             subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
             return time.perf_counter() - began
+
+        return measure
+
+    def record(self, jobs: int) -> tuple:
+        """The wall time of a run with a run store, and the peak resident memory of its master in MiB. What the store has is counted by
+        another reader."""
+        store = self.folder / "recorded.sqlite"
+        for left in self.folder.glob("recorded.sqlite*"):
+            left.unlink()
+        command = self.command(NOOP, jobs, "--store", str(store), recorded=True)
+        began = time.perf_counter()
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as master:
+            _, status, used = os.wait4(master.pid, 0)
+            master.returncode = os.waitstatus_to_exitcode(status)
+        took = time.perf_counter() - began
+        with contextlib.closing(sqlite3.connect(store)) as database:
+            found = database.execute("SELECT count(*) FROM jobs WHERE status = 'ok'").fetchone()[0]
+        if master.returncode != 0 or found != jobs:
+            raise WrongAnswer(f"{found} of {jobs} outcomes were recorded")
+        return took, used.ru_maxrss / 1024
+
+    def reading(self, *words: str) -> Callable[[], float]:
+        """Of the store that was recorded last."""
+        def measure() -> float:
+            began = time.perf_counter()
+            subprocess.run([self.programs / "runner", *words, "--store", self.folder / "recorded.sqlite"],
+                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            return time.perf_counter() - began
+
+        return measure
+
+    def resuming(self, missing: int) -> Callable[[], float]:
+        """A run of the recorded batch again, after so many of its outcomes were lost."""
+        def measure() -> float:
+            with contextlib.closing(sqlite3.connect(self.folder / "recorded.sqlite")) as database, database:
+                database.execute("DELETE FROM jobs WHERE job % (SELECT count(*) / ? FROM jobs) = 0", (missing,))
+            return self.reading("--resume", "--progress", "none", self.folder / "jobs.yaml")()
 
         return measure
 
@@ -153,6 +193,15 @@ def rows(ours: Ours):
     yield Row("first result of 10 000 000 jobs : of 1 000", ours.first_result(10_000_000), ours.first_result(1_000), 1.5, turns=11)
     yield Row("peak memory, 500 000 of 10 000 000 done : 1 000 of 1 000", ours.peak_memory(10_000_000, 500_000),
               ours.peak_memory(1_000, 1_000), 1.1, scale=1, unit="MiB")
+    # Budgets that are plain figures stand on the other side.
+    yield Row("1 000 000 noop recorded : 300 000 a second", lambda: ours.record(1_000_000)[0], lambda: 1 / 0.3, 1)
+    for what, reading in (("runs", ours.reading("runs")), ("show", ours.reading("show")),
+                          ("one job shown", ours.reading("show", "noop-999999")),
+                          ("exported as a job log", ours.reading("export", "-f", "joblog")),
+                          ("exported as JSON lines", ours.reading("export")), ("resumed, 1 000 are missing", ours.resuming(1_000))):
+        yield Row(f"a store of 1 000 000 jobs, {what} : 2 s", reading, lambda: 2.0, 1)
+    yield Row("peak memory, 10 000 000 jobs recorded : 200 MiB", lambda: ours.record(10_000_000)[1], lambda: 200.0, 1, turns=1,
+              scale=1, unit="MiB")
     loop = ours.programs / "bench_spawn_loop"
     true = ours.seconds(TRUE, 2_000)
     yield Row("2 000 x /bin/true, 2 at a time : posix_spawn loop", true, printed(loop, "2000", "2", "/bin/true"), 1.1, turns=9)

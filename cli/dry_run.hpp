@@ -17,6 +17,10 @@ namespace runner::cli {
 // `bare`: without names, and scripts as they are, so that what is printed is itself a script.
 [[nodiscard]] Result<void> print_jobs(Batch& batch, const Registry& registry, bool bare);
 
+// What a job runs, in one of these lines; a kind that nobody knows (any more) without its arguments.
+[[nodiscard]] std::string in_words(const JobSpec& job, const Registry& registry);
+[[nodiscard]] std::string bare_words(const JobSpec& job, const Registry& registry);
+
 // Text of a batch, for a person: line breaks are part of a script; anything else that would move a cursor is shown instead.
 [[nodiscard]] std::string shown(std::string_view text);
 

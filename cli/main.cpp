@@ -15,7 +15,9 @@
 #include "cli/doctor.hpp"
 #include "cli/explain.hpp"
 #include "cli/options.hpp"
+#include "cli/replay.hpp"
 #include "cli/run_batch.hpp"
+#include "cli/stored_runs.hpp"
 #include "ipc/os.hpp"
 #include "report/kinds_table.hpp"
 #include "report/output_file.hpp"
@@ -68,6 +70,10 @@ int run(const std::vector<std::string>& arguments) {
   if (const auto* kinds = std::get_if<KindsOptions>(&*command)) return list_kinds(*kinds);
   if (const auto* check = std::get_if<CheckOptions>(&*command)) return check_batch(*check);
   if (const auto* explain = std::get_if<ExplainOptions>(&*command)) return explain_job(*explain);
+  if (const auto* runs = std::get_if<RunsOptions>(&*command)) return list_runs(*runs);
+  if (const auto* show = std::get_if<ShowOptions>(&*command)) return show_run(*show);
+  if (const auto* exported = std::get_if<ExportOptions>(&*command)) return export_run(*exported);
+  if (const auto* replay = std::get_if<ReplayOptions>(&*command)) return replay_job(*replay);
   if (const auto* doctor = std::get_if<DoctorOptions>(&*command)) return examine(*doctor);
   return run_batch(std::get<RunOptions>(*command));
 }

@@ -29,6 +29,7 @@ constexpr const char* kRunExamples = R"(EXAMPLES
   runner check jobs.yaml                   only look whether the file is right
   runner --dry-run jobs.yaml               print what would run
   runner --results out.jsonl jobs.yaml     one JSON object per job (or .csv)
+  runner --resume jobs.yaml                go on where a run was stopped
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
   runner --halt soon,fail=3 jobs.yaml      start no more once three have failed
   runner --mode threads jobs.yaml          the same on threads, to compare
@@ -56,7 +57,8 @@ EXIT STATUS
   0    every job ended well, or was allowed to fail; or --halt stopped the run
        before any other failed, or for as many successes as it was to have
   1    some job did not, or results could not be written
-  2    the command line or the batch file is wrong; nothing has run
+  2    the command line, the batch file or a store that was asked for cannot
+       be used; nothing has run
   130  interrupted: Ctrl-C lets running jobs finish, a second one ends them, a
        third ends everything
 )";
@@ -317,6 +319,9 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                     "  runner check jobs.yaml               check a batch file, run nothing\n"
                     "  runner explain jobs.yaml JOB         why a job waits, what it would run\n"
                     "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
+                    "  runner runs | show [RUN] [JOB]       what was recorded\n"
+                    "  runner export [RUN]                  the same, as JSON lines, CSV or a job log\n"
+                    "  runner replay JOB                    a recorded job once more\n"
                     "  runner doctor [--json]               what this machine has, what would be used\n"
                     "  runner --version | --help\n");
   app.footer(exec ? kExecExamples : kRunExamples);
@@ -349,6 +354,15 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
       ->check(CLI::Validator(check_size, ""));
   const CLI::Option* results = app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
                                    ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* store =
+      app.add_option("--store", options.store, "Record the run there (default:\nNAME.runs.sqlite, of the batch's name)")
+          ->option_text("FILE");
+  app.add_flag("--no-store", options.no_store, "Record nothing; such a run cannot be resumed");
+  app.add_flag("--resume", options.resume, "Go on with the newest run: run what\nhas no outcome in the store");
+  const CLI::Option* retry_failed =
+      app.add_flag("--retry-failed", options.retry_failed, "As --resume, and what did not end well again");
+  const CLI::Option* only_quarantined = app.add_flag("--only-quarantined", options.only_quarantined,
+                                                     "Of the newest run: run again what was\nquarantined, and nothing else");
   app.add_flag("-k,--keep-order", options.keep_order, "Output and results in the order of the batch");
   const auto take_halt = [&](const std::string& text) { options.halt = master::HaltRule::parse(text).value(); };
   const auto check_halt = [](const std::string& text) {
@@ -382,6 +396,17 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   if (!exec && options.file.empty()) return no_file("");
   if (results->count() != 0 && options.results.empty()) {
     return fail(ErrorCode::usage, "--results names no file (an empty variable?); give one that ends in .jsonl or .csv");
+  }
+  if (store->count() != 0 && options.store.empty()) {
+    return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or --no-store");
+  }
+  if (options.no_store && (store->count() != 0 || options.resumes())) {
+    return fail(ErrorCode::usage, "--no-store leaves nothing to record in or to resume from; leave out one of the two");
+  }
+  if (retry_failed->count() != 0 && only_quarantined->count() != 0) {
+    return fail(ErrorCode::usage,
+                "--only-quarantined runs nothing but quarantined jobs, and --retry-failed runs all that failed, those "
+                "included; leave out one of the two");
   }
   for (const CLI::Option* option : {transport, start, bind}) {
     if (option->count() != 0 && options.mode != Mode::processes) {
@@ -425,6 +450,95 @@ Result<Command> parse_explain(const std::vector<std::string>& arguments) {
   return options;
 }
 
+CLI::Option* add_store(CLI::App& app, std::string& store) {
+  return app.add_option("--store", store, "The run store (default: the *.runs.sqlite here\nthat was written last)")
+      ->option_text("FILE");
+}
+
+Result<void> check_store(const CLI::Option* option, const std::string& store) {
+  if (option->count() == 0 || !store.empty()) return {};
+  return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or leave it out");
+}
+
+std::string check_run(const std::string& text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc() && end == text.data() + text.size() && number >= 1) return {};
+  return fmt::format("`{}` is no number of a run; `runner runs` lists them", text);
+}
+
+Result<Command> parse_runs(const std::vector<std::string>& arguments) {
+  RunsOptions options;
+  CLI::App app("Lists the runs that a run store holds.");
+  shape(app, "\nUSAGE\n  runner runs [OPTIONS]\n");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_show(const std::vector<std::string>& arguments) {
+  ShowOptions options;
+  CLI::App app("Shows a recorded run and what in it did not end well; or all that is known of one of its jobs.");
+  shape(app, "\nUSAGE\n  runner show [OPTIONS] [RUN] [JOB]\n");
+  app.add_option("WORDS", options.words, "A number of `runner runs` (default: the\nnewest), and the name of a job")
+      ->option_text(" ")
+      ->expected(0, 2);
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_export(const std::vector<std::string>& arguments) {
+  ExportOptions options;
+  CLI::App app(
+      "Writes the outcomes of a recorded run to standard output, in the order of the batch. Of outputs beyond 1 MiB a store\n"
+      "keeps the last 64 KiB.");
+  shape(app, "\nUSAGE\n  runner export [OPTIONS] [RUN]\n");
+  app.add_option("RUN", options.run, "A number of `runner runs`; default: the newest")
+      ->option_text(" ")
+      ->check(CLI::Validator(check_run, ""));
+  choice<ExportFormat>(app, "-f,--format", options.format,
+                       {{"jsonl", ExportFormat::jsonl}, {"csv", ExportFormat::csv}, {"joblog", ExportFormat::joblog}},
+                       "As --results writes them (default: jsonl), or\nthe columns of GNU parallel's --joblog");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  return options;
+}
+
+Result<Command> parse_replay(const std::vector<std::string>& arguments) {
+  ReplayOptions options;
+  CLI::App app(
+      "Runs one job of a recorded run once more, where and as it was run then, with what the environment is now. Records\n"
+      "nothing.");
+  shape(app, "\nUSAGE\n  runner replay [OPTIONS] JOB\n  gdb --args runner replay --debug JOB\n");
+  app.add_option("JOB", options.job, "The name of the job")->option_text(" ");
+  app.add_option("--run", options.run, "A number of `runner runs`; default: the newest")
+      ->option_text("RUN")
+      ->check(CLI::Validator(check_run, ""));
+  app.add_flag("--debug", options.debug,
+               "For a debugger: a typed job runs in this\nprocess, a command in its place; no timeout");
+  const CLI::Option* store = add_store(app, options.store);
+  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
+  if (options.job.empty()) {
+    return fail(ErrorCode::usage,
+                "which job? Give its name, as in `runner replay NAME`; `runner show` lists those that did not "
+                "end well");
+  }
+  return options;
+}
+
 Result<Command> parse_doctor(const std::vector<std::string>& arguments) {
   DoctorOptions options;
   CLI::App app("Says what a run would find on this machine, what it would use of that, and why.\nStarts nothing.");
@@ -462,6 +576,10 @@ Result<Command> parse_arguments(const std::vector<std::string>& arguments) {
   if (first == "explain") return parse_explain(rest);
   if (first == "doctor") return parse_doctor(rest);
   if (first == "kinds") return parse_kinds(rest);
+  if (first == "runs") return parse_runs(rest);
+  if (first == "show") return parse_show(rest);
+  if (first == "export") return parse_export(rest);
+  if (first == "replay") return parse_replay(rest);
   if (first == "run") return parse_run(rest);
   if (first == "exec") return parse_run(rest, true);
   if (first == "--version" || first == "-V") return ShowText{"runner " RUNNER_VERSION_STRING "\n"};

@@ -36,6 +36,12 @@ struct RunOptions {
   std::optional<int> nice;
   std::optional<Bytes> max_result;  // none: what the batch file says
   std::string results;              // empty: none
+  std::string store;                // empty: the default of the batch
+  bool no_store = false;
+  bool resume = false;
+  bool retry_failed = false;
+  bool only_quarantined = false;
+  [[nodiscard]] bool resumes() const { return resume || retry_failed || only_quarantined; }
   bool keep_order = false;
   std::optional<master::HaltRule> halt;
   std::optional<Bytes> memory_free;
@@ -68,12 +74,36 @@ struct KindsOptions {
   std::vector<std::string> plugins;
 };
 
+struct RunsOptions {
+  std::string store;  // empty: the one in the working directory that was written last; so for all of these
+};
+
+struct ShowOptions {
+  std::string store;
+  std::vector<std::string> words;  // [RUN] [JOB]
+};
+
+enum class ExportFormat : std::uint8_t { jsonl, csv, joblog };
+
+struct ExportOptions {
+  std::string store;
+  std::optional<std::int64_t> run;  // none: the newest
+  ExportFormat format{};
+};
+
+struct ReplayOptions {
+  std::string store, job;
+  std::optional<std::int64_t> run;
+  bool debug = false;
+};
+
 // Asked for, and answered by this text on standard output: --help, --version.
 struct ShowText {
   std::string text;
 };
 
-using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, DoctorOptions, KindsOptions, ShowText>;
+using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, DoctorOptions, KindsOptions, RunsOptions, ShowOptions,
+                             ExportOptions, ReplayOptions, ShowText>;
 
 // `arguments` without the program's name.
 [[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);

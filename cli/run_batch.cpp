@@ -13,8 +13,10 @@
 #include <utility>
 #include <vector>
 
+#include "cli/choose_store.hpp"
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
+#include "cli/find_store.hpp"
 #include "cli/parting_message.hpp"
 #include "cli/shares.hpp"
 #include "config/read_batch.hpp"
@@ -33,8 +35,11 @@
 #include "report/console.hpp"
 #include "report/in_order.hpp"
 #include "report/job_printer.hpp"
+#include "report/printable.hpp"
 #include "report/progress.hpp"
 #include "report/results_file.hpp"
+#include "report/store/longest_first.hpp"
+#include "report/store/run_store.hpp"
 #include "report/summary.hpp"
 
 namespace runner::cli {
@@ -107,6 +112,30 @@ class Sinks {
     all_.push_back(&summary_);
     return {};
   }
+  // Before any other: what a person has seen is recorded, or as good as.
+  void add_store(report::Sitting sitting) {
+    store_ =
+        std::make_unique<report::RunStore>(std::move(sitting), results_, [this](const std::string& text) { notice(text); });
+    all_.insert(all_.begin(), store_.get());
+    summary_.replays([this, path = store_->path()](std::string_view job) {
+      return store_->records() ? replay_line(path, job) : std::string();
+    });
+  }
+  void skip(const master::EndedBefore& before) {
+    for (const auto& ordered : ordered_) {
+      ordered->skip([&before](JobId id) { return before.has(id); });
+    }
+  }
+  void notice(const std::string& text) {
+    console_.clear();
+    for (std::size_t begin = 0, end = 0; end != std::string::npos; begin = end + 1) {
+      end = text.find('\n', begin);
+      console_.err().buffer() += "runner: " + report::printable(text.substr(begin, end - begin)) + "\n";
+    }
+    // Nobody is left to be told if this fails.
+    static_cast<void>(console_.err().end_record());
+    static_cast<void>(console_.flush());
+  }
   // Counts what the others have; so it comes last.
   [[nodiscard]] Result<void> add_last_words() {
     all_.push_back(&held_back_);
@@ -147,6 +176,7 @@ class Sinks {
   report::Summary summary_;
   bool keep_order_;
   std::unique_ptr<report::ResultsFile> file_;
+  std::unique_ptr<report::RunStore> store_;
   std::vector<std::unique_ptr<report::InOrder>> ordered_;
   HeldBack held_back_{ordered_};
   std::vector<master::Sink*> all_, told_;
@@ -207,7 +237,10 @@ int run_batch(const RunOptions& options) {
     complain(printed.error());
     return printed.error().code == ErrorCode::unwritable ? kNotAllWell : kNothingRan;
   }
+  return carry_out(options, batch, registry);
+}
 
+int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   std::error_code unknown;
   if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
     return not_started(
@@ -215,6 +248,22 @@ int run_batch(const RunOptions& options) {
   }
   Sinks sinks(registry, options);
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
+  Result<ChosenStore> store = choose_store(options, batch);
+  if (!store) return not_started(store.error());
+  for (const std::string& text : store->notices) sinks.notice(text);
+  master::Counts recorded;
+  if (store->plan) {
+    recorded = store->plan->recorded;
+    if (store->plan->left == 0) return recorded.done() - recorded.ok == recorded.allowed ? kAllWell : kNotAllWell;
+    batch.size = store->plan->left;
+    batch.jobs = std::make_unique<report::RemainingJobs>(std::move(batch.jobs), store->plan->before);
+    if (options.only_quarantined) batch.plan.reset();  // what these need had ended before they ran
+    sinks.skip(store->plan->before);
+  }
+  if (!store->first.empty()) {
+    batch.jobs = std::make_unique<report::FirstThese>(std::move(batch.jobs), std::move(store->first));
+  }
+  if (store->sitting) sinks.add_store(std::move(*store->sitting));
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
@@ -256,7 +305,8 @@ int run_batch(const RunOptions& options) {
       master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get(), options.halt,
                   {.cpus = options.mode == Mode::serial ? UINT32_MAX : places,
                    .memory_free = options.memory_free,
-                   .read = &master::read_file});
+                   .read = &master::read_file},
+                  store->plan ? &store->plan->before : nullptr);
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {
     const std::uint64_t safe = answer->totals.counts.done();
@@ -265,7 +315,8 @@ int run_batch(const RunOptions& options) {
     return kNotAllWell;
   }
   if (answer->totals.interrupted) return kInterrupted;
-  return answer->all_well() ? kAllWell : kNotAllWell;
+  const bool all_was_well = recorded.done() - recorded.ok == recorded.allowed;
+  return answer->all_well() && all_was_well ? kAllWell : kNotAllWell;
 }
 
 int check_batch(const CheckOptions& options) {

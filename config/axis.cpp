@@ -168,6 +168,11 @@ bool Axis::is_value(std::size_t variable) const {
   return records == nullptr || !records->counts(variable - key.first);
 }
 
+bool Axis::names_files(std::size_t variable) const {
+  const auto* list = std::get_if<ValueList>(&key_of(variable).values);
+  return list != nullptr && list->files();
+}
+
 Position Axis::position(std::size_t variable) const { return key_of(variable).at; }
 
 }  // namespace runner::config

@@ -50,6 +50,8 @@ class Axis {
   [[nodiscard]] std::bitset<256> bytes(std::size_t variable) const;
   // Whether it may be an argument of a kind: the number of a row is not.
   [[nodiscard]] bool is_value(std::size_t variable) const;
+  // Whether its values are paths of files that are there: of a glob.
+  [[nodiscard]] bool names_files(std::size_t variable) const;
   [[nodiscard]] Position position(std::size_t variable) const;
   [[nodiscard]] Position position() const { return keys_.front().at; }
 

@@ -34,6 +34,37 @@ auto reading(Read&& read) {
   }
 }
 
+// No two values have the same form, and none is the beginning of another's.
+void append_form(const Value& value, std::string& out) {
+  if (const auto* list = std::get_if<Sequence>(&value.data)) {
+    out += '[';
+    for (const Value& item : *list) append_form(item, out);
+    out += ']';
+  } else if (const auto* mapping = std::get_if<Mapping>(&value.data)) {
+    out += '{';
+    for (const auto& [key, item] : *mapping) {
+      out.append(key.text) += '\0';
+      append_form(item, out);
+    }
+    out += '}';
+  } else {
+    const Scalar& scalar = std::get<Scalar>(value.data);
+    out += scalar.plain ? '=' : '"';
+    out.append(scalar.text) += '\0';
+  }
+}
+
+// Every scalar in it.
+void append_texts(const Value& value, std::vector<std::string>& out) {
+  if (const auto* list = std::get_if<Sequence>(&value.data)) {
+    for (const Value& item : *list) append_texts(item, out);
+  } else if (const auto* mapping = std::get_if<Mapping>(&value.data)) {
+    for (const auto& [key, item] : *mapping) append_texts(item, out);
+  } else if (!value.is_null()) {
+    out.push_back(std::get<Scalar>(value.data).text);
+  }
+}
+
 void check_name(const std::string& name, Position at) {
   if (name.empty()) bad(at, "the name of this job is empty");
   if (!is_printable(name)) {
@@ -55,13 +86,14 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
   const Value* own_cwd = job.take("cwd");
   const Value* own_env = job.take("env");
   const Value* matrix = job.take("matrix");
+  const Value* inputs = job.take("inputs");
   const Value* zip = job.take("zip");
   const Value* kill_after = job.take("kill_after");
   const Value* needs = job.take("needs");
   std::optional<Section> common;
   if (defaults != nullptr) common.emplace(*defaults, "`defaults`");
   rules_ = read_rules(job, common ? &*common : nullptr, demands);
-  job.finish({"inputs"});
+  job.finish();
 
   const int ways = (kind != nullptr) + (command != nullptr) + (shell != nullptr);
   if (ways != 1) {
@@ -91,9 +123,12 @@ Entry::Entry(const Value& entry, const Value* defaults, const Registry& registry
     named_ = true;
   }
   name_at_ = name != nullptr ? name->at : at_;
+  if (inputs != nullptr) read_input_files(*inputs);
   check_name(name_, name_at_);
 
   if (needs != nullptr) read_needs(*needs);
+  has_inputs_ = stdin_file != nullptr || !inputs_.empty() || !path_arguments_.empty();
+  for (std::size_t k = 0; k < keys_.size(); ++k) has_inputs_ = has_inputs_ || axis_of(k).names_files(k);
   if (kind != nullptr) return;
   if (stdin_file != nullptr) stdin_ = text(*stdin_file, "`stdin`");
   const Value* common_cwd = common ? common->take("cwd") : nullptr;
@@ -213,6 +248,10 @@ void Entry::read_kind(const Value& kind, const Value* args, const Registry& regi
   if (args_.mapping() == nullptr) bad(args_.at, fmt::format("`args` must be a mapping, found {}", found(args_)));
   Mapping& given = std::get<Mapping>(args_.data);
   const std::vector<FieldInfo> fields = kind_->arguments();
+  for (const FieldInfo& field : fields) {
+    // Of an optional, a list or a mapping too.
+    if (field.type == "path" || field.type.ends_with(" path")) path_arguments_.push_back(field.name);
+  }
   std::vector<std::pair<std::size_t, std::size_t>> passed;  // place in `given`, key
   for (std::size_t k = 0; k < keys_.size(); ++k) {
     const auto same = std::find_if(given.begin(), given.end(), [&](const auto& item) { return item.key.text == keys_[k]; });
@@ -267,6 +306,40 @@ void Entry::read_shell(const Value& shell) {
   if (shell.scalar()->text.find_first_not_of(" \t\n") == std::string::npos)
     bad(shell.at, "`shell` is empty; it is the script to run");
   name_ = "shell";
+}
+
+void Entry::read_input_files(const Value& inputs) {
+  const Sequence* paths = inputs.sequence();
+  if (paths == nullptr) {
+    bad(inputs.at,
+        fmt::format("`inputs` must be a list of files that the job reads, such as [model.bin], found {}", found(inputs)));
+  }
+  for (const Value& path : *paths) {
+    inputs_.push_back(text(path, "a file of `inputs`"));
+    if (path.scalar()->text.empty()) bad(path.at, "a file of `inputs` is empty text; it is the path of a file");
+  }
+}
+
+void Entry::add_input_files(JobSpec& job) const {
+  std::string path;
+  if (!stdin_.constant() || !stdin_.tail().empty()) {
+    stdin_.render(values_, path);
+    job.inputs.push_back(path);
+  }
+  for (std::size_t k = 0; k < keys_.size(); ++k) {
+    if (axis_of(k).names_files(k)) append_texts(values_[k], job.inputs);
+  }
+  if (!path_arguments_.empty()) {
+    for (const auto& [key, value] : *args_.mapping()) {
+      if (std::find(path_arguments_.begin(), path_arguments_.end(), key.text) != path_arguments_.end()) {
+        append_texts(value, job.inputs);
+      }
+    }
+  }
+  for (const TextTemplate& input : inputs_) {
+    input.render(values_, path);
+    job.inputs.push_back(path);
+  }
 }
 
 void Entry::read_needs(const Value& needs) {
@@ -366,6 +439,14 @@ void Entry::make(JobSpec& job) {
 bool Entry::fill_selected(std::uint64_t index, JobSpec& job) {
   name_selected(index, job.name);
   make(job);
+  job.values.clear();
+  for (std::size_t k = 0; k < keys_.size(); ++k) {
+    if (!axis_of(k).is_value(k)) continue;  // the number of a row changes when another is put in front of it
+    job.values.append(keys_[k]) += '\0';
+    append_form(values_[k], job.values);
+  }
+  job.inputs.clear();
+  if (has_inputs_) add_input_files(job);
   if (reads_files_ && !name_template_.constant()) check_name(job.name, name_at_);
   return true;
 }

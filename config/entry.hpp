@@ -98,6 +98,8 @@ class Entry {
   void name_selected(std::uint64_t index, std::string& out) const;
   void make(JobSpec& job);
   void encode();
+  void read_input_files(const Value& inputs);
+  void add_input_files(JobSpec& job) const;
   void check_points_of_several_keys();
 
   Position at_, name_at_;
@@ -120,6 +122,9 @@ class Entry {
 
   std::vector<TextTemplate> argv_;
   TextTemplate stdin_, cwd_;
+  std::vector<TextTemplate> inputs_;         // named by the person
+  std::vector<std::string> path_arguments_;  // of the kind
+  bool has_inputs_ = false;                  // its jobs may read files that are known by name
   std::vector<std::pair<std::string, TextTemplate>> env_;
   Rules rules_;
   std::vector<Need> needs_;

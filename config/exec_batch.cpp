@@ -50,6 +50,15 @@ class ExecSource final : public JobSource {
     }
   }
 
+  bool rewind() override {
+    if (!lists_[0].again()) return false;
+    for (LinkedLists& list : lists_) list.rewind();
+    begun_ = over_ = false;
+    first_moves_ = true;
+    id_ = 0;
+    return true;
+  }
+
   int awaited() override { return !over_ && first_moves_ ? lists_[0].awaited() : -1; }
 
  private:

@@ -44,6 +44,22 @@ class EntrySource : public JobSource {
       first += *entry->size();
     }
   }
+  bool rewind() override {
+    for (const auto& entry : entries_) {
+      for (const Axis& axis : entry->axes()) {
+        if (!axis.again()) return false;
+      }
+    }
+    entry_ = 0;
+    index_ = id_ = 0;
+    return true;
+  }
+
+  bool direct() const override {
+    return std::all_of(entries_.begin(), entries_.end(), [](const auto& entry) {
+      return std::none_of(entry->axes().begin(), entry->axes().end(), [](const Axis& axis) { return axis.reads_files(); });
+    });
+  }
 
   Result<void> at(JobId id, JobSpec& job) override {
     const auto behind = std::upper_bound(firsts_.begin(), firsts_.end(), number(id));

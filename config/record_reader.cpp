@@ -33,7 +33,8 @@ RecordReader::RecordReader(const std::string& path, RecordEnd end, Position at)
   }
   struct stat info{};
   if (::fstat(fd_, &info) != 0) bad(at, fmt::format("{} cannot be read: {}", shown_, std::strerror(errno)));
-  if (S_ISDIR(info.st_mode)) bad(at, fmt::format("{} is a folder; a file was expected", path == "-" ? "standard input" : "`" + path + "`"));
+  if (S_ISDIR(info.st_mode))
+    bad(at, fmt::format("{} is a folder; a file was expected", path == "-" ? "standard input" : "`" + path + "`"));
   // Standard input may be a file that others have begun to read: its beginning is where they stopped.
   again_ = S_ISREG(info.st_mode) && path != "-";
 }

@@ -28,12 +28,9 @@ const Value& Section::need(std::string_view key, std::string_view advice) {
   return *value;
 }
 
-void Section::finish(const std::vector<std::string_view>& later) const {
+void Section::finish() const {
   for (const auto& [name, value] : *value_->mapping()) {
     if (std::find(known_.begin(), known_.end(), name.text) != known_.end()) continue;
-    if (std::find(later.begin(), later.end(), name.text) != later.end()) {
-      bad(value.at, fmt::format("the key `{}` is not supported by this version of runner; leave it out", name.text));
-    }
     const std::string_view near = near_miss(name.text, known_);
     bad(value.at, near.empty() ? fmt::format("{} has no key `{}`; its keys are: {}", what_, name.text, fmt::join(known_, ", "))
                                : fmt::format("{} has no key `{}`; did you mean `{}`?", what_, name.text, near));

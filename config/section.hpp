@@ -2,7 +2,7 @@
 //
 // Called from  read_batch.cpp, entry.cpp and shared.cpp.
 // Owns         nothing; a view of a Value that must outlive it.
-// Fails with   BadBatch: not a mapping, an unknown key (with a near miss), a key of a later version.
+// Fails with   BadBatch: not a mapping, or an unknown key (with a near miss).
 // Call order   take* finish
 #pragma once
 
@@ -24,7 +24,7 @@ class Section {
   // As take; it must be there. `advice` says what to write.
   [[nodiscard]] const Value& need(std::string_view key, std::string_view advice);
   // Keys that the format knows but this version of the program does not support get a message of their own.
-  void finish(const std::vector<std::string_view>& later = {}) const;
+  void finish() const;
 
  private:
   const Value* value_;

@@ -144,6 +144,7 @@ ValueList ValueList::glob(const std::string& key, const Value& value) {
   std::sort(files.begin(), files.end(), [](const Value& a, const Value& b) { return a.scalar()->text < b.scalar()->text; });
   ValueList list;
   list.size_ = files.size();
+  list.files_ = true;
   list.values_ = std::move(files);
   return list;
 }

@@ -34,6 +34,8 @@ class ValueList {
   [[nodiscard]] std::bitset<256> bytes() const;
 
   [[nodiscard]] Position position() const { return at_; }
+  // Its values are files that are there: those of a glob.
+  [[nodiscard]] bool files() const { return files_; }
 
  private:
   // start + i * step, in units of 10^-decimals: exact in decimal, so that 0.1 steps end at 1 and not at 0.9999999999999999.
@@ -46,6 +48,7 @@ class ValueList {
 
   std::variant<std::vector<Value>, Range> values_;
   std::uint64_t size_ = 0;
+  bool files_ = false;
   Position at_;
 };
 

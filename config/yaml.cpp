@@ -129,7 +129,8 @@ class TreeBuilder : public YAML::EventHandler {
 
   void add(Value value) {
     if (++values_ > kMostValues) {
-      bad(value.at, fmt::format("this file holds more than {} values; expand jobs with `matrix:` instead of writing them out", kMostValues));
+      bad(value.at, fmt::format("this file holds more than {} values; expand jobs with `matrix:` instead of writing them out",
+                                kMostValues));
     }
     if (open_.empty()) {
       root_ = std::move(value);

@@ -1,7 +1,8 @@
 // backlog.hpp - of a batch with a plan: which job may start next, and which never will, for want of one that it needs.
 //
 // Called from  the scheduler.
-// Owns         some words for each block and group of the plan, whatever the number of their jobs. The plan must outlive it.
+// Owns         some words for each block and group of the plan, whatever the number of their jobs. The plan, and what ended before,
+//              must outlive it.
 // Fails with   cannot fail.
 // Call order   (take | skip | ended), in any order; ended once for each job that was taken
 #pragma once
@@ -15,13 +16,15 @@
 #include <vector>
 
 #include <runner/plan.hpp>
+#include "master/ended_before.hpp"
 
 namespace runner::master {
 
 class Backlog {
  public:
-  // `demands`: how many different ones its blocks may have.
-  explicit Backlog(const Plan& plan, std::size_t demands = 1);
+  // `demands`: how many different ones its blocks may have. `before`, if there is one: jobs that are neither taken nor skipped any
+  // more, and count for those that need them.
+  explicit Backlog(const Plan& plan, std::size_t demands = 1, const EndedBefore* before = nullptr);
 
   struct Place {
     JobId job{};
@@ -72,10 +75,16 @@ class Backlog {
     }
   };
 
+  // Its next job; what ended before is passed over.
+  [[nodiscard]] Place next_of(std::uint32_t block);
+  void pass_over(std::uint32_t block);
+  [[nodiscard]] bool over(std::uint32_t block) const { return blocks_[block].next == plan_.blocks[block].size; }
   void make_ready(std::uint32_t block);
   void fail_groups(std::uint32_t block, std::string_view name, std::uint32_t because);
+  void leave_groups(std::uint32_t block, std::uint64_t jobs);
 
   const Plan& plan_;
+  const EndedBefore* before_;
   std::vector<BlockState> blocks_;
   std::vector<GroupState> groups_;
   std::vector<Cause> causes_;

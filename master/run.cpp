@@ -36,7 +36,8 @@ struct Overloaded : F... {
 class Loop {
  public:
   Loop(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts, const GiveUpHandler& give_up,
-       const Shared& shared, Guardian* guardian, const std::optional<HaltRule>& halt, const Limits& limits)
+       const Shared& shared, Guardian* guardian, const std::optional<HaltRule>& halt, const Limits& limits,
+       const EndedBefore* before)
       : batch_(batch),
         engine_(engine),
         sinks_(sinks),
@@ -46,7 +47,7 @@ class Loop {
         guardian_(guardian),
         halt_(halt),
         limits_(limits),
-        scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size,
+        scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size, before,
                                            limits.cpus != 0 ? limits.cpus : engine.procs(), batch.resources, batch.demands}) {}
 
   Result<RunAnswer> run() {
@@ -188,7 +189,12 @@ class Loop {
   }
 
   void carry_out(Action& action) {
-    std::visit(Overloaded{[&](StartJob& start) { engine_.start(*start.job, start.attempt); },
+    std::visit(Overloaded{[&](StartJob& start) {
+                            if (!start.job->inputs.empty() && number(start.attempt) == 1) {
+                              tell([&](Sink& sink) { return sink.starting(*start.job); });
+                            }
+                            engine_.start(*start.job, start.attempt);
+                          },
                           [&](StopJob& stop) { engine_.stop(stop.job, stop.attempt, stop.reason); },
                           [&](TakeBackUnstarted&) { engine_.take_back(); },
                           [&](ReportJob& report) {
@@ -346,8 +352,8 @@ class Loop {
 
 Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
                       const GiveUpHandler& give_up, const Shared& shared, Guardian* guardian,
-                      const std::optional<HaltRule>& halt, const Limits& limits) {
-  return Loop(batch, engine, sinks, interrupts, give_up, shared, guardian, halt, limits).run();
+                      const std::optional<HaltRule>& halt, const Limits& limits, const EndedBefore* before) {
+  return Loop(batch, engine, sinks, interrupts, give_up, shared, guardian, halt, limits, before).run();
 }
 
 }  // namespace runner::master

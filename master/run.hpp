@@ -16,6 +16,7 @@
 #include <runner/result.hpp>
 #include <runner/shared.hpp>
 #include "master/cgroups.hpp"
+#include "master/ended_before.hpp"
 #include "master/engine.hpp"
 #include "master/guardian.hpp"
 #include "master/halt_rule.hpp"
@@ -48,10 +49,11 @@ struct Limits {
 using GiveUpHandler = std::function<void(const JobSpec& job, std::uint64_t safe)>;
 
 // `guardian`, if there is one, is looked at in every turn. `shared` is what the engine gives to the jobs; here only its counters are
-// read, when the run is over. `halt`: when to stop early. Every demand of the batch must fit into `limits`.
+// read, when the run is over. `halt`: when to stop early. Every demand of the batch must fit into `limits`. `before`: what has ended in
+// an earlier start of this run, and is not among the jobs of the batch's source any more.
 [[nodiscard]] Result<RunAnswer> run(Batch& batch, Engine& engine, std::span<Sink* const> sinks, Interrupts* interrupts,
                                     const GiveUpHandler& give_up, const Shared& shared = Shared::none(),
                                     Guardian* guardian = nullptr, const std::optional<HaltRule>& halt = std::nullopt,
-                                    const Limits& limits = {});
+                                    const Limits& limits = {}, const EndedBefore* before = nullptr);
 
 }  // namespace runner::master

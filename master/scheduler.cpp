@@ -24,7 +24,7 @@ Scheduler::Scheduler(bool engine_can_end_jobs, const Rules& rules)
       rules_(completed(rules)),
       occupancy_(rules_.cpus, rules_.resources, rules_.demands),
       waiting_(rules_.demands.size()) {
-  if (rules.plan != nullptr) backlog_.emplace(*rules.plan, rules_.demands.size());
+  if (rules.plan != nullptr) backlog_.emplace(*rules.plan, rules_.demands.size(), rules.before);
 }
 
 JobSpec& Scheduler::vacancy() {

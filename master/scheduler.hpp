@@ -73,7 +73,9 @@ class Scheduler {
   struct Rules {
     const Plan* plan = nullptr;  // of the batch, which must outlive the scheduler; null: its jobs come in order
     std::optional<HaltRule> halt;
-    std::optional<std::uint64_t> size;  // jobs of the batch, where known
+    std::optional<std::uint64_t> size;  // jobs of the batch that are to run, where known
+    // Of a run that is gone on with: the source does not have these any more. Must outlive the scheduler.
+    const EndedBefore* before = nullptr;
     // What there is, and what jobs may take of it; none: every job takes one processor, and the engine alone counts.
     std::uint32_t cpus = 1;
     std::span<const Resource> resources{};

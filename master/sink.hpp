@@ -3,7 +3,7 @@
 // Called from  the run loop's thread; salvage() also from a dying program (see there).
 // Owns         its own buffers and files. What it is handed lives only during the call.
 // Fails with   unwritable: the run then stops cleanly, says what is safe, and exits 1.
-// Call order   started (ended | retried | tick)* finished ; flush() at any time
+// Call order   started (starting | ended | retried | tick)* finished ; flush() at any time
 #pragma once
 
 #include <cstdint>
@@ -93,6 +93,8 @@ class Sink {
  public:
   virtual ~Sink() = default;
   [[nodiscard]] virtual Result<void> started(const RunInfo&) { return {}; }
+  // The first attempt at a job that reads files (JobSpec::inputs) is about to start; of other jobs nothing is told.
+  [[nodiscard]] virtual Result<void> starting(const JobSpec&) { return {}; }
   [[nodiscard]] virtual Result<void> ended(const JobRecord&) = 0;
   [[nodiscard]] virtual Result<void> retried(const RetryRecord&) { return {}; }
   [[nodiscard]] virtual Result<void> worker_lost(const WorkerLost&) { return {}; }

@@ -67,6 +67,7 @@ void write_record(WireWriter& out, const master::JobRecord& record, const Places
   out(flat(outcome.ending), outcome.result, outcome.exit_code, outcome.wall, outcome.cpu, outcome.quarantined);
   out(outcome.out.text, outcome.out.bytes, static_cast<bool>(outcome.out.spill), places.out);
   out(outcome.err.text, outcome.err.bytes, static_cast<bool>(outcome.err.spill), places.err);
+  out(outcome.peak_memory, outcome.core, outcome.left_behind);
 }
 
 struct ReadRecord {
@@ -91,6 +92,7 @@ ReadRecord read_record(std::span<const std::byte> bytes) {
   in(ending, outcome.result, outcome.exit_code, outcome.wall, outcome.cpu, outcome.quarantined);
   in(outcome.out.text, outcome.out.bytes, record.out_spilled, record.places.out);
   in(outcome.err.text, outcome.err.bytes, record.err_spilled, record.places.err);
+  in(outcome.peak_memory, outcome.core, outcome.left_behind);
   record.job.work = typed ? Work(TypedWork{std::move(kind), {}}) : Work(CommandWork{});
   record.attempts = Attempt{attempts};
   if (worked) record.worker = WorkerId{worker};
@@ -102,6 +104,7 @@ ReadRecord read_record(std::span<const std::byte> bytes) {
 
 Result<void> InOrder::ended(const master::JobRecord& record) {
   if (trouble_) return behind_.ended(record);
+  pass_over();
   if (number(record.job.id) != next_) {
     if (Result<void> kept = keep(record); !kept) {
       // Out of order is bad, lost would be worse: from here on everything passes as it comes.
@@ -114,12 +117,19 @@ Result<void> InOrder::ended(const master::JobRecord& record) {
   if (Result<void> told = behind_.ended(record); !told) return told;
   ++next_;
   if (!kept_.empty()) kept_.pop_front();
-  while (!kept_.empty() && kept_.front().size != 0) {
+  for (pass_over(); !kept_.empty() && kept_.front().size != 0; pass_over()) {
     Kept kept = std::move(kept_.front());
     kept_.pop_front();
     if (Result<void> told = tell(kept, JobId{next_++}); !told) return told;
   }
   return {};
+}
+
+void InOrder::pass_over() {
+  while (ended_before_ && ended_before_(JobId{next_})) {
+    ++next_;
+    if (!kept_.empty()) kept_.pop_front();
+  }
 }
 
 Result<void> InOrder::release() {

@@ -15,8 +15,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "master/sink.hpp"
@@ -29,6 +31,9 @@ class InOrder final : public master::Sink {
   static constexpr std::size_t kInMemory = std::size_t{64} << 20;
 
   explicit InOrder(master::Sink& behind, std::size_t in_memory = kInMemory) : behind_(behind), limit_(in_memory) {}
+
+  // Jobs that had ended before this run: nobody waits for them.
+  void skip(std::function<bool(JobId)> ended_before) { ended_before_ = std::move(ended_before); }
 
   [[nodiscard]] Result<void> started(const master::RunInfo& info) override { return behind_.started(info); }
   [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;
@@ -54,6 +59,7 @@ class InOrder final : public master::Sink {
     std::uint64_t at = 0;                // there
     std::uint64_t size = 0;              // 0: has not ended
   };
+  void pass_over();
   [[nodiscard]] Result<void> keep(const master::JobRecord& record);
   [[nodiscard]] Result<void> tell(Kept& kept, JobId job);
   [[nodiscard]] Result<std::uint64_t> put_aside(const Captured& captured);
@@ -66,7 +72,8 @@ class InOrder final : public master::Sink {
   std::uint64_t waiting_ = 0;
   std::deque<Kept> kept_;
   std::optional<OutputFile> file_;
-  std::optional<Error> trouble_;  // why order was given up
+  std::function<bool(JobId)> ended_before_;  // empty: none
+  std::optional<Error> trouble_;             // why order was given up
   std::vector<std::byte> scratch_;
 };
 

@@ -1,11 +1,7 @@
 // results_file.hpp - --results: one record per job, as JSON lines or CSV.
 //
-// The fields, in this order; those that do not apply to a job are absent (CSV: empty):
-//   job kind status attempts worker seconds cpu_seconds exit_code signal result stdout stderr error
-// `stdout` stands for three: text in `stdout`; bytes that are not UTF-8 (CSV: or hold NUL) in `stdout_base64` instead; and for
-// output beyond 1 MiB, of which only the last 64 KiB are shown, the path of a file with all of it in `stdout_file`. These
-// files are in the folder FILE.d, named NUMBER-NAME.stdout. `stderr` likewise. CSV is RFC 4180 with a header; a result is JSON
-// there too.
+// Its form is that of result_record.hpp. Of output beyond 1 MiB only the last 64 KiB are in it; all of it is in a file of the folder
+// FILE.d, named NUMBER-NAME.stdout or .stderr.
 //
 // Called from  the run loop's thread; salvage() also from a dying program.
 // Owns         the file and its folder.
@@ -19,6 +15,7 @@
 
 #include "master/sink.hpp"
 #include "report/output_file.hpp"
+#include "report/result_record.hpp"
 #include "report/result_text.hpp"
 
 namespace runner::report {
@@ -36,16 +33,11 @@ class ResultsFile final : public master::Sink {
 
  private:
   enum class Format { json_lines, csv };
-  struct Stream;
-  struct Row;
   ResultsFile(OutputFile file, std::string path, Format format, ResultText& results)
       : file_(std::move(file)), path_(std::move(path)), format_(format), results_(results) {}
-  [[nodiscard]] Stream stream(const master::JobRecord& record, const Captured& captured, std::string_view name,
-                              Result<void>& kept);
+  [[nodiscard]] ResultRecord::Stream stream(const master::JobRecord& record, const Captured& captured, std::string_view name,
+                                            Result<void>& kept);
   [[nodiscard]] Result<std::string> keep(const master::JobRecord& record, const Captured& captured, std::string_view name);
-  static void append_json(std::string& out, const Row& row);
-  static void append_evidence(std::string& out, const master::JobRecord& record);
-  static void append_csv(std::string& out, const Row& row);
 
   OutputFile file_;
   std::string path_;

@@ -121,8 +121,10 @@ Result<void> Summary::ended(const master::JobRecord& record) {
   }
   if (record.outcome.quarantined && ++all_quarantined_ <= kListed) quarantined_.push_back(printable(record.job.name));
   std::vector<std::string>& list = record.job.allow_failure ? allowed_ : failed_;
-  if (list.size() < kListed)
-    list.push_back(verdict(record.job.name, record.outcome, record.attempts) + last_words(record.outcome));
+  if (list.size() >= kListed) return {};
+  list.push_back(verdict(record.job.name, record.outcome, record.attempts) + last_words(record.outcome));
+  const std::string replay = replay_ && number(record.attempts) != 0 ? replay_(record.job.name) : std::string();
+  if (!replay.empty()) list.back() += " · replay: " + printable(replay);
   return {};
 }
 

@@ -6,7 +6,7 @@
 //   cost of processes  0.19 s, 0.2 % of 8 × 12.4 s:  start 48 ms (8 × 6.0 ms) · IPC 130 ms · idle at the end 20 ms
 //   shared  hits = 4000 · total = -3                                            (counters, as the jobs left them)
 //   quarantined, because each has killed as many workers as its crash_limit allows: pi-731
-//   failed: pi-731: crashed: SIGSEGV; quarantined, after 0.21 s, 3rd attempt
+//   failed: pi-731: crashed: SIGSEGV; quarantined, after 0.21 s, 3rd attempt · replay: runner replay pi-731
 //
 // compute is the wall time spent in the jobs' own code, summed over all attempts; speed-up is compute / wall; efficiency is
 // speed-up / procs. A cost is worker time that was no compute, of procs × wall in all; only what was measured is shown. All
@@ -17,7 +17,10 @@
 // Fails with   unwritable, when standard error is closed.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "master/sink.hpp"
@@ -31,6 +34,9 @@ class Summary final : public master::Sink {
   explicit Summary(Console& console, std::string results_path = {})
       : console_(console), results_path_(std::move(results_path)) {}
 
+  // What to type to run this job again, or nothing; for the first failures.
+  void replays(std::function<std::string(std::string_view job)> line) { replay_ = std::move(line); }
+
   [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;
   [[nodiscard]] Result<void> flush() override { return console_.flush(); }
   [[nodiscard]] Result<void> finished(const master::RunTotals& totals) override;
@@ -41,11 +47,12 @@ class Summary final : public master::Sink {
  private:
   Console& console_;
   std::string results_path_;
+  std::function<std::string(std::string_view)> replay_;
   std::vector<std::string> failed_, allowed_;  // the first of each
   std::vector<std::string> quarantined_;       // the first, and how many
   std::uint64_t all_quarantined_ = 0;
-  std::vector<std::string> left_behind_;       // by the first jobs that ended well and left something
-  std::vector<int> signals_;                   // that jobs crashed with, each once
+  std::vector<std::string> left_behind_;  // by the first jobs that ended well and left something
+  std::vector<int> signals_;              // that jobs crashed with, each once
 };
 
 }  // namespace runner::report

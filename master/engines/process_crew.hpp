@@ -91,7 +91,7 @@ class ProcessCrew {
     std::uint32_t deaths_before_work = 0;
     int writing = -1;  // the pipe that epoll watches until it takes more
   };
-  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, helper, nudge };
+  enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, nudge, helper };
 
   // Whether so many workers can be at all.
   [[nodiscard]] Result<void> room() const;

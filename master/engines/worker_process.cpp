@@ -135,8 +135,8 @@ WorkerProcess::Death WorkerProcess::reap() {
   Death death;
   if (!reaped_ && errno == ECHILD) {
     reaped_ = true;
-    if (guardian_ != nullptr) guardian_->remove(launched_.pid);
     death.how = "ended, and nobody can say how: this program ignores SIGCHLD, or waited for children that are not its own";
+    if (guardian_ != nullptr) guardian_->remove(launched_.pid);
     return death;
   }
   if (!reaped_) {

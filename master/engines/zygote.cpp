@@ -22,6 +22,7 @@
 
 #include "ipc/control.hpp"
 #include "ipc/os.hpp"
+#include "ipc/still_thread.hpp"
 #include "master/engines/launcher.hpp"
 #include "worker/serve.hpp"
 
@@ -95,11 +96,11 @@ void answer(int socket, int number) {
   }
 }
 
-// Whether a fork copies all there is of this process.
-bool has_one_thread() {
+// Whether a fork copies all there is of this process, but for threads that wait for it between two pieces of work.
+bool can_be_copied() {
   std::error_code unknown;
   const auto tasks = std::filesystem::directory_iterator("/proc/self/task", unknown);
-  return !unknown && std::distance(begin(tasks), end(tasks)) == 1;
+  return !unknown && std::distance(begin(tasks), end(tasks)) == std::ptrdiff_t{1} + ipc::still_threads();
 }
 
 class ForkLauncher final : public Launcher {
@@ -150,7 +151,7 @@ class ForkLauncher final : public Launcher {
   Result<void> replace_helper() override {
     if (guardian_ == nullptr) return fail(ErrorCode::system, "cannot fork workers any more: the zygote is gone");
     part();
-    if (!has_one_thread()) {
+    if (!can_be_copied()) {
       return fail(ErrorCode::system,
                   "cannot fork workers any more: the zygote is gone, and a process with threads cannot make another");
     }
@@ -162,15 +163,14 @@ class ForkLauncher final : public Launcher {
     const std::byte one{1};
     if (!socket_) return fail(ErrorCode::system, "cannot fork a worker: the zygote is gone");
     if (Result<void> sent = ipc::send_control(socket_.get(), std::span(&one, 1), std::span(&control, 1)); !sent) {
-      socket_.reset();
+      hang_up();
       return fail(ErrorCode::system, "cannot fork a worker, the zygote is gone: " + sent.error().text);
     }
     ipc::ControlMessage message;
     const Result<ipc::Received> got = twice([&] { return ipc::receive_control(socket_.get(), message, true); });
     int number = 0;
     if (!got || *got != ipc::Received::message || message.bytes.size() != sizeof number) {
-      // Whatever it still says would be no answer to a later question.
-      static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
+      hang_up();  // whatever it still says would be no answer to a later question
       return fail(ErrorCode::system, "cannot fork a worker: the zygote is gone");
     }
     std::memcpy(&number, message.bytes.data(), sizeof number);
@@ -182,12 +182,16 @@ class ForkLauncher final : public Launcher {
   }
 
   void part() {
-    // Ends the zygote. Closing alone would not, where a later zygote or another child of ours has inherited the descriptor.
-    if (socket_) static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
-    socket_.reset();
+    hang_up();
     pidfd_.reset();
     if (zygote_ >= 0) static_cast<void>(os::reap("waitpid", ::waitpid, zygote_, static_cast<int*>(nullptr), 0));
     zygote_ = -1;
+  }
+
+  // Ends the zygote. Closing alone would not, where a later zygote or another child of ours has inherited the descriptor.
+  void hang_up() {
+    if (socket_) static_cast<void>(::shutdown(socket_.get(), SHUT_RDWR));
+    socket_.reset();
   }
 
   Registry& registry_;

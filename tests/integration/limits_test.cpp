@@ -36,7 +36,7 @@ class Limit : public testing::TestWithParam<Model> {
   void TearDown() override { EXPECT_THAT(leftovers(), IsEmpty()); }
   Ended run(const std::string& procs, const std::function<void()>& prepare, const std::string& batch = "jobs.yaml") {
     std::filesystem::remove(folder_.path() / "r.jsonl");
-    Model arguments{"--procs", procs, "--progress", "none", "--results", "r.jsonl", batch};
+    Model arguments{"--procs", procs, "--progress", "none", "--no-store", "--results", "r.jsonl", batch};
     arguments.insert(arguments.end(), GetParam().begin(), GetParam().end());
     return folder_.run_other(words(arguments), {}, prepare);
   }
@@ -194,7 +194,7 @@ TEST_P(Limit, OfFileSizeIsAnErrorOrOfNoConcern) {
       "version: 1\njobs: [{name: a, kind: noop, matrix: {i: 1..100}}, {name: large, kind: echo, args: {bytes: 8MiB}}, "
       "{name: b, kind: noop, matrix: {i: 1..100}}]\n");
   std::string command;
-  for (const std::string& word : words({"--procs", "2", "--progress", "none", "large.yaml"})) command += "'" + word + "' ";
+  for (const std::string& word : words({"--procs", "2", "--progress", "none", "--no-store", "large.yaml"})) command += "'" + word + "' ";
   for (const std::string& word : GetParam()) command += word + " ";
   for (const int blocks : {0, 1, 100, 5'000}) {  // of 1 KiB
     SCOPED_TRACE(blocks);
@@ -268,7 +268,7 @@ TEST_P(Limit, ThatForbidsToReplaceAWorkerStopsTheRunAndKeepsWhatCameBefore) {
       "version: 1\njobs: [{name: n, kind: noop, matrix: {i: 1..400}}, {name: begun, shell: \"touch begun; while [ ! -e go "
       "]; do sleep 0.01; done\"}, {name: bad, kind: misbehave, args: {how: segfault}}, {name: later, kind: noop, matrix: {i: "
       "1..400}}]\n");
-  Model arguments{"--procs", "1", "--progress", "none", "--results", "r.jsonl", "jobs.yaml"};
+  Model arguments{"--procs", "1", "--progress", "none", "--no-store", "--results", "r.jsonl", "jobs.yaml"};
   arguments.insert(arguments.end(), GetParam().begin(), GetParam().end());
   Running running(folder_, words(arguments));
   ASSERT_TRUE(eventually([&] { return folder_.exists("begun"); }));

@@ -95,7 +95,7 @@ TEST(StandardInput, OfAnyLengthTakesTheSameMemory) {
   folder.write("peak.py",
                "import resource, subprocess, sys\n"
                "source = subprocess.Popen(['seq', sys.argv[1]], stdout=subprocess.PIPE)\n"
-               "subprocess.run([sys.argv[2], '--progress', 'none', 'jobs.yaml'], stdin=source.stdout, "
+               "subprocess.run([sys.argv[2], '--progress', 'none', '--no-store', 'jobs.yaml'], stdin=source.stdout, "
                "stdout=subprocess.DEVNULL, check=True)\n"
                "print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)\n");
   const auto peak = [&](const char* lines) {

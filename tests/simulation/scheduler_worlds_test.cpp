@@ -77,8 +77,8 @@ class World {
         demands_(some_demands()),
         plan_(below(2) == 0 ? std::optional(some_plan(random_, jobs_, demands_.size())) : std::nullopt),
         halt_(some_halt()),
-        scheduler_(can_end_,
-                   {plan_ ? &*plan_ : nullptr, halt_, jobs_, static_cast<std::uint32_t>(procs_), resources_, demands_}) {
+        scheduler_(can_end_, {plan_ ? &*plan_ : nullptr, halt_, jobs_, nullptr, static_cast<std::uint32_t>(procs_), resources_,
+                              demands_}) {
     for (std::uint64_t i = 0; i < jobs_; ++i) {
       demand_of_.push_back(plan_ ? plan_->blocks[plan_->block_of(JobId{i})].demand
                                  : static_cast<std::uint32_t>(below(demands_.size())));

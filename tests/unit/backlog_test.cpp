@@ -18,9 +18,11 @@ using testing::IsEmpty;
 // A plan as a person would write it; the job names are the letters of the batch.
 class Planned {
  public:
-  explicit Planned(const std::string& jobs)
+  // `well` and `ill`: names of jobs that have ended before.
+  explicit Planned(const std::string& jobs, const std::vector<std::string>& well = {}, const std::vector<std::string>& ill = {})
       : batch_(config::read_batch_text("version: 1\njobs:\n" + jobs, "jobs.yaml", "jobs", registry_).value().batch),
-        backlog(*batch_.plan) {}
+        before_(ended(well, ill)),
+        backlog(*batch_.plan, batch_.demands.size(), &before_) {}
 
   std::string take() {
     const Backlog::Place place = backlog.take();
@@ -51,8 +53,21 @@ class Planned {
   }
 
  private:
+  EndedBefore ended(const std::vector<std::string>& well, const std::vector<std::string>& ill) {
+    EndedBefore before;
+    before.ended.resize(*batch_.size);
+    for (const std::string& job : well) before.ended[number(batch_.jobs->find(job).value().value())] = true;
+    for (const std::string& job : ill) {
+      const JobId id = batch_.jobs->find(job).value().value();
+      before.ended[number(id)] = true;
+      before.ill.push_back({id, job});
+    }
+    return before;
+  }
+
   Registry registry_;
   Batch batch_;
+  EndedBefore before_;
 
  public:
   Backlog backlog;
@@ -112,6 +127,47 @@ TEST(Backlog, GivesTheHighestPriorityFirstAndAmongEqualsTheOrderOfTheBatch) {
   plan.end("b-1", true);
   EXPECT_EQ(plan.backlog.head()->priority, 9);
   EXPECT_THAT(plan.take_all(), ElementsAre("c", "b-2", "a", "e", "d"));
+}
+
+const std::string kBefore =
+    "  - {name: a, kind: noop, matrix: {i: 1..3}}\n"
+    "  - {name: b, kind: noop, needs: [a-*], matrix: {i: 1..2}}\n"
+    "  - {name: c, kind: noop, needs: [b-*]}\n"
+    "  - {name: d, kind: noop}\n";
+
+TEST(Backlog, CountsWhatEndedWellBeforeAsMet) {
+  Planned plan(kBefore, {"a-1", "a-3", "d"});
+  EXPECT_THAT(plan.take_all(), ElementsAre("a-2"));
+  plan.end("a-2", true);
+  EXPECT_THAT(plan.take_all(), ElementsAre("b-1", "b-2"));
+  plan.end("b-1", true);
+  plan.end("b-2", true);
+  EXPECT_THAT(plan.take_all(), ElementsAre("c"));
+  EXPECT_TRUE(plan.backlog.empty());
+}
+
+TEST(Backlog, BeginsInTheMiddleOfAGraphWhereAllBeforeItHasEnded) {
+  Planned plan(kBefore, {"a-1", "a-2", "a-3", "b-1"});
+  EXPECT_THAT(plan.take_all(), ElementsAre("b-2", "d"));
+  plan.end("b-2", true);
+  EXPECT_THAT(plan.take_all(), ElementsAre("c"));
+  EXPECT_TRUE(plan.backlog.empty());
+}
+
+TEST(Backlog, SkipsWhatNeedsAJobThatFailedBefore) {
+  Planned plan(kBefore, {"a-1"}, {"a-3"});
+  EXPECT_THAT(plan.skip_all(), ElementsAre("b-1: needs a-3", "b-2: needs a-3", "c: needs b-1 (for want of a-3)"));
+  EXPECT_THAT(plan.take_all(), ElementsAre("a-2", "d"));
+  plan.end("a-2", true);
+  EXPECT_THAT(plan.skip_all(), IsEmpty());
+  EXPECT_TRUE(plan.backlog.empty());
+}
+
+TEST(Backlog, IsEmptyWhenEverythingHasEndedBefore) {
+  Planned plan(kBefore, {"a-1", "a-2", "d"}, {"a-3", "b-1", "b-2", "c"});
+  EXPECT_TRUE(plan.backlog.empty());
+  EXPECT_FALSE(plan.backlog.head());
+  EXPECT_THAT(plan.skip_all(), IsEmpty());
 }
 
 }  // namespace

@@ -374,8 +374,6 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"two works", job("{kind: noop, command: [true]}"),
             "jobs.yaml:3:5: a job needs exactly one of `kind`, `command` and `shell`, found `kind` `command` "},
         Bad{"an unknown key", job("{comand: [ls]}"), "jobs.yaml:3:14: a job has no key `comand`; did you mean `command`?"},
-        Bad{"a later key", job("{kind: noop, inputs: [a]}"),
-            "jobs.yaml:3:26: the key `inputs` is not supported by this version of runner; leave it out"},
         Bad{"a resource of nobody", job("{kind: noop, resources: {a: 1}}"),
             "jobs.yaml:3:33: this batch has no resource `a`; say at the top how many there are: `resources: {a: 1}`"},
         Bad{"a resource misspelt", "version: 1\nresources: {license: 1}\njobs:\n  - {kind: noop, resources: {licence: 1}}\n",

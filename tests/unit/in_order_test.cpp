@@ -19,8 +19,11 @@ struct Notes final : master::Sink {
   Result<void> ended(const master::JobRecord& record) override {
     ids.push_back(number(record.job.id));
     text += record.job.name + "/" + std::string(kind_of(record.job)) + "/" + describe(record.outcome) + "/" +
-            std::string(record.outcome.result.text()) + record.outcome.out.text + "/" +
-            std::to_string(number(record.attempts)) + "\n";
+            std::string(record.outcome.result.text()) + record.outcome.out.text + "/" + std::to_string(number(record.attempts));
+    if (record.outcome.peak_memory) text += "/" + std::to_string(record.outcome.peak_memory->count);
+    text += "/" + record.outcome.core;
+    for (const std::string& left : record.outcome.left_behind) text += "/" + left;
+    text += "\n";
     if (record.outcome.out.spill) {
       std::string all(record.outcome.out.bytes + 1, '\0');
       all.resize(static_cast<std::size_t>(::pread(record.outcome.out.spill.get(), all.data(), all.size(), 0)));
@@ -52,6 +55,9 @@ Ended job(std::uint64_t id) {
   if (id % 7 == 2) ended.outcome.ending = TimedOut{std::chrono::seconds(id)};
   if (id % 7 == 4) ended.outcome.ending = Cancelled{"halt"};
   if (id % 7 == 5) ended.outcome.ending = OutOfMemory{"1 GiB"};
+  if (id % 5 == 0) ended.outcome.peak_memory = Bytes{id};
+  if (id % 5 == 1) ended.outcome.core = "core." + std::to_string(id);
+  if (id % 5 == 2) ended.outcome.left_behind = {"sleep (pid " + std::to_string(id) + ")", "sh (pid 1)"};
   ended.attempts = Attempt{static_cast<std::uint32_t>(id % 4 + 1)};
   return ended;
 }

@@ -184,7 +184,7 @@ TEST(Scheduler, NeverQuarantinesACommandThatCrashedInAWorkerWhichLives) {
 class ThreeJobs {
  public:
   explicit ThreeJobs(std::string_view halt, std::optional<std::uint64_t> size = 10, bool may_fail = false)
-      : scheduler(true, {nullptr, HaltRule::parse(halt).value(), size, 3}) {
+      : scheduler(true, {nullptr, HaltRule::parse(halt).value(), size, nullptr, 3}) {
     for (std::uint64_t i = 0; i < 3; ++i) {
       JobSpec& job = scheduler.vacancy();
       job = JobSpec{};
@@ -300,7 +300,8 @@ TEST(HaltRule, SaysWhatIsWrong) {
 class Taking {
  public:
   explicit Taking(std::vector<std::uint32_t> demands_of_jobs)
-      : wanted(std::move(demands_of_jobs)), scheduler(true, {nullptr, std::nullopt, wanted.size(), 4, resources, demands}) {}
+      : wanted(std::move(demands_of_jobs)),
+        scheduler(true, {nullptr, std::nullopt, wanted.size(), nullptr, 4, resources, demands}) {}
   // The numbers of the jobs that start now.
   std::vector<std::uint64_t> fill() {
     for (std::size_t before = SIZE_MAX; before != actions.size();) {

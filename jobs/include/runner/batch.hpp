@@ -2,7 +2,7 @@
 //
 // Called from  config makes it, the master's loop thread pulls from it.
 // Owns         whatever the expansion needs; memory does not depend on how many jobs there are.
-// Call order   (awaited next)* ; not after next said that there are no more.
+// Call order   ((awaited next)* rewind)* ; next not after it said that there are no more.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,10 @@ class JobSource {
   // are no more. Ids count up from 0. Error (bad_batch): the sequence cannot go on, e.g. a row of a file is wrong.
   // Waits for input where awaited() names a descriptor.
   [[nodiscard]] virtual Result<bool> next(JobSpec& job) = 0;
+  // The next job is the first one again; false: the sequence can be had only once.
+  [[nodiscard]] virtual bool rewind() { return false; }
+  // Whether at() costs as much for one job as for another, in whatever order they are asked for.
+  [[nodiscard]] virtual bool direct() const { return false; }
   // The job of this number, whatever was asked for before. For batches with a plan, whose jobs are not asked for in order; id is
   // below the batch's size. Error (bad_batch): there is none, or as next.
   [[nodiscard]] virtual Result<void> at(JobId id, JobSpec& job);

@@ -54,6 +54,10 @@ struct JobSpec {
   std::int32_t priority = 0;      // higher first, of what is ready
   bool allow_failure = false;     // its failure does not make the run fail
   std::uint32_t demand = 0;       // which of the batch's: what it occupies while it runs
+
+  // What a resumed run knows the job by, beside `work`.
+  std::string values;               // of its matrix, in an unambiguous form
+  std::vector<std::string> inputs;  // files that it reads
 };
 
 // What results call the kind of a job: the kind's name, or "command".

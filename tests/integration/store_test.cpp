@@ -1,0 +1,350 @@
+// The run store: what is recorded, and what --resume makes of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <random>
+#include <set>
+#include <sstream>
+#include <thread>
+
+#include "tests/integration/program.hpp"
+
+namespace runner::integration {
+namespace {
+
+using testing::AnyOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// One line per row, by a reader that is not ours.
+std::string query(const Folder& folder, const std::string& store, const std::string& sql) {
+  return folder
+      .run_other({"/usr/bin/python3", "-c",
+                  "import sqlite3, sys\nfor row in sqlite3.connect(sys.argv[1]).execute(sys.argv[2]): print(*row)", store, sql})
+      .out;
+}
+
+const std::string kFive =
+    "version: 1\njobs:\n  - {name: \"j-${{i}}\", shell: \"echo ${{i}} >> ran; test ${{i}} != 3\", matrix: {i: 1..5}}\n";
+
+TEST(Store, RecordsEveryJobOnce) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT job, name, status, attempts FROM jobs ORDER BY job"),
+            "0 j-1 ok 1\n1 j-2 ok 1\n2 j-3 failed 1\n3 j-4 ok 1\n4 j-5 ok 1\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT run, jobs, ok, failed, ended_ns > started_ns FROM runs"), "1 5 4 1 1\n");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Store, IsNotMadeWithNoStore) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"--no-store", "b.yaml"}).status, 1);
+  EXPECT_FALSE(folder.exists("b.runs.sqlite"));
+}
+
+TEST(Store, WithNothingLeftExitsAsTheRecordedOutcomesDemand) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"--resume", "b.yaml"}).status, 1);  // a first run
+  const Ended again = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(again.status, 1);
+  EXPECT_THAT(again.err, HasSubstr("nothing is left to run"));
+  EXPECT_EQ(again.out, "");
+}
+
+TEST(Store, RunsWhatFailedAgainOnlyWhenAsked) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("ran", "");
+  EXPECT_EQ(folder.run({"--retry-failed", "b.yaml"}).status, 1);
+  EXPECT_EQ(folder.read("ran"), "3\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*) FROM runs"), "1\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT attempts FROM jobs WHERE job=2"), "2\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT job, attempt, status FROM attempts"), "2 1 failed\n");
+}
+
+TEST(Store, ResumesWhatIsTheSameInABatchThatHasChanged) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("ran", "");
+  std::string changed = kFive;
+  changed.replace(changed.find("1..5"), 4, "2..6");
+  folder.write("b.yaml", changed);
+  const Ended resumed = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(folder.read("ran"), "6\n");
+  EXPECT_THAT(
+      resumed.err,
+      HasSubstr("the batch has changed: 1 job new or different, 4 under another number or name, 1 recorded job is not in it"));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT job, name FROM jobs WHERE job>=0 ORDER BY job"),
+            "0 j-2\n1 j-3\n2 j-4\n3 j-5\n4 j-6\n");
+}
+
+TEST(Store, RunsAJobAgainWhoseInputHasChanged) {
+  const Folder folder;
+  folder.write("in", "1");
+  folder.write(
+      "b.yaml",
+      "version: 1\njobs:\n  - {name: a, shell: \"echo a >> ran\", inputs: [in]}\n  - {name: b, shell: \"echo b >> ran\"}\n");
+  EXPECT_EQ(folder.run({"--procs", "1", "b.yaml"}).status, 0);
+  folder.write("in", "other");
+  EXPECT_EQ(folder.run({"--resume", "b.yaml"}).status, 0);
+  EXPECT_EQ(folder.read("ran"), "a\nb\na\n");
+}
+
+TEST(Store, OfANewerVersionIsRefused) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  static_cast<void>(folder.run({"b.yaml"}));
+  static_cast<void>(query(folder, "b.runs.sqlite", "PRAGMA user_version=99"));
+  folder.write("ran", "");
+  const Ended ended = folder.run({"--store", "b.runs.sqlite", "b.yaml"});
+  EXPECT_EQ(ended.status, 2);
+  EXPECT_THAT(ended.err, HasSubstr("its format is 99, this program knows 1"));
+  EXPECT_EQ(folder.read("ran"), "");
+}
+
+TEST(Store, OfAnotherRunIsLeftToIt) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs: [{shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done\"}]\n");
+  Running first(folder, words({"b.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("begun"); }));
+  const Ended named = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(named.status, 2);
+  EXPECT_THAT(named.err, HasSubstr("in use by another run (process " + std::to_string(first.pid()) + ")"));
+  folder.write("go", "");
+  EXPECT_EQ(first.wait().status, 0);
+}
+
+const std::string kNeeds =
+    "version: 1\njobs:\n"
+    "  - {name: a, shell: \"echo a >> ran; test -e ok\"}\n"
+    "  - {name: b, shell: \"echo b >> ran\", needs: [a]}\n"
+    "  - {name: c, shell: \"echo c >> ran\", needs: [b]}\n"
+    "  - {name: d, shell: \"echo d >> ran\"}\n";
+
+TEST(Store, SkipsAgainWhatNeedsARecordedFailureAndRunsItWhenThatOneIsRunAgain) {
+  const Folder folder;
+  folder.write("b.yaml", kNeeds);
+  EXPECT_EQ(folder.run({"--procs", "1", "b.yaml"}).status, 1);
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT name, status, attempts, worker IS NULL FROM jobs ORDER BY job"),
+            "a failed 1 0\nb cancelled 0 1\nc cancelled 0 1\nd ok 1 0\n");
+  const Ended nothing = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(nothing.status, 1);
+  EXPECT_THAT(nothing.err, HasSubstr("nothing is left to run"));
+  folder.write("ok", "");
+  folder.write("ran", "");
+  EXPECT_EQ(folder.run({"--procs", "1", "--retry-failed", "b.yaml"}).status, 0);
+  EXPECT_EQ(folder.read("ran"), "a\nb\nc\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT status FROM jobs"), "ok\nok\nok\nok\n");
+}
+
+TEST(Store, CountsARecordedJobForThoseThatNeedIt) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs: [{name: a, shell: \"echo a >> ran\"}]\n");
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 0);
+  folder.write("ok", "");
+  folder.write("b.yaml",
+               "version: 1\njobs: [{name: z, shell: \"echo z >> ran\", needs: [a]}, {name: a, shell: \"echo a >> ran\"}]\n");
+  EXPECT_EQ(folder.run({"--resume", "b.yaml"}).status, 0);
+  EXPECT_EQ(folder.read("ran"), "a\nz\n");
+}
+
+TEST(Store, RunsOnlyWhatWasQuarantinedAgainWhenAsked) {
+  const Folder folder;
+  folder.write("b.yaml",
+               "version: 1\njobs: [{name: k, kind: misbehave, args: {how: segfault}, retries: 9, crash_limit: 2}, "
+               "{name: f, shell: \"echo f >> ran; exit 1\"}]\n");
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("ran", "");
+  const Ended again = folder.run({"--only-quarantined", "b.yaml"});
+  EXPECT_EQ(again.status, 1);
+  EXPECT_EQ(folder.read("ran"), "");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT name, quarantined, attempts FROM jobs ORDER BY job"), "k 1 4\nf 0 1\n");
+  const Folder other;
+  other.write("b.yaml", kFive);
+  const Ended none = other.run({"--only-quarantined", "b.yaml"});
+  EXPECT_EQ(none.status, 2);
+  EXPECT_THAT(none.err, HasSubstr("no run of this batch is recorded"));
+}
+
+TEST(Store, BeginsANewRunForABatchThatHasNoJobInCommon) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  EXPECT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("b.yaml", "version: 1\njobs: [{shell: \"true\"}]\n");
+  const Ended ended = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(ended.status, 0);
+  EXPECT_THAT(ended.err, HasSubstr("run 1 in `b.runs.sqlite` has no job in common with this batch, so this is a new run"));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT run, jobs FROM runs"), "1 5\n2 1\n");
+}
+
+TEST(Store, ResumesTheArgumentsOfExec) {
+  const Folder folder;
+  EXPECT_EQ(folder.run({"exec", "--procs", "1", "echo {} >> ran", ":::", "a", "b"}).status, 0);
+  const Ended more = folder.run({"exec", "--procs", "1", "--resume", "echo {} >> ran", ":::", "b", "c", "a"});
+  EXPECT_EQ(more.status, 0) << more.err;
+  EXPECT_EQ(folder.read("ran"), "a\nb\nc\n");
+}
+
+TEST(Store, ResumesRowsOfAFileWhenOthersHaveComeInBetween) {
+  const Folder folder;
+  folder.write("rows.csv", "x\n1\n3\n");
+  folder.write("b.yaml",
+               "version: 1\njobs: [{name: \"j-${{x}}\", shell: \"echo ${{x}} >> ran\", matrix: {row: {csv: rows.csv}}}]\n");
+  EXPECT_EQ(folder.run({"--procs", "1", "b.yaml"}).status, 0);
+  folder.write("rows.csv", "x\n1\n2\n3\n");
+  EXPECT_EQ(folder.run({"--procs", "1", "--resume", "b.yaml"}).status, 0);
+  EXPECT_EQ(folder.read("ran"), "1\n3\n2\n");
+}
+
+TEST(Store, CannotResumeWhatCanBeReadOnce) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs: [{shell: \"true ${{x}}\", matrix: {x: {lines: \"-\"}}}]\n");
+  EXPECT_EQ(folder.run({"b.yaml"}, "1\n2\n").status, 0);
+  const Ended again = folder.run({"--resume", "b.yaml"}, "1\n2\n3\n");
+  EXPECT_EQ(again.status, 2);
+  EXPECT_THAT(again.err, HasSubstr("can be read only once; put them into a file"));
+}
+
+const std::string kLong =
+    "version: 1\njobs: [{name: j, shell: \"head -c 20000 /dev/zero | tr '\\\\0' x\", matrix: {i: 1..100}}]\n";
+
+// What a message says is safe is safe, and a resume runs exactly the rest.
+void expect_a_clean_stop(const Folder& folder, const Ended& stopped, const std::string& why) {
+  EXPECT_EQ(stopped.status, 1);
+  EXPECT_THAT(stopped.err, HasSubstr(why));
+  const std::size_t at = stopped.err.find(" of this run are safe in it, and --resume runs the rest");
+  ASSERT_NE(at, std::string::npos) << stopped.err;
+  const std::size_t begin = stopped.err.rfind("; ", at) + 2;
+  const int safe = std::stoi(stopped.err.substr(begin));
+  EXPECT_GT(safe, 0);
+  const Ended resumed = folder.run({"--resume", "b.yaml"});
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_THAT(resumed.err, HasSubstr("run 1: " + std::to_string(safe) + " of 100 jobs"));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*), sum(attempts) FROM jobs"), "100 100\n");
+}
+
+TEST(Store, ThatMayGrowNoMoreStopsTheRunAndSaysWhatIsSafe) {
+  const Folder folder;
+  folder.write("b.yaml", kLong);
+  const auto limited = [] {
+    const rlimit small{300 * 1024, 300 * 1024};
+    ::setrlimit(RLIMIT_FSIZE, &small);
+  };
+  const Ended stopped = folder.run_other({RUNNER_PROGRAM, "--transport", "pipe", "--procs", "1", "b.yaml"}, "", limited);
+  expect_a_clean_stop(folder, stopped, "cannot be written: ");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Store, OnAFullDiskStopsTheRunAndSaysWhatIsSafe) {
+  const Folder folder;
+  folder.write("b.yaml", kLong);
+  const std::string program = RUNNER_PROGRAM;
+  const Ended stopped =
+      folder.run_other({"/usr/bin/unshare", "-m", "/bin/sh", "-c",
+                        "mkdir small && mount -t tmpfs -o size=600k none small || exit 77; cd small; " + program +
+                            " --procs 1 ../b.yaml; status=$?; rm -f ../b.runs.sqlite*; "
+                            "mount -o remount,size=50M small . && cp b.runs.sqlite* ..; cd ..; exit $status"});
+  if (stopped.status != 1) GTEST_SKIP() << "no file system can be mounted here: " << stopped.err;
+  expect_a_clean_stop(folder, stopped, "disk is full; free some space on its disk");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Store, ThatCannotBeWrittenIsReplacedByNoneUnlessItWasAskedFor) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  std::filesystem::create_directory(folder.path() / "b.runs.sqlite");
+  for (int i = 2; i <= 9; ++i) std::filesystem::create_directory(folder.path() / ("b." + std::to_string(i) + ".runs.sqlite"));
+  const Ended ended = folder.run({"b.yaml"});
+  EXPECT_EQ(ended.status, 1) << "as its jobs demand";
+  EXPECT_THAT(ended.err, HasSubstr("this run is recorded nowhere and cannot be resumed"));
+  EXPECT_THAT(ended.err, Not(HasSubstr("replay:")));
+  folder.write("ran", "");
+  EXPECT_EQ(folder.run({"--store", "b.runs.sqlite", "b.yaml"}).status, 2);
+  EXPECT_EQ(folder.run({"--store", "none/b.sqlite", "b.yaml"}).status, 2);
+  EXPECT_EQ(folder.read("ran"), "");
+}
+
+TEST(Store, OfAnotherProgramIsLeftAlone) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  static_cast<void>(query(folder, "b.runs.sqlite", "CREATE TABLE mine(x)"));
+  const Ended ended = folder.run({"b.yaml"});
+  EXPECT_THAT(ended.err, HasSubstr("`b.runs.sqlite` is a database of another program"));
+  EXPECT_THAT(ended.err, HasSubstr("this run is recorded in `b.2.runs.sqlite`"));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT name FROM sqlite_schema"), "mine\n");
+  EXPECT_EQ(query(folder, "b.2.runs.sqlite", "SELECT count(*) FROM jobs"), "5\n");
+  folder.write("text.sqlite", std::string(5000, 'x'));
+  EXPECT_EQ(folder.run({"--store", "text.sqlite", "b.yaml"}).status, 2);
+  EXPECT_EQ(folder.read("text.sqlite"), std::string(5000, 'x'));
+}
+
+TEST(Store, LetsTheLongestJobsOfTheRunBeforeBeginFirst) {
+  const Folder folder;
+  const std::string jobs =
+      "version: 1\njobs: [{name: \"j-${{s}}\", shell: \"echo ${{s}} >> ran; sleep ${{s}}\", matrix: {s: [0, 0.03, 0.001, 0.3, "
+      "0.1]}}]\n";
+  folder.write("b.yaml", jobs);
+  const auto order = [&](const std::vector<std::string>& arguments) {
+    folder.write("ran", "");
+    EXPECT_EQ(folder.run(arguments).status, 0);
+    return folder.read("ran");
+  };
+  EXPECT_TRUE(order({"--procs", "2", "b.yaml"}).starts_with("0"));
+  const std::string second = order({"--procs", "2", "b.yaml"});
+  EXPECT_THAT(second.substr(0, 8), AnyOf("0.3\n0.1\n", "0.1\n0.3\n")) << second;
+  EXPECT_EQ(order({"--procs", "1", "b.yaml"}), "0\n0.03\n0.001\n0.3\n0.1\n") << "one after another it makes no difference";
+  const std::string kept = order({"--procs", "2", "--keep-order", "b.yaml"});
+  EXPECT_THAT(kept, Not(HasSubstr("0.3\n0.1\n0\n"))) << "its order was asked for";
+  // Another job in front changes every number.
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: new, shell: \"echo new >> ran\"}\n  - " +
+                             jobs.substr(18, jobs.size() - 20) + "\n");
+  const std::string changed = order({"--procs", "2", "b.yaml"});
+  EXPECT_THAT(changed.substr(0, 8), AnyOf("0.3\n0.1\n", "0.1\n0.3\n")) << changed;
+}
+
+// Every resume begins at the instant of the kill.
+TEST(Store, LosesNothingAndRecordsNothingTwiceWhenTheMasterIsKilledAgainAndAgain) {
+  const char* rounds = std::getenv("RUNNER_SOAK_ROUNDS");
+  const int kills = rounds != nullptr ? std::atoi(rounds) : 20;
+  const Folder folder;
+  const int jobs = kills * 40;
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: \"j-${{duration}}-${{i}}\", kind: sleep, matrix: {i: 1.." +
+                             std::to_string(jobs) + ", duration: [1ms]}}\n");
+  std::mt19937 random(4711);
+  std::set<std::string> known;
+  const auto recorded = [&] {
+    std::set<std::string> names;
+    std::istringstream lines(query(folder, "b.runs.sqlite", "SELECT name FROM jobs"));
+    for (std::string name; std::getline(lines, name);) EXPECT_TRUE(names.insert(name).second) << name;
+    return names;
+  };
+  for (int round = 0; round < kills; ++round) {
+    Running running(folder, words({"--resume", "--progress", "none", "--procs", "2", "b.yaml"}));
+    std::this_thread::sleep_for(std::chrono::milliseconds(random() % 60));
+    running.signal(SIGKILL);
+    if (round % 2 == 0) continue;  // the next one begins at once
+    static_cast<void>(running.wait());
+    const std::set<std::string> now = folder.exists("b.runs.sqlite") ? recorded() : std::set<std::string>();
+    for (const std::string& name : known) EXPECT_TRUE(now.contains(name)) << name << " was lost in round " << round;
+    known = now;
+  }
+  const Ended last = folder.run({"--resume", "--progress", "none", "b.yaml"});
+  EXPECT_EQ(last.status, 0) << last.err;
+  EXPECT_EQ(recorded().size(), static_cast<std::size_t>(jobs));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*), max(ok), max(jobs) FROM runs"),
+            "1 " + std::to_string(jobs) + " " + std::to_string(jobs) + "\n");
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace runner::integration

@@ -1,0 +1,165 @@
+// What a run store holds, read back by `runs`, `show`, `export` and `replay`.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "tests/integration/program.hpp"
+
+namespace runner::integration {
+namespace {
+
+using testing::ContainsRegex;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+const std::string kBatch =
+    "version: 1\njobs:\n"
+    "  - {name: bad, shell: \"echo out; echo err >&2; exit 3\", retries: 1, env: {A: b}}\n"
+    "  - {name: \"p-${{limit}}\", kind: primes, matrix: {limit: [100, 1000]}}\n"
+    "  - {name: waits, shell: \"true\", needs: [bad]}\n";
+
+class StoredRuns : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder.write("b.yaml", kBatch);
+    ran = folder.run({"--results", "r.jsonl", "--keep-order", "b.yaml"});
+    ASSERT_EQ(ran.status, 1) << ran.err;
+  }
+  Folder folder;
+  Ended ran;
+};
+
+TEST_F(StoredRuns, AreListedWithHowTheyWent) {
+  static_cast<void>(folder.run({"b.yaml"}));
+  const Ended runs = folder.run({"runs"});
+  EXPECT_EQ(runs.status, 0);
+  EXPECT_THAT(runs.out, ContainsRegex("   1  b      .* done   4 of 4 · 2 ok · 1 failed · 1 cancelled\n   2  b "));
+  EXPECT_EQ(runs.err, "");
+}
+
+TEST_F(StoredRuns, AreShownWithWhatDidNotEndWell) {
+  const Ended shown = folder.run({"show"});
+  EXPECT_EQ(shown.status, 0);
+  EXPECT_THAT(shown.out, HasSubstr("run         1 of batch `b` (b.yaml)\n"));
+  EXPECT_THAT(
+      shown.out,
+      ContainsRegex("not ok      bad: exit status 3, after .*, 2nd attempt\n            waits: cancelled: needs bad\n"));
+  EXPECT_EQ(folder.run({"show", "1"}).out, shown.out);
+}
+
+TEST_F(StoredRuns, ShowAllThatIsKnownOfAJob) {
+  const Ended shown = folder.run({"show", "bad"});
+  EXPECT_EQ(shown.status, 0);
+  for (const char* part :
+       {"outcome     exit status 3\n", "attempts    2\n            1: exit status 3, after ", "stdout      4 B\n  | out\n",
+        "stderr      4 B\n  | err\n", "runs        A=b /bin/sh -c 'echo out; echo err >&2; exit 3'\n",
+        "replay      runner replay bad\n"}) {
+    EXPECT_THAT(shown.out, HasSubstr(part));
+  }
+  EXPECT_THAT(folder.run({"show", "1", "p-100"}).out, HasSubstr("result      {\"count\":25,\"largest\":97}\n"));
+  EXPECT_THAT(folder.run({"show", "waits"}).out, HasSubstr("ran         never\n"));
+}
+
+TEST_F(StoredRuns, AreExportedAsTheResultsFileHasThem) {
+  const Ended exported = folder.run({"export"});
+  EXPECT_EQ(exported.status, 0);
+  EXPECT_EQ(exported.out, folder.read("r.jsonl"));
+  static_cast<void>(folder.run({"--results", "r.csv", "--keep-order", "b.yaml"}));
+  EXPECT_EQ(folder.run({"export", "--format", "csv"}).out, folder.read("r.csv"));
+  EXPECT_EQ(folder.run({"export", "1"}).out, exported.out) << "the first run, not the newest";
+}
+
+TEST_F(StoredRuns, AreExportedAsAJobLogOfGnuParallel) {
+  std::istringstream lines(folder.run({"export", "-f", "joblog"}).out);
+  std::string header, bad, primes;
+  std::getline(lines, header);
+  EXPECT_EQ(header, "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand");
+  std::getline(lines, bad);
+  EXPECT_THAT(bad, ContainsRegex("^1\t:\t[0-9]+\\.[0-9]{3}\t +[0-9]+\\.[0-9]{3}\t0\t4\t3\t0\techo out; echo err >&2; exit 3$"));
+  std::getline(lines, primes);
+  EXPECT_THAT(primes, HasSubstr("\t0\t0\tprimes {\"limit\":100}"));
+  std::getline(lines, primes);
+  EXPECT_FALSE(std::getline(lines, primes)) << "a job that was never started is not in it: " << primes;
+}
+
+TEST_F(StoredRuns, AreReplayedJobByJob) {
+  EXPECT_THAT(ran.err, HasSubstr(" · replay: runner replay bad\n"));
+  const Ended replayed = folder.run({"replay", "bad"});
+  EXPECT_EQ(replayed.status, 1);
+  EXPECT_EQ(replayed.out, "out\n");
+  EXPECT_THAT(replayed.err, HasSubstr("failed: bad: exit status 3"));
+  const Ended typed = folder.run({"replay", "p-1000"});
+  EXPECT_EQ(typed.status, 0);
+  EXPECT_EQ(typed.out, "{\"job\":\"p-1000\",\"result\":{\"count\":168,\"largest\":997}}\n");
+  EXPECT_THAT(folder.run({"runs"}).out, Not(HasSubstr("\n   2 "))) << "a replay is recorded nowhere";
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST_F(StoredRuns, AreReplayedInThisProcessForADebugger) {
+  const Ended command = folder.run({"replay", "--debug", "bad"});
+  EXPECT_EQ(command.status, 3);
+  EXPECT_EQ(command.out, "out\n");
+  EXPECT_EQ(command.err, "err\n") << "it has taken the place of runner";
+  const Ended typed = folder.run({"replay", "--debug", "p-100"});
+  EXPECT_EQ(typed.status, 0);
+  EXPECT_THAT(typed.err, HasSubstr("serial, in this process"));
+}
+
+TEST_F(StoredRuns, AreReplayedFromAnotherFolderWhereTheyWereRun) {
+  folder.write("data", "here\n");
+  folder.write("c.yaml", "version: 1\njobs: [{name: c, command: [cat, data]}]\n");
+  ASSERT_EQ(folder.run({"--store", "c.sqlite", "c.yaml"}).status, 0);
+  const Folder other;
+  const Ended replayed = other.run({"replay", "--store", folder.path().string() + "/c.sqlite", "c"});
+  EXPECT_EQ(replayed.status, 0) << replayed.err;
+  EXPECT_EQ(replayed.out, "here\n");
+}
+
+TEST_F(StoredRuns, ThatAreNotThereAreNamed) {
+  const auto said = [&](const std::vector<std::string>& words) {
+    const Ended ended = folder.run(words);
+    EXPECT_EQ(ended.status, 2);
+    EXPECT_EQ(ended.out, "");
+    return ended.err;
+  };
+  EXPECT_THAT(said({"show", "bat"}), HasSubstr("run 1 in `b.runs.sqlite` has no outcome of a job `bat`; did you mean `bad`?"));
+  EXPECT_THAT(said({"show", "9", "bad"}), HasSubstr("there is no run 9 in `b.runs.sqlite`"));
+  EXPECT_THAT(said({"export", "9"}), HasSubstr("there is no run 9"));
+  EXPECT_THAT(said({"export", "bad"}), HasSubstr("`bad` is no number of a run"));
+  EXPECT_THAT(said({"runs", "--store", "none.sqlite"}), HasSubstr("there is no run store `none.sqlite` to read"));
+  EXPECT_THAT(said({"runs", "--store", "b.yaml"}), HasSubstr("b.yaml"));
+  EXPECT_THAT(said({"replay"}), HasSubstr("which job?"));
+  const Folder empty;
+  EXPECT_THAT(empty.run({"runs"}).err, HasSubstr("there is no run store (*.runs.sqlite) in this folder"));
+}
+
+TEST_F(StoredRuns, CanBeReadWhileOneGoesOn) {
+  folder.write(
+      "b.yaml",
+      "version: 1\njobs: [{name: first, shell: \"true\"}, {shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done\"}]\n");
+  Running running(folder, words({"--procs", "1", "b.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("begun"); }));
+  EXPECT_TRUE(eventually([&] { return folder.run({"show", "first"}).status == 0; }));
+  EXPECT_THAT(folder.run({"runs"}).out, HasSubstr("running (process " + std::to_string(running.pid()) + ")"));
+  folder.write("go", "");
+  EXPECT_EQ(running.wait().status, 0);
+  EXPECT_THAT(folder.run({"show", "2"}).out, HasSubstr("state       done\n"));
+}
+
+TEST_F(StoredRuns, CanBeReadWhereNothingCanBeWritten) {
+  const std::string program = RUNNER_PROGRAM;
+  const Ended read =
+      folder.run_other({"/usr/bin/unshare", "-m", "/bin/sh", "-c",
+                        "mkdir small && mount -t tmpfs none small || exit 77; cp b.runs.sqlite 'small/a?b#c %41.sqlite'; "
+                        "mount -o remount,ro small; cd small; " +
+                            program + " show --store 'a?b#c %41.sqlite' bad"});
+  if (read.status == 77) GTEST_SKIP() << "no file system can be mounted here: " << read.err;
+  EXPECT_EQ(read.status, 0) << read.err;
+  EXPECT_THAT(read.out, HasSubstr("outcome     exit status 3\n"));
+}
+
+}  // namespace
+}  // namespace runner::integration

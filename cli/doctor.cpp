@@ -209,7 +209,7 @@ Finding policing(const master::Delegation& delegated) {
   const std::string_view watched = "by looking at the resident memory of its processes every 20 ms";
   std::vector<std::string> sentences;
   if (delegated.memory) {
-    sentences.push_back("a command above `memory`: by its cgroup");
+    sentences.emplace_back("a command above `memory`: by its cgroup");
     sentences.push_back(fmt::format("a typed job above `memory`: {}", watched));
   } else {
     sentences.push_back(fmt::format("a job above `memory`: {}; not by a cgroup: {}", watched, delegated.no_memory));
@@ -218,7 +218,7 @@ Finding policing(const master::Delegation& delegated) {
   sentences.push_back(delegated.groups
                           ? fmt::format("all that a command has started: by cgroup.kill, and {}", found)
                           : fmt::format("all that a job has started: {}; not by cgroup.kill: {}", found, delegated.why_none));
-  sentences.push_back("all that is left when the runner itself dies: by a guardian process");
+  sentences.emplace_back("all that is left when the runner itself dies: by a guardian process");
   return {"jobs ended",
           sentences,
           "enforcement",

@@ -66,6 +66,7 @@ std::vector<std::uint64_t> Demands::needed(const Value& resources) const {
 }
 
 std::uint32_t Demands::of(const Value* cpus, const Value* resources) {
+  if (cpus == nullptr && resources == nullptr) return 0;
   Demand demand;
   if (cpus != nullptr) {
     demand.cpus = static_cast<std::uint32_t>(read_unsigned(*cpus, "cpus", kMostCpus));
@@ -75,7 +76,7 @@ std::uint32_t Demands::of(const Value* cpus, const Value* resources) {
   const auto [known, fresh] =
       known_.emplace(std::pair{demand.cpus, demand.resources}, static_cast<std::uint32_t>(demands_.size()));
   if (!fresh) return known->second;
-  const Position at = cpus != nullptr ? cpus->at : resources->at;
+  const Position at = (cpus != nullptr ? cpus : resources)->at;
   if (demands_.size() >= kMost) {
     bad(at, fmt::format("this batch has more than {} different combinations of `cpus` and `resources`; use fewer", kMost));
   }

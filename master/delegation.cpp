@@ -34,7 +34,9 @@ Delegation delegation(const CgroupFiles& files) {
   std::optional<std::string> controllers;
   // The first that there is: inside a namespace the path of the own group may not be visible.
   for (const CgroupFolder& folder : cgroup_folders({}, files.read)) {
-    if (folder.version != 2 || !(controllers = files.read(folder.path + "/cgroup.controllers"))) continue;
+    if (folder.version != 2) continue;
+    controllers = files.read(folder.path + "/cgroup.controllers");
+    if (!controllers) continue;
     found.folder = folder.path;
     break;
   }

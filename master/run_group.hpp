@@ -14,7 +14,8 @@ namespace runner::master {
 
 class RunGroup {
  public:
-  // Tells the workers by the environment. Null: there is none, and `mark` of an outer run is taken out of the environment.
+  // Tells the workers by the environment. Null: there is none, and that of an outer run is taken out of the environment.
+  // Ends and removes what runs have left whose master and guardian were killed together.
   [[nodiscard]] static std::unique_ptr<RunGroup> make(const Delegation& delegation);
   ~RunGroup();
   RunGroup(const RunGroup&) = delete;

@@ -2,7 +2,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -222,6 +227,13 @@ class GroupsInEachMode : public testing::TestWithParam<const char*> {};
 INSTANTIATE_TEST_SUITE_P(Orphans, GroupsInEachMode, testing::Values("processes", "threads", "async", "serial"),
                          [](const auto& mode) { return std::string(mode.param); });
 
+// Where the groups of a run of this process are.
+std::string group_of(const std::string& groups, pid_t master) {
+  struct stat space{};
+  EXPECT_EQ(::stat("/proc/self/ns/pid", &space), 0);
+  return groups + "/runner-" + std::to_string(space.st_ino) + "-" + std::to_string(master);
+}
+
 std::string groups_of(const Folder& folder) {
   const std::string doctor = folder.run({"doctor", "--json"}).out;
   const nlohmann::json cgroups = nlohmann::json::parse(doctor).at("cgroups");
@@ -238,7 +250,7 @@ TEST_P(GroupsInEachMode, WhatACommandLeavesBehindIsNamedAndEndedWithIt) {
   EXPECT_EQ(ended.status, 0);
   EXPECT_THAT(ended.err, HasSubstr("left running, and ended with their job: a: s"));  // sleep, or setsid on its way there
   EXPECT_THAT(leftovers(), IsEmpty());
-  EXPECT_FALSE(std::filesystem::exists(groups + "/runner-" + std::to_string(run.pid())));
+  EXPECT_FALSE(std::filesystem::exists(group_of(groups, run.pid())));
 }
 
 TEST_P(GroupsInEachMode, NothingOfThemIsLeftWhenTheRunnerIsKilled) {
@@ -248,11 +260,36 @@ TEST_P(GroupsInEachMode, NothingOfThemIsLeftWhenTheRunnerIsKilled) {
   folder.write("jobs.yaml", "version: 1\njobs: [{name: a, shell: \"touch began; (setsid sleep 1000 &) ; exec sleep 1000\"}]\n");
   Running run(folder, words({"--mode", GetParam(), "jobs.yaml"}));
   ASSERT_TRUE(eventually([&] { return folder.exists("began"); }));
-  const std::string own = groups + "/runner-" + std::to_string(run.pid());
+  const std::string own = group_of(groups, run.pid());
   EXPECT_TRUE(std::filesystem::exists(own));
   run.signal(SIGKILL);
   static_cast<void>(run.wait());
   EXPECT_TRUE(eventually([&] { return !std::filesystem::exists(own); }));
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Groups, ThatADeadMasterAndItsGuardianLeftAreEndedByTheNextRun) {
+  const Folder folder;
+  const std::string groups = groups_of(folder);
+  if (groups.empty()) GTEST_SKIP() << "no control group (v2) is delegated here; `runner doctor` says why";
+  folder.write("jobs.yaml", "version: 1\njobs: [{name: a, kind: noop}]\n");
+  // As they would be found: of a process that is no more, with somebody inside.
+  const pid_t gone = ::fork();
+  if (gone == 0) ::_exit(0);
+  ASSERT_EQ(::waitpid(gone, nullptr, 0), gone);
+  const std::string left = group_of(groups, gone);
+  std::filesystem::create_directories(left + "/1");
+  const pid_t orphan = ::fork();
+  if (orphan == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  std::ofstream(left + "/1/cgroup.procs") << orphan;
+  EXPECT_EQ(folder.run({"jobs.yaml"}).status, 0);
+  EXPECT_FALSE(std::filesystem::exists(left));
+  int status = 0;
+  EXPECT_EQ(::waitpid(orphan, &status, WNOHANG), orphan) << "it lives";
+  EXPECT_TRUE(WIFSIGNALED(status));
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 

@@ -44,10 +44,14 @@ class Victim {
   std::mt19937 random(20'261'125);
   const auto nap = [&](unsigned most_us) { ::usleep(static_cast<useconds_t>(random() % most_us)); };
   while (!page.over) {
-    nap(8'000);
+    if (page.steady) {
+      ::usleep(5'000);
+    } else {
+      nap(8'000);
+    }
     const Victim victim(page.victims[random() % kMostVictims], master);
     if (!victim || !page.armed) continue;
-    if (random() % 2 == 0) {
+    if (page.steady || random() % 2 == 0) {
       ++page.kills;
       victim.signal(SIGKILL);
     } else {

@@ -18,6 +18,7 @@ inline constexpr std::size_t kMostVictims = 8;
 struct KillerPage {
   std::atomic<int> victims[kMostVictims];  // pids of workers, as the test last saw them; 0: none
   std::atomic<bool> armed{false}, over{false};
+  std::atomic<bool> steady{false};                // a kill every 5 ms and nothing else, instead of anything at any time
   std::atomic<std::uint64_t> kills{0}, stops{0};  // counted before the signal goes
 };
 

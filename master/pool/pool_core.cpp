@@ -422,11 +422,12 @@ bool PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t c
   }
   ByteReader in(bytes, from.owner);
   std::size_t read = 0;
-  std::string why = "bytes are left over after it";
+  std::string why;
   try {
     piece.work->read(first, count, in, read);
     if (in.left() == 0) return true;
     read = count - 1;
+    why = "bytes are left over after it";
   } catch (const std::exception& error) {
     why = error.what();
   } catch (...) {

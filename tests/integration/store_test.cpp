@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <random>
 #include <set>
 #include <sstream>
@@ -355,6 +356,42 @@ TEST(Store, LosesNothingAndRecordsNothingTwiceWhenTheMasterIsKilledAgainAndAgain
   EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*), max(ok), max(jobs) FROM runs"),
             "1 " + std::to_string(jobs) + " " + std::to_string(jobs) + "\n");
   EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Store, IsPlannedFromAndWrittenByOneOfThoseThatBeginTogether) {
+  const Folder folder;
+  folder.write(
+      "b.yaml",
+      "version: 1\njobs:\n  - {name: \"j-${{ i }}\", shell: 'sleep 0.01; echo ${{ i }} >> log', matrix: {i: 1..40}}\n");
+  const auto run_three = [&] {
+    std::vector<std::unique_ptr<Running>> together;
+    for (int i = 0; i < 3; ++i) {
+      together.push_back(std::make_unique<Running>(
+          folder, words({"--progress", "none", "--procs", "2", "--store", "s.sqlite", "--resume", "b.yaml"})));
+    }
+    int well = 0;
+    for (const auto& one : together) {
+      const Ended ended = one->wait();
+      well += ended.status == 0 ? 1 : 0;
+      if (ended.status != 0) {
+        EXPECT_EQ(ended.status, 2) << ended.err;
+        EXPECT_THAT(ended.err, HasSubstr("is in use by another run"));
+      }
+    }
+    return well;
+  };
+  const auto lines = [&] {
+    std::istringstream log(folder.read("log"));
+    std::multiset<std::string> all;
+    for (std::string line; std::getline(log, line);) all.insert(line);
+    return all;
+  };
+  // None of the others has run a job, or one that had an outcome: those that came later had nothing to do.
+  EXPECT_GE(run_three(), 1);
+  const std::multiset<std::string> all = lines();
+  EXPECT_EQ(all.size(), 40U);
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), 40U);
+  EXPECT_EQ(query(folder, "s.sqlite", "SELECT count(*) FROM jobs"), "40\n");
 }
 
 }  // namespace

@@ -101,6 +101,11 @@ Result<void> StoreLock::lock(int file, const std::string& path) {
   }
 }
 
+bool StoreLock::deleted() const {
+  struct stat info{};
+  return os::call("fstat", ::fstat, file_.get(), &info) == 0 && info.st_nlink == 0;
+}
+
 std::optional<pid_t> StoreLock::holder(const std::string& path) {
   const UniqueFd file(os::retry("open", ::open, path.c_str(), O_RDONLY | O_CLOEXEC));
   struct flock lock = whole_lock(F_WRLCK);

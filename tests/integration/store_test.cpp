@@ -394,5 +394,16 @@ TEST(Store, IsPlannedFromAndWrittenByOneOfThoseThatBeginTogether) {
   EXPECT_EQ(query(folder, "s.sqlite", "SELECT count(*) FROM jobs"), "40\n");
 }
 
+TEST(Store, ThatIsDeletedDuringTheRunStopsIt) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: \"j-${{ i }}\", command: [sleep, \"0.02\"], matrix: {i: 1..100000}}\n");
+  Running running(folder, words({"--progress", "none", "--procs", "2", "--store", "s.sqlite", "b.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("s.sqlite-wal"); }));
+  for (const char* name : {"s.sqlite", "s.sqlite-wal", "s.sqlite-shm"}) std::filesystem::remove(folder.path() / name);
+  const Ended ended = running.wait();
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("the run store `s.sqlite` was deleted during the run"));
+}
+
 }  // namespace
 }  // namespace runner::integration

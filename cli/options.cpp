@@ -227,11 +227,13 @@ tl::unexpected<Error> no_such_option(const CLI::App& app, const std::string& giv
 
 // Parses; what is left over is an error with a near miss.
 Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> arguments) {
-  std::erase(arguments, "--");  // what follows is a file anyway
   if (Result<std::optional<ShowText>> parsed = parse_all(app, std::move(arguments)); !parsed || *parsed) return parsed;
-  const std::vector<std::string> extra = app.remaining();
+  // `--` is among them; what stands behind it is no option, whatever it looks like.
+  std::vector<std::string> extra = app.remaining();
+  const bool only_words = !extra.empty() && extra.front() == "--";
+  if (only_words) extra.erase(extra.begin());
   if (extra.empty()) return std::nullopt;
-  if (!extra.front().starts_with('-'))
+  if (only_words || !extra.front().starts_with('-'))
     return fail(ErrorCode::usage, fmt::format("`{}` is one argument too many", extra.front()));
   return no_such_option(app, extra.front());
 }

@@ -56,7 +56,28 @@ TEST(Store, WithNothingLeftExitsAsTheRecordedOutcomesDemand) {
   const Ended again = folder.run({"--resume", "b.yaml"});
   EXPECT_EQ(again.status, 1);
   EXPECT_THAT(again.err, HasSubstr("nothing is left to run"));
+  EXPECT_THAT(again.err, HasSubstr("runner: 1 outcome recorded earlier did not end well: `runner show 1` lists it\n"));
+  EXPECT_THAT(folder.run({"show", "1"}).out, HasSubstr("not ok      j-3: exit status 1"));
   EXPECT_EQ(again.out, "");
+}
+
+TEST(Store, ExplainsAnExitStatusThatEarlierStartsDemand) {
+  const Folder folder;
+  const std::string two =
+      "version: 1\njobs:\n  - {name: a, shell: \"exit 1\"}\n  - {name: b, shell: \"exit 2\"}\n"
+      "  - {name: c, shell: \"exit 3\", allow_failure: true}\n";
+  folder.write("b.yaml", two);
+  EXPECT_EQ(folder.run({"--store", "s.sqlite", "b.yaml"}).status, 1);
+  folder.write("b.yaml", two + "  - {name: d, shell: \"true\"}\n");
+  const Ended more = folder.run({"--resume", "--store", "s.sqlite", "b.yaml"});
+  EXPECT_EQ(more.status, 1);
+  EXPECT_THAT(more.err, HasSubstr("1 job · 1 ok"));
+  EXPECT_THAT(more.err,
+              HasSubstr("runner: 2 outcomes recorded earlier did not end well: `runner show --store s.sqlite 1` lists them\n"));
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: c, shell: \"exit 3\", allow_failure: true}\n");
+  const Ended well = folder.run({"--resume", "--store", "s.sqlite", "b.yaml"});
+  EXPECT_EQ(well.status, 0);
+  EXPECT_THAT(well.err, Not(HasSubstr("recorded earlier")));
 }
 
 TEST(Store, RunsWhatFailedAgainOnlyWhenAsked) {
@@ -174,6 +195,12 @@ TEST(Store, RunsOnlyWhatWasQuarantinedAgainWhenAsked) {
   const Ended none = other.run({"--only-quarantined", "b.yaml"});
   EXPECT_EQ(none.status, 2);
   EXPECT_THAT(none.err, HasSubstr("no run of this batch is recorded"));
+  EXPECT_EQ(other.run({"b.yaml"}).status, 1);
+  const Ended nothing = other.run({"--only-quarantined", "b.yaml"});
+  EXPECT_EQ(nothing.status, 1);
+  EXPECT_THAT(nothing.err, HasSubstr("runner: run 1: no job is quarantined, so there is none to run again\n"));
+  EXPECT_THAT(nothing.err, HasSubstr("1 outcome recorded earlier did not end well"));
+  EXPECT_THAT(nothing.err, Not(HasSubstr("nothing is left")));
 }
 
 TEST(Store, BeginsANewRunForABatchThatHasNoJobInCommon) {

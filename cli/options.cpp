@@ -354,8 +354,10 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                                        "A job with a larger result fails (default: as\nthe file says, or 1GiB)")
       ->option_text("SIZE")
       ->check(CLI::Validator(check_size, ""));
-  const CLI::Option* results = app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
-                                   ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* results =
+      app.add_option("-r,--results", options.results,
+                     "Write one record per job, by the file's ending;\nof a resumed run: those of this start only")
+          ->option_text("FILE.jsonl|FILE.csv");
   const CLI::Option* store =
       app.add_option("--store", options.store, "Record the run there (default:\nNAME.runs.sqlite, of the batch's name)")
           ->option_text("FILE");

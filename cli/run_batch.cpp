@@ -286,6 +286,11 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
       if (!earlier.all_well()) sinks.notice(earlier.text());
       return earlier.all_well() ? kAllWell : kNotAllWell;
     }
+    if (!options.results.empty() && store->sitting) {
+      const char* command = options.results.ends_with(".csv") ? "export --format csv" : "export";
+      sinks.notice(fmt::format("`{}` will hold the outcomes of this start only; `{}` writes those of the whole run",
+                               options.results, run_line(command, store->sitting->path, store->plan->run)));
+    }
     batch.size = store->plan->left;
     batch.jobs = std::make_unique<report::RemainingJobs>(std::move(batch.jobs), store->plan->before);
     if (options.only_quarantined) batch.plan.reset();  // what these need had ended before they ran

@@ -16,6 +16,7 @@
 namespace runner::integration {
 namespace {
 
+using testing::AllOf;
 using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -59,6 +60,24 @@ TEST(Store, WithNothingLeftExitsAsTheRecordedOutcomesDemand) {
   EXPECT_THAT(again.err, HasSubstr("runner: 1 outcome recorded earlier did not end well: `runner show 1` lists it\n"));
   EXPECT_THAT(folder.run({"show", "1"}).out, HasSubstr("not ok      j-3: exit status 1"));
   EXPECT_EQ(again.out, "");
+}
+
+TEST(Store, HasTheWholeOfAResumedRunAndTheResultsFileThisStartOnly) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  const Ended first = folder.run({"--results", "r.jsonl", "b.yaml"});
+  EXPECT_THAT(first.err, Not(HasSubstr("this start only")));
+  const std::string all = folder.read("r.jsonl");
+  EXPECT_THAT(folder.run({"--resume", "--results", "r.jsonl", "b.yaml"}).err, Not(HasSubstr("this start only")));
+  EXPECT_EQ(folder.read("r.jsonl"), all) << "nothing was left to run";
+  const Ended again = folder.run({"--retry-failed", "--results", "r.jsonl", "b.yaml"});
+  EXPECT_THAT(again.err,
+              HasSubstr("runner: `r.jsonl` will hold the outcomes of this start only; `runner export 1` writes those "
+                        "of the whole run\n"));
+  EXPECT_THAT(folder.read("r.jsonl"), AllOf(HasSubstr("\"j-3\""), Not(HasSubstr("\"j-1\""))));
+  EXPECT_THAT(folder.run({"export", "1"}).out, AllOf(HasSubstr("\"j-3\""), HasSubstr("\"j-1\"")));
+  EXPECT_THAT(folder.run({"--retry-failed", "--results", "r.csv", "b.yaml"}).err, HasSubstr("`runner export --format csv 1`"));
+  EXPECT_THAT(folder.run({"export", "--format", "csv", "1"}).out, HasSubstr("j-1,"));
 }
 
 TEST(Store, ExplainsAnExitStatusThatEarlierStartsDemand) {

@@ -29,6 +29,12 @@ std::pair<std::int64_t, std::int64_t> last_written(const std::string& path) {
   return last;
 }
 
+// Behind the name of a command that is to read this store; nothing where it would find it.
+std::string store_option(const std::string& store) {
+  const Result<std::string> found = find_store({});
+  return found && *found == store ? std::string() : "--store " + config::shell_quoted(store) + " ";
+}
+
 }  // namespace
 
 Result<std::string> find_store(const std::string& given) {
@@ -81,12 +87,14 @@ Result<report::StoredJob> find_job(report::Database& store, const report::Stored
 }
 
 std::string replay_line(const std::string& store, std::string_view job, std::optional<std::int64_t> run) {
-  std::string line = "runner replay ";
-  if (const Result<std::string> found = find_store({}); !found || *found != store)
-    line += "--store " + config::shell_quoted(store) + " ";
+  std::string line = "runner replay " + store_option(store);
   if (run) line += fmt::format("--run {} ", *run);
   if (job.starts_with('-')) line += "-- ";
   return line + config::shell_quoted(job);
+}
+
+std::string run_line(std::string_view command, const std::string& store, std::int64_t run) {
+  return fmt::format("runner {} {}{}", command, store_option(store), run);
 }
 
 }  // namespace runner::cli

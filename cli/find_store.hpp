@@ -26,5 +26,7 @@ namespace runner::cli {
 // The line that runs this job again, in this folder: "runner replay pi-731"; with --store where it would not be found.
 [[nodiscard]] std::string replay_line(const std::string& store, std::string_view job,
                                       std::optional<std::int64_t> run = std::nullopt);
+// And the line that is about a run as a whole: "runner show 1".
+[[nodiscard]] std::string run_line(std::string_view command, const std::string& store, std::int64_t run);
 
 }  // namespace runner::cli

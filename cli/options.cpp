@@ -227,11 +227,13 @@ tl::unexpected<Error> no_such_option(const CLI::App& app, const std::string& giv
 
 // Parses; what is left over is an error with a near miss.
 Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> arguments) {
-  std::erase(arguments, "--");  // what follows is a file anyway
   if (Result<std::optional<ShowText>> parsed = parse_all(app, std::move(arguments)); !parsed || *parsed) return parsed;
-  const std::vector<std::string> extra = app.remaining();
+  // `--` is among them; what stands behind it is no option, whatever it looks like.
+  std::vector<std::string> extra = app.remaining();
+  const bool only_words = !extra.empty() && extra.front() == "--";
+  if (only_words) extra.erase(extra.begin());
   if (extra.empty()) return std::nullopt;
-  if (!extra.front().starts_with('-'))
+  if (only_words || !extra.front().starts_with('-'))
     return fail(ErrorCode::usage, fmt::format("`{}` is one argument too many", extra.front()));
   return no_such_option(app, extra.front());
 }
@@ -352,8 +354,10 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                                        "A job with a larger result fails (default: as\nthe file says, or 1GiB)")
       ->option_text("SIZE")
       ->check(CLI::Validator(check_size, ""));
-  const CLI::Option* results = app.add_option("-r,--results", options.results, "Write one record per job, by the file's ending")
-                                   ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* results =
+      app.add_option("-r,--results", options.results,
+                     "Write one record per job, by the file's ending;\nof a resumed run: those of this start only")
+          ->option_text("FILE.jsonl|FILE.csv");
   const CLI::Option* store =
       app.add_option("--store", options.store, "Record the run there (default:\nNAME.runs.sqlite, of the batch's name)")
           ->option_text("FILE");

@@ -183,6 +183,29 @@ class Sinks {
   std::unique_ptr<master::LastWords> words_;
 };
 
+// What earlier starts of a resumed run left in the store; it counts for the exit status, so it is said.
+class RecordedEarlier {
+ public:
+  explicit RecordedEarlier(const ChosenStore& store) {
+    if (!store.plan || !store.sitting) return;
+    const master::Counts& counts = store.plan->recorded;
+    bad_ = counts.done() - counts.ok - counts.allowed;
+    path_ = store.sitting->path;
+    run_ = store.plan->run;
+  }
+  [[nodiscard]] bool all_well() const { return bad_ == 0; }
+  [[nodiscard]] std::string text() const {
+    return fmt::format("{} recorded earlier did not end well: `{}` lists {}",
+                       bad_ == 1 ? "1 outcome" : fmt::format("{} outcomes", bad_), run_line("show", path_, run_),
+                       bad_ == 1 ? "it" : "them");
+  }
+
+ private:
+  std::uint64_t bad_ = 0;
+  std::string path_;
+  std::int64_t run_ = 0;
+};
+
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
                                             const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
@@ -250,11 +273,24 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
   Result<ChosenStore> store = choose_store(options, batch);
   if (!store) return not_started(store.error());
+  if (options.only_quarantined && store->plan && store->plan->left == 0) {
+    // What has an outcome was not the question; whether the batch has changed may be why.
+    std::string& plan = store->notices.back();
+    const std::size_t changed = std::min(plan.find('\n'), plan.size());
+    plan.replace(0, changed, fmt::format("run {}: no job is quarantined, so there is none to run again", store->plan->run));
+  }
   for (const std::string& text : store->notices) sinks.notice(text);
-  master::Counts recorded;
+  const RecordedEarlier earlier(*store);
   if (store->plan) {
-    recorded = store->plan->recorded;
-    if (store->plan->left == 0) return recorded.done() - recorded.ok == recorded.allowed ? kAllWell : kNotAllWell;
+    if (store->plan->left == 0) {
+      if (!earlier.all_well()) sinks.notice(earlier.text());
+      return earlier.all_well() ? kAllWell : kNotAllWell;
+    }
+    if (!options.results.empty() && store->sitting) {
+      const char* command = options.results.ends_with(".csv") ? "export --format csv" : "export";
+      sinks.notice(fmt::format("`{}` will hold the outcomes of this start only; `{}` writes those of the whole run",
+                               options.results, run_line(command, store->sitting->path, store->plan->run)));
+    }
     batch.size = store->plan->left;
     batch.jobs = std::make_unique<report::RemainingJobs>(std::move(batch.jobs), store->plan->before);
     if (options.only_quarantined) batch.plan.reset();  // what these need had ended before they ran
@@ -315,8 +351,8 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
     return kNotAllWell;
   }
   if (answer->totals.interrupted) return kInterrupted;
-  const bool all_was_well = recorded.done() - recorded.ok == recorded.allowed;
-  return answer->all_well() && all_was_well ? kAllWell : kNotAllWell;
+  if (!earlier.all_well()) sinks.notice(earlier.text());
+  return answer->all_well() && earlier.all_well() ? kAllWell : kNotAllWell;
 }
 
 int check_batch(const CheckOptions& options) {

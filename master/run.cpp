@@ -298,6 +298,7 @@ class Loop {
                       batch_.size,
                       scheduler_.stopping(),
                       scheduler_.halted() && !answer_.totals.interrupted,
+                      heard_,
                       workers,
                       names,
                       {}};

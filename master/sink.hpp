@@ -63,6 +63,7 @@ struct Snapshot {
   std::optional<std::uint64_t> size;  // jobs in all, where known
   bool stopping = false;              // no further job is started, because of an interrupt or ...
   bool halted = false;                // ... the halt rule: nobody has pressed a key yet
+  unsigned interrupts = 0;            // as Interrupts::count() has them: running jobs finish, are ended, are killed
   std::span<const WorkerView> workers;
   std::span<const std::string_view> job_names;  // of workers[i].job; empty where it has none
   // No further job is started for want of memory: how much is free, and how much must be.

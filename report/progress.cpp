@@ -58,10 +58,15 @@ std::optional<Duration> Progress::tick_interval() const {
 }
 
 Result<void> Progress::tick(const master::Snapshot& snapshot) {
-  if (style_ == ProgressStyle::none) return {};
+  const bool interrupted = std::exchange(interrupts_, snapshot.interrupts) < snapshot.interrupts;
+  if (style_ == ProgressStyle::none) {
+    if (!interrupted) return {};
+    const Result<void> said = say(interrupt_line(snapshot));
+    return said ? console_.flush() : said;
+  }
   pace_.note(snapshot.now, snapshot.counts.done());
   bool heard = snapshot.stopping && !std::exchange(stopping_, snapshot.stopping);
-  heard = (snapshot.memory && !std::exchange(waited_, true)) || heard;
+  heard = (snapshot.memory && !std::exchange(waited_, true)) || heard || interrupted;
   // Another sink may want ticks more often than we do.
   if (!heard && shown_ && snapshot.now - *shown_ < *tick_interval()) return {};
   shown_ = snapshot.now;

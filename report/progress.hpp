@@ -2,7 +2,7 @@
 //
 // bar    one or two live lines on a terminal, at most ten times a second; where there is no terminal, as `lines`.
 // lines  a plain line every five seconds.
-// none   nothing at all.
+// none   nothing, but that and how an interrupt was heard.
 // With bar and lines every job that did not end well, and every attempt that is tried again, gets a line as it comes.
 //
 // Called from  the run loop's thread.
@@ -44,7 +44,8 @@ class Progress final : public master::Sink {
   Pace pace_{TimePoint{}};
   std::optional<TimePoint> shown_;  // when the last line was
   bool stopping_ = false;
-  bool waited_ = false;  // for memory, once at least
+  unsigned interrupts_ = 0;  // that were told of
+  bool waited_ = false;      // for memory, once at least
 };
 
 }  // namespace runner::report

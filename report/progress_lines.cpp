@@ -79,8 +79,10 @@ std::string first_line(const master::Snapshot& snapshot, const Pace& pace, std::
   } else {
     parts.push_back({grouped(counts.done()) + " done", 0});
   }
-  if (snapshot.stopping) parts.push_back({snapshot.halted ? "halted" : "stopping", 0});
-  if (snapshot.stopping && !snapshot.halted) parts.push_back({"(Ctrl-C again ends the running jobs)", 5});
+  // Who has pressed a key wants to know what it did more than to see a bar.
+  if (snapshot.stopping) parts.push_back({snapshot.halted ? "halted" : snapshot.interrupts > 1 ? "ending" : "stopping", 0});
+  if (snapshot.interrupts == 1) parts.push_back({"(running jobs finish; Ctrl-C again ends them)", 1});
+  if (snapshot.interrupts == 2) parts.push_back({"(TERM was sent; one more Ctrl-C kills at once)", 1});
   if (snapshot.memory) {
     parts.push_back({"waiting for memory", 0});
     parts.push_back({waited_for(*snapshot.memory), 3});
@@ -158,10 +160,20 @@ std::string plain_line(const master::Snapshot& snapshot, const Pace& pace) {
   if (counts.allowed > 0) line += ", " + grouped(counts.allowed) + " allowed to fail";
   if (snapshot.memory) line += ", waiting for memory (" + waited_for(*snapshot.memory) + ")";
   if (snapshot.halted) return line + ", halted";
-  if (snapshot.stopping) return line + ", stopping (another Ctrl-C ends the running jobs)";
+  if (snapshot.interrupts == 1) return line + ", stopping (running jobs finish; another Ctrl-C ends them)";
+  if (snapshot.interrupts == 2) return line + ", ending the running jobs (TERM was sent; one more Ctrl-C kills them at once)";
+  if (snapshot.interrupts > 2) return line + ", killing the running jobs";
+  if (snapshot.stopping) return line + ", stopping (running jobs finish)";
   if (const std::optional<double> rate = pace.rate()) line += ", " + speed(*rate);
   if (const std::optional<Duration> eta = left(snapshot, pace)) line += ", about " + calm(*eta) + " left";
   return line;
+}
+
+std::string interrupt_line(const master::Snapshot& snapshot) {
+  if (running(snapshot) == 0) return "interrupted: nothing more starts";
+  if (snapshot.interrupts < 2) return "interrupted: running jobs finish, nothing more starts; another Ctrl-C ends them";
+  if (snapshot.interrupts == 2) return "interrupted: the running jobs were sent TERM; one more Ctrl-C kills them at once";
+  return "interrupted: the running jobs are killed";
 }
 
 }  // namespace runner::report

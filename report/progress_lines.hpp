@@ -19,4 +19,7 @@ namespace runner::report {
 // "12 s: 740 of 2 000 jobs done (37 %), 8 running, 1 failed, 161/s, about 8 s left"
 [[nodiscard]] std::string plain_line(const master::Snapshot& snapshot, const Pace& pace);
 
+// "interrupted: running jobs finish, nothing more starts; another Ctrl-C ends them": for who wants no other line.
+[[nodiscard]] std::string interrupt_line(const master::Snapshot& snapshot);
+
 }  // namespace runner::report

@@ -52,7 +52,8 @@ TEST_P(Interrupt, OnceLetsWhatRunsFinishAndStartsNothingMore) {
 }
 
 TEST_P(Interrupt, OnceKeepsTheFailureOfAJobThatWouldHaveBeenTriedAgain) {
-  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; done; exit 7\", retries: 3}]\n"));
+  Running running(folder_, command("version: 1\njobs: [{name: run, shell: \"touch begun; while [ ! -e go ]; do sleep 0.02; "
+                                   "done; exit 7\", retries: 3}]\n"));
   ASSERT_TRUE(begun());
   running.signal(SIGINT);
   folder_.write("go", "");
@@ -96,6 +97,25 @@ TEST_P(Interrupt, ThriceEndsEvenWhatIgnoresTheSecond) {
   std::this_thread::sleep_for(std::chrono::milliseconds(200));
   running.signal(SIGINT);
   EXPECT_EQ(running.wait().status, 130);
+}
+
+TEST(InterruptWithoutProgress, SaysWhatEachSignalDid) {
+  const Folder folder;
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: run, shell: \"trap '' TERM; touch begun; while :; do sleep 0.02; done\", kill_after: "
+               "100s}]\n");
+  Running running(folder, words({"--procs", "1", "--progress", "none", "jobs.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("begun"); }));
+  const auto said = [&](const char* text) {
+    return eventually([&] { return running.err_so_far().find(text) != std::string::npos; });
+  };
+  running.signal(SIGINT);
+  EXPECT_TRUE(said("interrupted: running jobs finish")) << running.err_so_far();
+  running.signal(SIGTERM);  // counts as the second
+  EXPECT_TRUE(said("one more Ctrl-C kills them at once")) << running.err_so_far();
+  running.signal(SIGINT);
+  EXPECT_EQ(running.wait().status, 130);
+  EXPECT_THAT(leftovers(), IsEmpty());
 }
 
 TEST(InterruptOfTypedJobs, TwiceEndsThemInProcessesAndAsksThemElsewhere) {

@@ -17,6 +17,7 @@
 namespace runner::integration {
 namespace {
 
+using testing::AllOf;
 using testing::AnyOf;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -57,7 +58,46 @@ TEST(Store, WithNothingLeftExitsAsTheRecordedOutcomesDemand) {
   const Ended again = folder.run({"--resume", "b.yaml"});
   EXPECT_EQ(again.status, 1);
   EXPECT_THAT(again.err, HasSubstr("nothing is left to run"));
+  EXPECT_THAT(again.err, HasSubstr("runner: 1 outcome recorded earlier did not end well: `runner show 1` lists it\n"));
+  EXPECT_THAT(folder.run({"show", "1"}).out, HasSubstr("not ok      j-3: exit status 1"));
   EXPECT_EQ(again.out, "");
+}
+
+TEST(Store, HasTheWholeOfAResumedRunAndTheResultsFileThisStartOnly) {
+  const Folder folder;
+  folder.write("b.yaml", kFive);
+  const Ended first = folder.run({"--results", "r.jsonl", "b.yaml"});
+  EXPECT_THAT(first.err, Not(HasSubstr("this start only")));
+  const std::string all = folder.read("r.jsonl");
+  EXPECT_THAT(folder.run({"--resume", "--results", "r.jsonl", "b.yaml"}).err, Not(HasSubstr("this start only")));
+  EXPECT_EQ(folder.read("r.jsonl"), all) << "nothing was left to run";
+  const Ended again = folder.run({"--retry-failed", "--results", "r.jsonl", "b.yaml"});
+  EXPECT_THAT(again.err,
+              HasSubstr("runner: `r.jsonl` will hold the outcomes of this start only; `runner export 1` writes those "
+                        "of the whole run\n"));
+  EXPECT_THAT(folder.read("r.jsonl"), AllOf(HasSubstr("\"j-3\""), Not(HasSubstr("\"j-1\""))));
+  EXPECT_THAT(folder.run({"export", "1"}).out, AllOf(HasSubstr("\"j-3\""), HasSubstr("\"j-1\"")));
+  EXPECT_THAT(folder.run({"--retry-failed", "--results", "r.csv", "b.yaml"}).err, HasSubstr("`runner export --format csv 1`"));
+  EXPECT_THAT(folder.run({"export", "--format", "csv", "1"}).out, HasSubstr("j-1,"));
+}
+
+TEST(Store, ExplainsAnExitStatusThatEarlierStartsDemand) {
+  const Folder folder;
+  const std::string two =
+      "version: 1\njobs:\n  - {name: a, shell: \"exit 1\"}\n  - {name: b, shell: \"exit 2\"}\n"
+      "  - {name: c, shell: \"exit 3\", allow_failure: true}\n";
+  folder.write("b.yaml", two);
+  EXPECT_EQ(folder.run({"--store", "s.sqlite", "b.yaml"}).status, 1);
+  folder.write("b.yaml", two + "  - {name: d, shell: \"true\"}\n");
+  const Ended more = folder.run({"--resume", "--store", "s.sqlite", "b.yaml"});
+  EXPECT_EQ(more.status, 1);
+  EXPECT_THAT(more.err, HasSubstr("1 job · 1 ok"));
+  EXPECT_THAT(more.err,
+              HasSubstr("runner: 2 outcomes recorded earlier did not end well: `runner show --store s.sqlite 1` lists them\n"));
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: c, shell: \"exit 3\", allow_failure: true}\n");
+  const Ended well = folder.run({"--resume", "--store", "s.sqlite", "b.yaml"});
+  EXPECT_EQ(well.status, 0);
+  EXPECT_THAT(well.err, Not(HasSubstr("recorded earlier")));
 }
 
 TEST(Store, RunsWhatFailedAgainOnlyWhenAsked) {
@@ -175,6 +215,12 @@ TEST(Store, RunsOnlyWhatWasQuarantinedAgainWhenAsked) {
   const Ended none = other.run({"--only-quarantined", "b.yaml"});
   EXPECT_EQ(none.status, 2);
   EXPECT_THAT(none.err, HasSubstr("no run of this batch is recorded"));
+  EXPECT_EQ(other.run({"b.yaml"}).status, 1);
+  const Ended nothing = other.run({"--only-quarantined", "b.yaml"});
+  EXPECT_EQ(nothing.status, 1);
+  EXPECT_THAT(nothing.err, HasSubstr("runner: run 1: no job is quarantined, so there is none to run again\n"));
+  EXPECT_THAT(nothing.err, HasSubstr("1 outcome recorded earlier did not end well"));
+  EXPECT_THAT(nothing.err, Not(HasSubstr("nothing is left")));
 }
 
 TEST(Store, BeginsANewRunForABatchThatHasNoJobInCommon) {

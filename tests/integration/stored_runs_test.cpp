@@ -98,6 +98,21 @@ TEST_F(StoredRuns, AreReplayedJobByJob) {
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
+TEST(StoredRunsOfJobsThatLookLikeOptions, AreFoundByTheLineThatIsPrinted) {
+  const Folder folder;
+  folder.write("o.yaml", "version: 1\njobs:\n  - {name: \"-n\", shell: \"exit 3\"}\n  - {name: \"--\", shell: \"exit 4\"}\n");
+  const Ended ran = folder.run({"o.yaml"});
+  EXPECT_THAT(ran.err, HasSubstr(" · replay: runner replay -- -n\n"));
+  EXPECT_THAT(folder.run({"replay", "--", "-n"}).err, HasSubstr("failed: -n: exit status 3"));
+  EXPECT_THAT(folder.run({"replay", "--", "--"}).err, HasSubstr("failed: --: exit status 4"));
+  EXPECT_THAT(folder.run({"show", "--", "-n"}).out, HasSubstr("replay      runner replay -- -n\n"));
+  EXPECT_EQ(folder.run({"check", "--", "o.yaml"}).status, 0);
+  const Ended unknown = folder.run({"replay", "--", "-n", "-x"});
+  EXPECT_EQ(unknown.status, 2);
+  EXPECT_THAT(unknown.err, HasSubstr("`-x` is one argument too many"));
+  EXPECT_THAT(folder.run({"replay", "-x", "--", "-n"}).err, HasSubstr("there is no option `-x`"));
+}
+
 TEST_F(StoredRuns, AreReplayedInThisProcessForADebugger) {
   const Ended command = folder.run({"replay", "--debug", "bad"});
   EXPECT_EQ(command.status, 3);

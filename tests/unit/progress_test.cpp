@@ -1,5 +1,6 @@
 // What a person sees while a run lasts, and when it is over.
 #include <fcntl.h>
+#include <gmock/gmock.h>
 #include <pty.h>
 #include <sys/ioctl.h>
 
@@ -58,6 +59,7 @@ TEST(Progress, FitsEveryWidth) {
         moment.snapshot.counts.failed = 12'345;
         moment.snapshot.counts.allowed = 45;
         moment.snapshot.stopping = columns % 2 == 0;
+        moment.snapshot.interrupts = moment.snapshot.stopping ? static_cast<unsigned>(columns / 2 % 4) : 0;
         if (columns % 3 == 0) moment.snapshot.memory = {{1'000'000'000}, {2'000'000'000}};
         Pace pace(kBegan);
         pace.note(moment.snapshot.now, moment.snapshot.counts.done());
@@ -79,6 +81,24 @@ TEST(Progress, SaysHowFarHowFastAndWhatEachWorkerIsOn) {
                                       "w0 pi-7 10 s  w1 pi-7 10 s"}));
   EXPECT_EQ(plain_line(moment.snapshot, pace), "10 s: 500 of 2 000 jobs done (25 %), 2 running, 50/s, about 30 s left");
   for (const std::string& line : live_lines(moment.snapshot, pace, 40)) EXPECT_LE(line.size(), 40U) << line;
+}
+
+TEST(Progress, SaysWhatEachInterruptDidAndWhatTheNextOneWouldDo) {
+  Moment moment(500, 2000, 2, "pi-7");
+  Pace pace(kBegan);
+  pace.note(moment.snapshot.now, 500);
+  moment.snapshot.stopping = true;
+  moment.snapshot.interrupts = 1;
+  EXPECT_THAT(live_lines(moment.snapshot, pace, 80)[0],
+              testing::HasSubstr("stopping  (running jobs finish; Ctrl-C again ends them)"));
+  EXPECT_THAT(plain_line(moment.snapshot, pace), testing::EndsWith("stopping (running jobs finish; another Ctrl-C ends them)"));
+  moment.snapshot.interrupts = 2;
+  EXPECT_THAT(live_lines(moment.snapshot, pace, 80)[0],
+              testing::HasSubstr("ending  (TERM was sent; one more Ctrl-C kills at once)"));
+  EXPECT_THAT(plain_line(moment.snapshot, pace),
+              testing::EndsWith("ending the running jobs (TERM was sent; one more Ctrl-C kills them at once)"));
+  moment.snapshot.interrupts = 0;  // nobody has pressed a key: a results file that is full, say
+  EXPECT_THAT(plain_line(moment.snapshot, pace), testing::EndsWith("stopping (running jobs finish)"));
 }
 
 TEST(Progress, SaysThatItWaitsForMemory) {
@@ -275,11 +295,21 @@ TEST_F(InAFile, ProgressIsALineNowAndThenAndOnePerFailure) {
             "allowed to fail: bad\\nname: exit status 3, after 200 ms, 2nd attempt\n");
 }
 
-TEST_F(InAFile, ProgressNoneSaysNothing) {
+TEST_F(InAFile, ProgressNoneSaysNothingButThatItWasInterrupted) {
   Progress progress(console_, ProgressStyle::none);
   EXPECT_FALSE(progress.tick_interval());
   ASSERT_TRUE(progress.ended(command(1, "bad", "", "", 3).record()));
+  Moment moment(5, 10, 2, "pi");
+  ASSERT_TRUE(progress.tick(moment.snapshot));
   EXPECT_EQ(text(), "");
+  moment.snapshot.stopping = true;
+  for (const unsigned interrupts : {1U, 1U, 2U, 2U}) {
+    moment.snapshot.interrupts = interrupts;
+    ASSERT_TRUE(progress.tick(moment.snapshot));
+  }
+  EXPECT_EQ(text(),
+            "interrupted: running jobs finish, nothing more starts; another Ctrl-C ends them\n"
+            "interrupted: the running jobs were sent TERM; one more Ctrl-C kills them at once\n");
 }
 
 master::RunTotals totals() {

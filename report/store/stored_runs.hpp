@@ -46,6 +46,7 @@ struct StoredJob {
   std::optional<WorkerId> worker;
   std::int64_t started_ns = 0;  // of the attempt
   std::string result;           // JSON; of a typed job that succeeded
+  bool pending = false;         // it is to run again, and was not yet
 };
 
 class StoredJobs {
@@ -55,7 +56,7 @@ class StoredJobs {
   [[nodiscard]] static Result<StoredJobs> of_run(Database& store, std::int64_t run, Which which);
   // The one that is called so. `name` must stay until next() was called.
   [[nodiscard]] static Result<StoredJobs> named(Database& store, std::int64_t run, std::string_view name);
-  // What was tried before the outcome of this job.
+  // What was tried beside the outcome of this job: before it, and since when it is to run again.
   [[nodiscard]] static Result<StoredJobs> earlier_attempts(Database& store, std::int64_t run, JobId job);
 
   // False: that was the last one.

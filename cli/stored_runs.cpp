@@ -48,7 +48,7 @@ std::string local_time(std::int64_t ns) {
 std::string state_of(const StoredRun& run, const std::optional<pid_t>& writer, bool newest) {
   if (!run.ended_ns) return newest && writer ? fmt::format("running (process {})", *writer) : "killed";
   if (run.interrupted) return "interrupted";
-  return run.jobs && run.counts.done() < *run.jobs ? "stopped early" : "done";
+  return !run.jobs || run.counts.done() < *run.jobs ? "stopped early" : "done";
 }
 
 std::string counts_of(const StoredRun& run) {

@@ -25,7 +25,7 @@ struct StoredRun {
   std::vector<std::string> plugins;
   std::string version, mode, engine;
   std::uint32_t procs = 0;
-  std::optional<std::uint64_t> jobs;     // in the batch; none: not known
+  std::optional<std::uint64_t> jobs;     // in the batch; none: its end was not seen
   std::int64_t started_ns = 0;           // since 1970
   std::optional<std::int64_t> ended_ns;  // none: it runs, or was killed
   bool interrupted = false;

@@ -48,7 +48,7 @@ std::string local_time(std::int64_t ns) {
 std::string state_of(const StoredRun& run, const std::optional<pid_t>& writer, bool newest) {
   if (!run.ended_ns) return newest && writer ? fmt::format("running (process {})", *writer) : "killed";
   if (run.interrupted) return "interrupted";
-  return run.jobs && run.counts.done() < *run.jobs ? "stopped early" : "done";
+  return !run.jobs || run.counts.done() < *run.jobs ? "stopped early" : "done";
 }
 
 std::string counts_of(const StoredRun& run) {
@@ -120,11 +120,12 @@ Result<std::string> run_page(const Source& from, const StoredRun& run, bool newe
   for (;; ++told) {
     const Result<bool> more = jobs->next(job);
     if (!more) return tl::unexpected(more.error());
-    if (!*more) return page.text();
-    if (told == kShown) break;
-    page.line(told == 0 ? "not ok" : "", report::verdict(job.job.name, job.outcome, job.attempts));
+    if (!*more) break;
+    if (told >= kShown) continue;
+    page.line(told == 0 ? "not ok" : "",
+              report::verdict(job.job.name, job.outcome, job.attempts) + (job.pending ? "; to run again" : ""));
   }
-  page.line("", fmt::format("and {} more; `runner export {}` has all", run.counts.done() - run.counts.ok - told, run.number));
+  if (told > kShown) page.line("", fmt::format("and {} more; `runner export {}` has all", told - kShown, run.number));
   return page.text();
 }
 
@@ -134,7 +135,7 @@ Result<std::string> job_page(report::Database& store, const StoredRun& run, cons
   Page page;
   const Outcome& outcome = job.outcome;
   page.line("job", fmt::format("{} (number {} of run {})", job.job.name, number(job.job.id) + 1, run.number));
-  page.line("outcome", describe(outcome));
+  page.line("outcome", describe(outcome) + (job.pending ? "; to run again" : ""));
   if (job.worker) {
     page.line("ran", fmt::format("on worker {}, from {} for {} ({} of CPU)", number(*job.worker), local_time(job.started_ns),
                                  format_duration(outcome.wall), format_duration(outcome.cpu)));

@@ -315,6 +315,7 @@ class Loop {
     now_ = steady_clock::now();
     answer_.totals.wall = now_ - began_;
     if (scheduler_.halted()) answer_.totals.halted = halt_;
+    answer_.totals.offered = scheduler_.all_offered();
     answer_.totals.costs = engine_.close();
     answer_.totals.wall += answer_.totals.costs.start;
     answer_.totals.counters = shared_.counts();  // nobody writes them any more

@@ -119,6 +119,10 @@ class Scheduler {
   void halt(Actions& actions);
 
   [[nodiscard]] bool done() const { return (stopping_ || (backlog_ ? backlog_->empty() : source_ended_)) && jobs_.empty(); }
+  // How many jobs the source had; none: it has not ended.
+  [[nodiscard]] std::optional<std::uint64_t> all_offered() const {
+    return source_ended_ ? std::optional(offered_) : std::nullopt;
+  }
   // The halt rule was reached.
   [[nodiscard]] bool halted() const { return halted_; }
   [[nodiscard]] bool stopping() const { return stopping_; }

@@ -84,6 +84,7 @@ struct RunTotals {
   std::string_view mode;
   std::string engine;  // Engine::description()
   std::optional<std::uint64_t> size;
+  std::optional<std::uint64_t> offered;  // how many jobs the source gave; none: its end was not seen
   std::uint64_t retries = 0;
   bool interrupted = false;             // some jobs may never have been started
   std::optional<HaltRule> halted;       // the rule that stopped the run

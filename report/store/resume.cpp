@@ -77,6 +77,7 @@ class Planner {
     if (newest->is_null(0)) return false;
     plan_.run = newest->number(0);
     newest->reset();
+    if (const Result<void> known = read_pending(); !known) return tl::unexpected(known.error());
     if (!batch_.jobs->rewind()) {
       return fail(ErrorCode::usage,
                   "--resume looks at the whole batch first, and the jobs of this one come from standard input and can "
@@ -135,21 +136,25 @@ class Planner {
     const bool ok = row.status == "ok", cancelled = row.status == "cancelled";
     const bool skipped = cancelled && row.attempts == 0 && batch_.plan;
     const bool same_files = skipped || static_cast<std::int64_t>(inputs_now(job_)) == row.inputs;
+    const bool ill = !ok && (cancelled || !job_.allow_failure) && batch_.plan;
     bool stays = false;
     switch (again_) {
       case RunAgain::what_is_missing: stays = same_files && (!cancelled || skipped); break;
       case RunAgain::what_failed_too: stays = same_files && (ok || skipped); break;
       case RunAgain::what_killed_only: stays = !row.quarantined; break;
     }
+    const bool pending = pending_.contains(row.job);
+    if (pending && again_ != RunAgain::what_killed_only) stays = false;
     plan_.before.ended.push_back(stays);
     if (!stays) return run_again(job_.id, same_files);
     if (skipped && again_ != RunAgain::what_killed_only) {
       skipped_.push_back({job_.id, job_.name});  // is looked at again when all are known
       return;
     }
+    if (ill) plan_.before.ill.push_back({job_.id, job_.name});
+    if (pending) return;  // left alone this time, and still to run again
     ++count_of(plan_.recorded, row.status);
     if (!ok && job_.allow_failure) ++plan_.recorded.allowed;
-    if (!ok && (cancelled || !job_.allow_failure) && batch_.plan) plan_.before.ill.push_back({job_.id, job_.name});
   }
 
   void run_again(JobId job, bool same_files) {
@@ -376,23 +381,34 @@ class Planner {
     return rename_->run();
   }
 
+  // The rows stay until another outcome takes their place; beside the copy they are marked, see schema.hpp. What was cancelled runs
+  // again without a mark, and must not take the place of an attempt that it has the number of.
   Result<void> make_attempts() {
     if (run_again_.empty()) return {};
-    Result<Statement> copy =
-        store_.prepare(fmt::format("INSERT OR REPLACE INTO attempts(run,job,attempt,{0}) SELECT run,job,attempts,{0} FROM jobs "
-                                   "WHERE run={1} AND job=? AND attempts>0",
-                                   kOutcomeColumns, plan_.run));
+    Result<Statement> copy = store_.prepare(fmt::format(
+        "INSERT OR REPLACE INTO attempts(run,job,attempt,{0}) SELECT run,job,attempts,{0} FROM jobs j WHERE run={1} AND "
+        "job=? AND (status<>'cancelled' OR attempts>0 AND NOT EXISTS(SELECT 1 FROM attempts a WHERE a.run=j.run AND "
+        "a.job=j.job AND a.attempt=j.attempts))",
+        kOutcomeColumns, plan_.run));
     if (!copy) return tl::unexpected(copy.error());
-    Result<Statement> erase = store_.prepare(fmt::format("DELETE FROM jobs WHERE run={} AND job=?", plan_.run));
-    if (!erase) return tl::unexpected(erase.error());
     for (const std::int64_t job : run_again_) {
       copy->bind(1, job);
-      erase->bind(1, job);
-      Result<void> put = copy->run();
-      if (put) put = erase->run();
-      if (!put) return put;
+      if (Result<void> put = copy->run(); !put) return put;
     }
     return {};
+  }
+
+  // Those that a start before this one was to run again, and that it did not come to.
+  Result<void> read_pending() {
+    Result<Statement> rows =
+        store_.prepare(fmt::format("SELECT a.job FROM attempts a JOIN jobs j ON {} WHERE a.run={}", kPending, plan_.run));
+    if (!rows) return tl::unexpected(rows.error());
+    for (;;) {
+      const Result<bool> row = rows->step();
+      if (!row) return tl::unexpected(row.error());
+      if (!*row) return {};
+      pending_.insert(rows->number(0));
+    }
   }
 
   Result<void> read_attempts() {
@@ -419,7 +435,8 @@ class Planner {
   std::vector<std::int64_t> run_again_;
   std::vector<master::EndedBefore::Ill> skipped_;
   std::vector<Move> moves_;
-  boost::unordered_flat_set<std::int64_t> tried_;  // jobs that have earlier attempts
+  boost::unordered_flat_set<std::int64_t> tried_;    // jobs that have earlier attempts
+  boost::unordered_flat_set<std::int64_t> pending_;  // rows that were to be run again already
   std::optional<Statement> move_job_, move_attempts_, rename_;
 };
 

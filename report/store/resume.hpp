@@ -5,7 +5,8 @@
 // not in the batch any more get negative numbers and stay. All of that is one transaction: a kill leaves the old state or the new.
 //
 // An outcome counts when the job's input files are what they were, unless it was cancelled: then, and with --retry-failed
-// also when it is not ok, it becomes an earlier attempt and the job runs again. A job that was skipped for want of another stays so
+// also when it is not ok, the job runs again. Its row stays until the new outcome comes, and is marked (schema.hpp), so that it
+// is run again by whatever resumes the run if this start is killed before; then it is an earlier attempt. A job that was skipped for want of another stays so
 // as long as that other one is not run again.
 //
 // Called from  cli, before the engine opens. Walks through the batch and rewinds it.

@@ -120,7 +120,7 @@ Result<void> RunStore::flush() { return writer_ ? writer_->trouble() : Result<vo
 
 Result<void> RunStore::finished(const master::RunTotals& totals) {
   if (!writer_) return {};
-  const Result<void> finished = writer_->finish(now_ns(), totals.wall.count(), totals.interrupted);
+  const Result<void> finished = writer_->finish(now_ns(), totals.wall.count(), totals.interrupted, totals.offered);
   writer_.reset();
   return finished;
 }

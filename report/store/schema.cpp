@@ -19,7 +19,7 @@ CREATE TABLE runs(
   run INTEGER PRIMARY KEY,
   batch TEXT NOT NULL, file TEXT NOT NULL, folder TEXT NOT NULL, plugins TEXT NOT NULL,
   version TEXT NOT NULL, mode TEXT NOT NULL, engine TEXT NOT NULL, procs INTEGER NOT NULL,
-  jobs INTEGER,                    -- in the batch; NULL: not known
+  jobs INTEGER,                    -- in the batch; NULL: its end was not seen yet
   started_ns INTEGER NOT NULL,
   ended_ns INTEGER,                -- NULL: it runs, or was killed
   interrupted INTEGER NOT NULL DEFAULT 0,

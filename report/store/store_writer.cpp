@@ -252,7 +252,8 @@ Result<void> StoreWriter::put_counts() {
   return update.run();
 }
 
-Result<void> StoreWriter::finish(std::int64_t ended_ns, std::int64_t wall_ns, bool interrupted) {
+Result<void> StoreWriter::finish(std::int64_t ended_ns, std::int64_t wall_ns, bool interrupted,
+                                 std::optional<std::uint64_t> jobs) {
   {
     const std::lock_guard lock(mutex_);
     last_ = true;
@@ -260,9 +261,10 @@ Result<void> StoreWriter::finish(std::int64_t ended_ns, std::int64_t wall_ns, bo
   more_.notify_one();
   if (thread_.joinable()) thread_.join();
   if (trouble_) return tl::unexpected(*trouble_);
-  return database_.run(fmt::format("UPDATE runs SET ended_ns={}, wall_ns=wall_ns+{}, interrupted={} WHERE run={}", ended_ns,
-                                   wall_ns, interrupted ? 1 : 0, run_)
-                           .c_str());
+  return database_.run(
+      fmt::format("UPDATE runs SET ended_ns={}, wall_ns=wall_ns+{}, interrupted={}, jobs=coalesce(jobs,{}) WHERE run={}",
+                  ended_ns, wall_ns, interrupted ? 1 : 0, jobs ? std::to_string(*jobs) : "NULL", run_)
+          .c_str());
 }
 
 }  // namespace runner::report

@@ -40,8 +40,9 @@ class StoreWriter {
   [[nodiscard]] Result<void> trouble();
   // Waits until everything is committed, a second at most. Async-signal-safe.
   void settle() const noexcept;
-  // Everything is committed, and the run is over.
-  [[nodiscard]] Result<void> finish(std::int64_t ended_ns, std::int64_t wall_ns, bool interrupted);
+  // Everything is committed, and the run is over. `jobs`: how many there were, should the run not have known at its start.
+  [[nodiscard]] Result<void> finish(std::int64_t ended_ns, std::int64_t wall_ns, bool interrupted,
+                                    std::optional<std::uint64_t> jobs);
   // How many jobs have an outcome in the store.
   [[nodiscard]] std::uint64_t committed() const { return committed_.load(std::memory_order_relaxed); }
 

@@ -68,8 +68,10 @@ std::string of_table(std::string_view table, std::string_view columns) {
 
 // What next() reads. `number`: the column with the number of the attempt; `outcome`: the table that the others are of.
 std::string columns(std::string_view number, std::string_view outcome) {
-  return fmt::format("j.job,j.name,j.kind,j.allow_failure,{},j.work,j.timeout_ns,j.kill_after_ns,j.memory,{}", number,
-                     of_table(outcome, kOutcomeColumns));
+  return fmt::format(
+      "j.job,j.name,j.kind,j.allow_failure,{},j.work,j.timeout_ns,j.kill_after_ns,j.memory,{},"
+      "EXISTS(SELECT 1 FROM attempts a WHERE {})",
+      number, of_table(outcome, kOutcomeColumns), kPending);
 }
 
 Work work_of(std::string_view kind, std::string_view form, Duration kill_after, Bytes memory) {
@@ -135,9 +137,11 @@ Result<StoredJobs> StoredJobs::named(Database& store, std::int64_t run, std::str
 }
 
 Result<StoredJobs> StoredJobs::earlier_attempts(Database& store, std::int64_t run, JobId job) {
-  Result<Statement> rows = store.prepare(
-      fmt::format("SELECT {} FROM attempts a JOIN jobs j USING(run,job) WHERE a.run={} AND a.job={} ORDER BY a.attempt",
-                  columns("a.attempt", "a."), run, number(job)));
+  Result<Statement> rows =
+      store.prepare(fmt::format("SELECT {} FROM attempts a JOIN jobs j USING(run,job) WHERE a.run={} AND a.job={} AND NOT "
+                                "(a.attempt=j.attempts AND a.status=j.status) ORDER BY "
+                                "a.attempt",
+                                columns("a.attempt", "a."), run, number(job)));
   if (!rows) return tl::unexpected(rows.error());
   return StoredJobs(std::move(*rows));
 }
@@ -173,6 +177,7 @@ Result<bool> StoredJobs::next(StoredJob& job) {
   outcome.err.bytes = count_at(from, at + 15);
   outcome.out.text = from.text(at + 16);
   outcome.err.text = from.text(at + 17);
+  job.pending = from.number(at + 18) != 0;
   static_assert(kOutcomeColumnCount == 18, "this list and kOutcomeColumns belong together");
   return true;
 }

@@ -25,7 +25,7 @@ struct StoredRun {
   std::vector<std::string> plugins;
   std::string version, mode, engine;
   std::uint32_t procs = 0;
-  std::optional<std::uint64_t> jobs;     // in the batch; none: not known
+  std::optional<std::uint64_t> jobs;     // in the batch; none: its end was not seen
   std::int64_t started_ns = 0;           // since 1970
   std::optional<std::int64_t> ended_ns;  // none: it runs, or was killed
   bool interrupted = false;
@@ -46,6 +46,7 @@ struct StoredJob {
   std::optional<WorkerId> worker;
   std::int64_t started_ns = 0;  // of the attempt
   std::string result;           // JSON; of a typed job that succeeded
+  bool pending = false;         // it is to run again, and was not yet
 };
 
 class StoredJobs {
@@ -55,7 +56,7 @@ class StoredJobs {
   [[nodiscard]] static Result<StoredJobs> of_run(Database& store, std::int64_t run, Which which);
   // The one that is called so. `name` must stay until next() was called.
   [[nodiscard]] static Result<StoredJobs> named(Database& store, std::int64_t run, std::string_view name);
-  // What was tried before the outcome of this job.
+  // What was tried beside the outcome of this job: before it, and since when it is to run again.
   [[nodiscard]] static Result<StoredJobs> earlier_attempts(Database& store, std::int64_t run, JobId job);
 
   // False: that was the last one.

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -449,6 +450,41 @@ TEST(Store, ThatIsDeletedDuringTheRunStopsIt) {
   const Ended ended = running.wait();
   EXPECT_EQ(ended.status, 1);
   EXPECT_THAT(ended.err, HasSubstr("the run store `s.sqlite` was deleted during the run"));
+}
+
+TEST(Store, KeepsTheOutcomesOfJobsThatRunAgainUntilTheirNewOnesCome) {
+  const Folder folder;
+  folder.write("b.yaml",
+               "version: 1\njobs:\n  - {name: \"j-${{i}}\", shell: \"echo >> ran; test ! -e slow || sleep 0.1; exit ${{i}}\", "
+               "matrix: {i: 1..20}}\n");
+  ASSERT_EQ(folder.run({"b.yaml"}).status, 1);
+  folder.write("slow", "");
+  folder.write("ran", "");
+  {
+    Running running(folder, words({"--retry-failed", "--progress", "none", "--procs", "2", "b.yaml"}));
+    EXPECT_TRUE(eventually([&] { return folder.read("ran").size() > 6; }));
+    running.signal(SIGKILL);
+    static_cast<void>(running.wait());
+  }
+  const std::string exported = folder.run({"export"}).out;
+  EXPECT_EQ(std::count(exported.begin(), exported.end(), '\n'), 20);
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*) FROM jobs WHERE status='failed' AND exit_code=job+1"), "20\n");
+  EXPECT_THAT(folder.run({"show", "j-20"}).out, HasSubstr("outcome     exit status 20; to run again\n"));
+  EXPECT_EQ(folder.run({"show", "j-20"}).out.find("1: exit"), std::string::npos) << "its one attempt is told once";
+  EXPECT_THAT(folder.run({"show"}).out, HasSubstr("j-20: exit status 20"));
+  const int had = std::stoi(query(folder, "b.runs.sqlite", "SELECT count(*) FROM jobs WHERE attempts=2"));
+  EXPECT_GT(had, 0);
+  EXPECT_LT(had, 20);
+
+  std::filesystem::remove(folder.path() / "slow");
+  folder.write("ran", "");
+  EXPECT_EQ(folder.run({"--resume", "b.yaml"}).status, 1);
+  EXPECT_EQ(folder.read("ran").size(), static_cast<std::size_t>(20 - had));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*), min(attempts), max(attempts) FROM jobs"), "20 2 2\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*), count(DISTINCT job), max(attempt) FROM attempts"), "20 20 1\n");
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT jobs, failed FROM runs"), "20 20\n");
+  EXPECT_THAT(folder.run({"--resume", "b.yaml"}).err, HasSubstr("nothing is left to run"));
+  EXPECT_THAT(leftovers(), IsEmpty());
 }
 
 }  // namespace

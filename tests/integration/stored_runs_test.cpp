@@ -40,6 +40,24 @@ TEST_F(StoredRuns, AreListedWithHowTheyWent) {
   EXPECT_EQ(runs.err, "");
 }
 
+TEST_F(StoredRuns, OfJobsThatNobodyHadCountedAreDoneOnlyWhenTheirEndWasSeen) {
+  folder.write("rows.yaml", "version: 1\njobs:\n  - {name: \"r-${{row}}\", command: [\"true\"], matrix: {row: {csv: -}}}\n");
+  const auto state = [&](const std::string& rows, const std::vector<std::string>& options) {
+    std::vector<std::string> all{"--procs", "1", "rows.yaml"};
+    all.insert(all.end(), options.begin(), options.end());
+    static_cast<void>(folder.run(all, rows));
+    std::string runs = folder.run({"runs", "--store", "rows.runs.sqlite"}).out;
+    if (!runs.empty()) runs.pop_back();
+    return runs.substr(runs.rfind('\n') + 1);
+  };
+  EXPECT_THAT(state("n,m\n1,1\n2,2\n3,3\n", {}), ContainsRegex(" done .* 3 of 3 · 3 ok"));
+  EXPECT_THAT(state("n,m\n1,1\n2,2\n3\n4,4\n", {}), ContainsRegex(" stopped early  [0-2] · ")) << "a row that cannot be read";
+  EXPECT_THAT(state("n,m\n1,1\n2,2\n3,3\n4,4\n5,5\n6,6\n7,7\n8,8\n9,9\n", {"--halt", "now,done=1"}),
+              ContainsRegex(" stopped early  "));
+  EXPECT_THAT(folder.run({"show", "--store", "rows.runs.sqlite"}).out, HasSubstr("state       stopped early\n"));
+  EXPECT_THAT(state("n,m\n", {}), ContainsRegex(" done .* 0 of 0"));
+}
+
 TEST_F(StoredRuns, AreShownWithWhatDidNotEndWell) {
   const Ended shown = folder.run({"show"});
   EXPECT_EQ(shown.status, 0);

@@ -222,8 +222,24 @@ TEST(Resume, RunsWhatHasNoOutcomeOrWasCancelled) {
   Recorder recorder;
   recorder.run(kThree, {{"a", "failed"}, {"b", ""}, {"c", "cancelled"}});
   EXPECT_THAT(recorder.left(kThree), ElementsAre("b", "c"));
-  EXPECT_THAT(recorder.rows(), ElementsAre("0 a failed")) << "what runs again is an earlier attempt from now on";
+  EXPECT_THAT(recorder.rows(), ElementsAre("0 a failed", "2 c cancelled")) << "until another outcome takes its place";
   EXPECT_THAT(recorder.left(kThree, RunAgain::what_failed_too), ElementsAre("a", "b", "c"));
+}
+
+TEST(Resume, RunsWhatAnEarlierStartWasToRunAgainAndDidNotComeTo) {
+  Recorder recorder;
+  recorder.run(kThree, {{"a", "failed"}, {"b", "quarantined"}});
+  EXPECT_THAT(recorder.left(kThree, RunAgain::what_failed_too), ElementsAre("a", "b"));
+  EXPECT_THAT(recorder.rows(), ElementsAre("0 a failed", "1 b crashed", "2 c ok")) << "no outcome is lost";
+  const ResumePlan plan = recorder.plan(kThree);
+  EXPECT_EQ(plan.left, 2U);
+  EXPECT_EQ(plan.recorded.done(), 1U) << "they do not count";
+  EXPECT_EQ(plan.attempts.at(0), 1U);
+  EXPECT_THAT(recorder.left(kThree, RunAgain::what_killed_only), ElementsAre("b"));
+  // Under other numbers too.
+  EXPECT_THAT(recorder.left("  - {name: c, command: [c]}\n  - {name: b, command: [b]}\n  - {name: a, command: [a]}\n"),
+              ElementsAre("b", "a"));
+  EXPECT_THAT(recorder.rows(), ElementsAre("0 c ok", "1 b crashed", "2 a failed"));
 }
 
 TEST(Resume, OfQuarantinedJobsOnlyLeavesAllOthersAlone) {

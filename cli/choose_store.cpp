@@ -4,9 +4,8 @@
 
 #include <utility>
 
+#include "report/store/locked_store.hpp"
 #include "report/store/longest_first.hpp"
-#include "report/store/schema.hpp"
-#include "report/store/store_lock.hpp"
 
 namespace runner::cli {
 
@@ -15,6 +14,7 @@ namespace {
 constexpr int kMostNumbered = 9;
 
 struct Looked {
+  report::LockedStore store;
   std::optional<report::ResumePlan> plan;
   std::vector<JobId> first;
 };
@@ -26,14 +26,13 @@ bool has_an_order(const RunOptions& options, const Batch& batch) {
 
 // Whether it can be written now; what is to be resumed; and what should start first.
 Result<Looked> look(const std::string& path, const RunOptions& options, const Batch& batch) {
-  const Result<report::StoreLock> lock = report::StoreLock::take(path);
-  if (!lock) return tl::unexpected(lock.error());
-  Result<report::Database> store = report::open_store(path);
+  Result<report::LockedStore> store = report::LockedStore::open(path);
   if (!store) return tl::unexpected(store.error());
-  Looked looked;
+  Looked looked{.store = std::move(*store), .plan = {}, .first = {}};
+  report::Database& database = looked.store.database;
   if (options.resumes()) {
     Result<std::optional<report::ResumePlan>> plan =
-        report::plan_resume(*store, batch,
+        report::plan_resume(database, batch,
                             options.only_quarantined ? report::RunAgain::what_killed_only
                             : options.retry_failed   ? report::RunAgain::what_failed_too
                                                      : report::RunAgain::what_is_missing);
@@ -43,7 +42,7 @@ Result<Looked> look(const std::string& path, const RunOptions& options, const Ba
   if (has_an_order(options, batch)) return looked;
   const bool resumed = looked.plan && !looked.plan->unrelated;
   Result<std::vector<JobId>> first =
-      report::longest_first(*store, batch, resumed ? std::optional(looked.plan->run) : std::nullopt);
+      report::longest_first(database, batch, resumed ? std::optional(looked.plan->run) : std::nullopt);
   if (!first) return tl::unexpected(first.error());
   looked.first = std::move(*first);
   if (resumed) std::erase_if(looked.first, [&](JobId job) { return looked.plan->before.has(job); });
@@ -97,6 +96,7 @@ Result<ChosenStore> choose_store(const RunOptions& options, const Batch& batch) 
   }
   report::Sitting& sitting = chosen.sitting.emplace();
   sitting.path = path;
+  sitting.store = std::move(looked->store);
   sitting.required = resumes || !options.store.empty();
   sitting.batch_file = options.file;
   sitting.plugins = batch.plugins;

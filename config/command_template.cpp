@@ -31,7 +31,8 @@ bool of_the_shell(std::string_view word) {
 
 std::string without_extension(const std::string& value) {
   const std::size_t dot = value.find_last_of("./");
-  const bool extension = dot != std::string::npos && value[dot] == '.' && dot + 1 < value.size();
+  // From the last dot on, wherever that is in the last part: so GNU parallel has it.
+  const bool extension = dot != std::string::npos && value[dot] == '.';
   return extension ? value.substr(0, dot) : value;
 }
 

@@ -302,6 +302,7 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   prefetch_.learn(learnt_by(*job.job), outcome.wall);
   costs_.execute += outcome.wall;
   costs_.execute_cpu += outcome.cpu;
+  seat.told_cpu += outcome.cpu;
   if (const TimePoint waiting = std::max(seat.idle_since, seat.offered); completion.entered > waiting) {
     costs_.ipc += completion.entered - waiting;
   }
@@ -362,6 +363,8 @@ Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const Worke
   if (!seat.killed) outcome.left_behind = death.left_behind;
   if (const std::optional<TimePoint> entered = seat.hand->requester().entered(job.ticket)) {
     outcome.wall = now() - past(*entered);
+    // What it had used and no job has told of. Its start is in that, so a job is not taken to have kept more than one processor busy.
+    outcome.cpu = std::clamp(death.cpu - seat.told_cpu, Duration::zero(), outcome.wall);
   }
   return outcome;
 }
@@ -382,6 +385,7 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
       charged = true;
       Outcome outcome = death_of(seat, job, death, out_of_memory);
       costs_.execute += outcome.wall;
+      costs_.execute_cpu += outcome.cpu;
       pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.killed});
     }
   }

@@ -47,6 +47,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
     bool unkicked = false;             // got requests since its last wake
     TimePoint idle_since{};            // ready, or its last job finished
     TimePoint offered{};               // the last job that found it with nothing in hand
+    Duration told_cpu{};               // of jobs that it has answered
     std::optional<TimePoint> kill_at;  // it was asked to end a command, and this is when patience ends
     bool overdue = false;              // what it runs turned out to be long: nothing is to wait behind it
     bool looked_where = false;         // it runs, after its first job

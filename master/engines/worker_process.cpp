@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <runner/version.hpp>
 #include <utility>
 
@@ -144,6 +145,9 @@ WorkerProcess::Death WorkerProcess::reap() {
     return death;
   }
   if (guardian_ != nullptr) guardian_->remove(launched_.pid);
+  for (const timeval& spent : {usage.ru_utime, usage.ru_stime}) {
+    death.cpu += std::chrono::seconds(spent.tv_sec) + std::chrono::microseconds(spent.tv_usec);
+  }
   death.peak_memory = Bytes{static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
   if (info.si_code == CLD_EXITED) {
     death.how = "left with exit status " + std::to_string(info.si_status);

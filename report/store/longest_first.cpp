@@ -23,7 +23,9 @@ struct Known {
   std::uint64_t job = 0;
   ContentKey key;
   std::int64_t wall = 0;
-  [[nodiscard]] int bucket() const { return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(wall / kWorthIt.count()))); }
+  [[nodiscard]] int bucket() const {
+    return static_cast<int>(std::bit_width(static_cast<std::uint64_t>(wall / kWorthIt.count())));
+  }
 };
 
 bool longer(const Known& a, const Known& b) { return std::tuple(-a.bucket(), a.job) < std::tuple(-b.bucket(), b.job); }

@@ -5,10 +5,10 @@
 #include <chrono>
 #include <filesystem>
 #include <system_error>
+#include <utility>
 
 #include <runner/version.hpp>
 #include "report/store/content_key.hpp"
-#include "report/store/schema.hpp"
 
 namespace runner::report {
 
@@ -28,17 +28,17 @@ Result<void> RunStore::started(const master::RunInfo& info) {
 }
 
 Result<void> RunStore::begin(const master::RunInfo& info) {
-  Result<StoreLock> lock = StoreLock::take(sitting_.path);
-  if (!lock) return tl::unexpected(lock.error());
-  Result<Database> database = open_store(sitting_.path);
-  if (!database) return tl::unexpected(database.error());
+  Result<LockedStore> store =
+      sitting_.store ? Result<LockedStore>(*std::exchange(sitting_.store, {})) : LockedStore::open(sitting_.path);
+  if (!store) return tl::unexpected(store.error());
+  Database& database = store->database;
   std::int64_t run = sitting_.run.value_or(0);
   const bool resumed = sitting_.run.has_value();
   Result<Statement> statement =
-      database->prepare(resumed ? "UPDATE runs SET file=?,folder=?,plugins=?,version=?,mode=?,engine=?,procs=?,jobs=?,"
-                                  "sittings=sittings+1,ended_ns=NULL,interrupted=0 WHERE run=?"
-                                : "INSERT INTO runs(file,folder,plugins,version,mode,engine,procs,jobs,batch,started_ns) "
-                                  "VALUES(?,?,?,?,?,?,?,?,?,?)");
+      database.prepare(resumed ? "UPDATE runs SET file=?,folder=?,plugins=?,version=?,mode=?,engine=?,procs=?,jobs=?,"
+                                 "sittings=sittings+1,ended_ns=NULL,interrupted=0 WHERE run=?"
+                               : "INSERT INTO runs(file,folder,plugins,version,mode,engine,procs,jobs,batch,started_ns) "
+                                 "VALUES(?,?,?,?,?,?,?,?,?,?)");
   if (!statement) return tl::unexpected(statement.error());
   std::error_code unknown;
   const std::string folder = std::filesystem::current_path(unknown).string();
@@ -59,13 +59,13 @@ Result<void> RunStore::begin(const master::RunInfo& info) {
     statement->bind(10, now_ns());
   }
   if (Result<void> put = statement->run(); !put) return put;
-  if (!resumed) run = database->last_row();
+  if (!resumed) run = database.last_row();
   // A statement goes before its database.
   {
     const Statement done = std::move(*statement);
   }
   Result<std::unique_ptr<StoreWriter>> writer =
-      StoreWriter::start(std::move(*lock), std::move(*database), run, sitting_.recorded);
+      StoreWriter::start(std::move(store->lock), std::move(store->database), run, sitting_.recorded);
   if (!writer) return tl::unexpected(writer.error());
   writer_ = std::move(*writer);
   return {};

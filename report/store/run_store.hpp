@@ -1,8 +1,8 @@
 // run_store.hpp - the run store as a sink: every outcome of a run, kept as it comes, so that the run can be resumed.
 //
 // Called from  the run loop's thread; salvage() also from a dying program.
-// Owns         the writer and its thread, from started() on: not earlier, so that no process forked at the start has a share in
-//              the descriptors.
+// Owns         the store, and from started() on the writer and its thread: not earlier, so that processes may be forked at the
+//              start.
 // Fails with   unwritable. A store that nobody asked for by name is instead given up in started(), with a notice.
 // Call order   as every sink
 #pragma once
@@ -18,6 +18,7 @@
 
 #include "master/sink.hpp"
 #include "report/result_text.hpp"
+#include "report/store/locked_store.hpp"
 #include "report/store/store_writer.hpp"
 
 namespace runner::report {
@@ -25,6 +26,7 @@ namespace runner::report {
 // What the run that is recorded begins with.
 struct Sitting {
   std::string path;                                                  // of the store
+  std::optional<LockedStore> store;                                  // the same, where it was opened before
   bool required = false;                                             // asked for by name
   std::string batch_file;                                            // as given
   std::vector<std::string> plugins;                                  // of the batch

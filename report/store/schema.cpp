@@ -93,7 +93,9 @@ Result<Database> open_store(const std::string& path) {
   if (ready && *version == 0) {
     ready = database->run("PRAGMA journal_mode=WAL");
     if (ready) ready = database->run("BEGIN IMMEDIATE");
-    if (ready) ready = database->run(kTables);
+    const Result<std::int64_t> now = ready ? version_of(*database) : version;  // another may have made them meanwhile
+    if (!now) return tl::unexpected(now.error());
+    if (ready && *now == 0) ready = database->run(kTables);
     if (ready)
       ready = database->run(
           fmt::format("PRAGMA application_id={}; PRAGMA user_version={}; COMMIT", kApplication, kStoreVersion).c_str());

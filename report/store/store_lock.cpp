@@ -70,17 +70,24 @@ Result<StoreLock> StoreLock::take(const std::string& path) {
   if (::fstat(file.get(), &info) == 0 && !S_ISREG(info.st_mode)) {
     return fail(ErrorCode::unwritable, fmt::format("the run store `{}` is no file; give another name with --store", path));
   }
+  if (Result<void> locked = lock(file.get(), path); !locked) return tl::unexpected(locked.error());
+  return StoreLock(std::move(file));
+}
+
+Result<void> StoreLock::take_again(const std::string& path) { return lock(file_.get(), path); }
+
+Result<void> StoreLock::lock(int file, const std::string& path) {
   const auto began = std::chrono::steady_clock::now();
   for (;;) {
     struct flock lock = whole_lock(F_WRLCK);
-    if (os::call("fcntl", ::fcntl, file.get(), F_SETLK, &lock) == 0) return StoreLock(std::move(file));
+    if (os::call("fcntl", ::fcntl, file, F_SETLK, &lock) == 0) return {};
     if (errno != EAGAIN && errno != EACCES && errno != EINTR) {
       return fail(ErrorCode::unwritable, fmt::format("the run store `{}` cannot be locked: {}; is it on a file system without "
                                                      "locks? Give another name with --store",
                                                      path, std::strerror(errno)));
     }
     struct flock holder = whole_lock(F_WRLCK);
-    if (::fcntl(file.get(), F_GETLK, &holder) != 0 || holder.l_type == F_UNLCK) continue;
+    if (::fcntl(file, F_GETLK, &holder) != 0 || holder.l_type == F_UNLCK) continue;
     const auto waited = std::chrono::steady_clock::now() - began;
     const bool dying = holder.l_pid > 0 && is_dying(holder.l_pid);
     if (waited > (dying ? kLongestDeath : kMoment)) {
@@ -92,6 +99,11 @@ Result<StoreLock> StoreLock::take(const std::string& path) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(2));
   }
+}
+
+bool StoreLock::deleted() const {
+  struct stat info{};
+  return os::call("fstat", ::fstat, file_.get(), &info) == 0 && info.st_nlink == 0;
 }
 
 std::optional<pid_t> StoreLock::holder(const std::string& path) {

@@ -25,11 +25,16 @@ class StoreLock {
  public:
   // Makes the file when there is none.
   [[nodiscard]] static Result<StoreLock> take(const std::string& path);
+  // Takes it once more. SQLite lets go of all locks of this process on a file when it makes a store of an empty one.
+  [[nodiscard]] Result<void> take_again(const std::string& path);
+  // Whether the file has no name any more: nobody will find what is written to it.
+  [[nodiscard]] bool deleted() const;
   // The process that has it; nothing: nobody. Never to be asked by a process that has it, or will.
   [[nodiscard]] static std::optional<pid_t> holder(const std::string& path);
 
  private:
   explicit StoreLock(UniqueFd file) : file_(std::move(file)) {}
+  [[nodiscard]] static Result<void> lock(int file, const std::string& path);
   UniqueFd file_;
 };
 

@@ -176,13 +176,19 @@ void StoreWriter::work() {
       const ipc::StillThread::Piece piece;
       return commit(rows);
     }();
+    const bool deleted = lock_.deleted();
     if (rows.capacity() > kMostWaiting) std::string().swap(rows);  // one large output need not stay
-    if (well) continue;
+    if (well && !deleted) continue;
     {
       const std::lock_guard lock(mutex_);
-      trouble_ = Error{well.error().code,
-                       fmt::format("{}; {} outcome{} of this run {} safe in it, and --resume runs the rest", well.error().text,
-                                   committed(), committed() == 1 ? "" : "s", committed() == 1 ? "is" : "are")};
+      trouble_ =
+          deleted
+              ? Error{ErrorCode::unwritable, fmt::format("the run store `{}` was deleted during the run, and its "
+                                                         "outcomes with it; run the batch again",
+                                                         database_.path())}
+              : Error{well.error().code,
+                      fmt::format("{}; {} outcome{} of this run {} safe in it, and --resume runs the rest", well.error().text,
+                                  committed(), committed() == 1 ? "" : "s", committed() == 1 ? "is" : "are")};
       failed_.store(true, std::memory_order_relaxed);
     }
     room_.notify_one();

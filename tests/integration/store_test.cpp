@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <memory>
 #include <random>
 #include <set>
 #include <sstream>
@@ -416,6 +417,53 @@ TEST(Store, KeepsTheOutcomesOfJobsThatRunAgainUntilTheirNewOnesCome) {
   EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT jobs, failed FROM runs"), "20 20\n");
   EXPECT_THAT(folder.run({"--resume", "b.yaml"}).err, HasSubstr("nothing is left to run"));
   EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Store, IsPlannedFromAndWrittenByOneOfThoseThatBeginTogether) {
+  const Folder folder;
+  folder.write(
+      "b.yaml",
+      "version: 1\njobs:\n  - {name: \"j-${{ i }}\", shell: 'sleep 0.01; echo ${{ i }} >> log', matrix: {i: 1..40}}\n");
+  const auto run_three = [&] {
+    std::vector<std::unique_ptr<Running>> together;
+    for (int i = 0; i < 3; ++i) {
+      together.push_back(std::make_unique<Running>(
+          folder, words({"--progress", "none", "--procs", "2", "--store", "s.sqlite", "--resume", "b.yaml"})));
+    }
+    int well = 0;
+    for (const auto& one : together) {
+      const Ended ended = one->wait();
+      well += ended.status == 0 ? 1 : 0;
+      if (ended.status != 0) {
+        EXPECT_EQ(ended.status, 2) << ended.err;
+        EXPECT_THAT(ended.err, HasSubstr("is in use by another run"));
+      }
+    }
+    return well;
+  };
+  const auto lines = [&] {
+    std::istringstream log(folder.read("log"));
+    std::multiset<std::string> all;
+    for (std::string line; std::getline(log, line);) all.insert(line);
+    return all;
+  };
+  // None of the others has run a job, or one that had an outcome: those that came later had nothing to do.
+  EXPECT_GE(run_three(), 1);
+  const std::multiset<std::string> all = lines();
+  EXPECT_EQ(all.size(), 40U);
+  EXPECT_EQ(std::set<std::string>(all.begin(), all.end()).size(), 40U);
+  EXPECT_EQ(query(folder, "s.sqlite", "SELECT count(*) FROM jobs"), "40\n");
+}
+
+TEST(Store, ThatIsDeletedDuringTheRunStopsIt) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: \"j-${{ i }}\", command: [sleep, \"0.02\"], matrix: {i: 1..100000}}\n");
+  Running running(folder, words({"--progress", "none", "--procs", "2", "--store", "s.sqlite", "b.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("s.sqlite-wal"); }));
+  for (const char* name : {"s.sqlite", "s.sqlite-wal", "s.sqlite-shm"}) std::filesystem::remove(folder.path() / name);
+  const Ended ended = running.wait();
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("the run store `s.sqlite` was deleted during the run"));
 }
 
 }  // namespace

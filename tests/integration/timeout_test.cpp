@@ -29,6 +29,27 @@ TEST(Timeout, EndsATypedJobWithItsWorkerAndSparesItsNeighbours) {
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
+TEST(Timeout, TellsWhatATypedJobHadUsedOfTheProcessor) {
+  const Folder folder;
+  folder.write("jobs.yaml",
+               "version: 1\njobs:\n  - {name: few, kind: spin, args: {duration: 20ms}, matrix: {i: 1..5}}\n"
+               "  - {name: busy, kind: spin, args: {duration: 1000s}, timeout: 500ms}\n");
+  for (const char* transport : {"shm", "pipe"}) {
+    static_cast<void>(
+        folder.run({"--procs", "1", "--progress", "none", "--transport", transport, "--results", "r.jsonl", "jobs.yaml"}));
+    std::istringstream lines(folder.read("r.jsonl"));
+    bool told = false;
+    for (std::string line; std::getline(lines, line);) {
+      const auto record = nlohmann::json::parse(line);
+      if (record["job"] != "busy") continue;
+      told = true;
+      EXPECT_GT(record["cpu_seconds"], 0.0);
+      EXPECT_LE(record["cpu_seconds"], record["seconds"]);
+    }
+    EXPECT_TRUE(told);
+  }
+}
+
 TEST(Timeout, EndsACommandWithItsWholeGroupInEveryModel) {
   const Folder folder;
   folder.write("jobs.yaml",

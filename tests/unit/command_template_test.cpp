@@ -43,8 +43,11 @@ TEST(CommandTemplate, TakesArgumentsApartAsGnuParallelDoes) {
   EXPECT_THAT(forms("plain"), ElementsAre("x", "plain", "plain", "plain", ".", "plain"));
   EXPECT_THAT(forms("/top.x"), ElementsAre("x", "/top.x", "/top", "top.x", "/", "top"));
   EXPECT_THAT(forms("a.b/c"), ElementsAre("x", "a.b/c", "a.b/c", "c", "a.b", "c"));
-  EXPECT_THAT(forms("d/."), ElementsAre("x", "d/.", "d/.", ".", "d", "."));
+  EXPECT_THAT(forms("d/."), ElementsAre("x", "d/.", "d/", ".", "d", ""));
   EXPECT_THAT(forms("two..x"), ElementsAre("x", "two..x", "two.", "two..x", ".", "two."));
+  EXPECT_THAT(forms("a."), ElementsAre("x", "a.", "a", "a.", ".", "a"));
+  EXPECT_THAT(forms("b/.c"), ElementsAre("x", "b/.c", "b/", ".c", "b", ""));
+  EXPECT_THAT(forms("b/.c.d"), ElementsAre("x", "b/.c.d", "b/.c", ".c.d", "b", ".c"));
 }
 
 TEST(CommandTemplate, NamesInputsByPlace) {

@@ -37,7 +37,14 @@ void Scheduler::offer(Actions& actions) {
   free_.pop_back();
   job.attempt = Attempt{1};
   job.running = job.stopped = false;
-  job.crashes = 0;
+  job.spent = job.crashes = 0;
+  if (rules_.before != nullptr && !rules_.before->spent.empty()) {
+    const auto spent = rules_.before->spent.find(number(job.spec.id));
+    if (spent != rules_.before->spent.end()) {
+      job.spent = spent->second.attempts;
+      job.crashes = spent->second.crashes;
+    }
+  }
   job.block = place_.block;
   ++offered_;
   // Without a plan it is only now known what it takes.
@@ -172,7 +179,7 @@ void Scheduler::on(JobStarted& event, TimePoint, Actions&) {
 }
 
 bool Scheduler::retries(const Job& job, const Outcome& outcome) const {
-  return !stopping_ && !outcome.quarantined && number(job.attempt) <= job.spec.retries &&
+  return !stopping_ && !outcome.quarantined && number(of_all(job)) <= job.spec.retries &&
          job.spec.retry_on.includes(outcome.ending);
 }
 
@@ -186,7 +193,7 @@ void Scheduler::on(JobEnded& event, TimePoint now, Actions& actions) {
   if (!retries(*job, event.outcome)) return over(*job, std::move(event.outcome), job->attempt, event.worker, actions);
   job->last = {std::move(event.outcome), event.worker};
   actions.emplace_back(ReportRetry{&job->spec, &job->last->outcome, job->attempt});
-  const Duration pause = job->spec.backoff.after(job->spec.id, job->attempt);
+  const Duration pause = job->spec.backoff.after(job->spec.id, of_all(*job));
   job->attempt = next(job->attempt);
   job->running = false;
   if (pause == Duration::zero()) {

@@ -136,6 +136,7 @@ class Scheduler {
   struct Job {
     JobSpec spec;
     Attempt attempt{1};
+    std::uint32_t spent = 0;    // attempts before this run began
     bool running = false;       // handed to the engine
     bool stopped = false;       // told to stop
     std::uint32_t crashes = 0;  // workers that died in it
@@ -190,6 +191,8 @@ class Scheduler {
   void over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, Actions& actions);
   void look_whether_to_halt(Actions& actions);
   void stop(Job& job, StopReason reason, TimePoint now, Actions& actions);
+  // That many-eth of all attempts, those before this run began included.
+  [[nodiscard]] static Attempt of_all(const Job& job) { return Attempt{job.spent + number(job.attempt)}; }
   [[nodiscard]] bool retries(const Job& job, const Outcome& outcome) const;
 
   bool can_end_jobs_;

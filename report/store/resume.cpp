@@ -412,16 +412,24 @@ class Planner {
   }
 
   Result<void> read_attempts() {
-    Result<Statement> rows =
-        store_.prepare(fmt::format("SELECT job,max(attempt) FROM attempts WHERE run={} AND job>=0 GROUP BY job", plan_.run));
+    // Against `retries` count those since the last outcome that ended the job. A typed job, which has no streams, crashes with its
+    // worker.
+    Result<Statement> rows = store_.prepare(
+        fmt::format("SELECT job,max(attempt),sum(counts),sum(counts AND a_status='crashed' AND typed) FROM ("
+                    "SELECT a.job,a.attempt,a.status AS a_status,a.stdout IS NULL AS typed,a.status<>'cancelled' AND "
+                    "(j.job IS NULL OR j.status='cancelled' OR a.attempt>j.attempts) AS counts "
+                    "FROM attempts a LEFT JOIN jobs j ON j.run=a.run AND j.job=a.job WHERE a.run={} AND a.job>=0) GROUP BY job",
+                    plan_.run));
     if (!rows) return tl::unexpected(rows.error());
     for (;;) {
       const Result<bool> row = rows->step();
       if (!row) return tl::unexpected(row.error());
       if (!*row) return {};
       const auto job = static_cast<std::uint64_t>(rows->number(0));
-      if (job < plan_.before.ended.size() && !plan_.before.ended[job])
-        plan_.attempts[job] = static_cast<std::uint32_t>(rows->number(1));
+      if (job >= plan_.before.ended.size() || plan_.before.ended[job]) continue;
+      plan_.attempts[job] = static_cast<std::uint32_t>(rows->number(1));
+      if (again_ != RunAgain::what_is_missing || rows->number(2) == 0) continue;  // who asks for them gives them a new chance
+      plan_.before.spent[job] = {static_cast<std::uint32_t>(rows->number(2)), static_cast<std::uint32_t>(rows->number(3))};
     }
   }
 

@@ -487,5 +487,30 @@ TEST(Store, KeepsTheOutcomesOfJobsThatRunAgainUntilTheirNewOnesCome) {
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
+TEST(Store, GivesAJobNoMoreChancesThanItHasWhenTheMasterIsKilled) {
+  const Folder folder;
+  const auto write = [&](const std::string& pause) {
+    folder.write("b.yaml", "version: 1\njobs:\n  - {name: f, shell: \"echo >> ran; exit 1\", retries: 2" + pause +
+                               "}\n  - {name: k, kind: misbehave, args: {how: segfault}, retries: 9, crash_limit: 2" + pause +
+                               "}\n");
+  };
+  write(", backoff: {initial: 1h, max: 1h, factor: 1}");
+  {
+    Running running(folder, words({"--procs", "2", "--progress", "none", "b.yaml"}));
+    EXPECT_TRUE(eventually([&] { return query(folder, "b.runs.sqlite", "SELECT count(*) FROM attempts") == "2\n"; }));
+    running.signal(SIGKILL);
+    static_cast<void>(running.wait());
+  }
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*) FROM jobs"), "0\n");
+  write("");
+  EXPECT_EQ(folder.run({"--resume", "b.yaml"}).status, 1);
+  const std::string rows = "SELECT name, status, attempts, quarantined FROM jobs ORDER BY job";
+  EXPECT_EQ(query(folder, "b.runs.sqlite", rows), "f failed 3 0\nk crashed 2 1\n");
+  EXPECT_EQ(folder.read("ran"), "\n\n\n");
+  EXPECT_EQ(folder.run({"--retry-failed", "b.yaml"}).status, 1);
+  EXPECT_EQ(query(folder, "b.runs.sqlite", rows), "f failed 6 0\nk crashed 4 1\n") << "a new chance";
+  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace runner::integration

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
 
 #include "master/scheduler.hpp"
 
@@ -44,6 +45,31 @@ class OneJob {
   Scheduler scheduler;
   Actions actions;
 };
+
+TEST(Scheduler, CountsWhatAJobHasSpentBeforeTheRunBegan) {
+  for (const auto& [before, again] : {std::pair(EndedBefore::Spent{1, 0}, true), std::pair(EndedBefore::Spent{2, 0}, false),
+                                      std::pair(EndedBefore::Spent{1, 2}, false)}) {
+    EndedBefore ended;
+    ended.spent[0] = before;
+    Scheduler::Rules rules;
+    rules.before = &ended;
+    Scheduler scheduler(true, rules);
+    Actions actions;
+    JobSpec& job = scheduler.vacancy();
+    job.retries = 2;
+    job.crash_limit = 3;
+    scheduler.offer(actions);
+    actions.clear();
+    JobEnded died{JobId{0}, Attempt{1}, WorkerId{0}, {}, true};
+    died.outcome.ending = Crashed{11, {}};
+    scheduler.on(died, kStart, actions);
+    ASSERT_EQ(actions.size(), 1U);
+    EXPECT_EQ(std::holds_alternative<ReportRetry>(actions[0]), again);
+    if (const auto* over = std::get_if<ReportJob>(&actions[0]); over != nullptr) {
+      EXPECT_EQ(over->outcome.quarantined, before.crashes == 2);
+    }
+  }
+}
 
 TEST(Scheduler, GivesATypedJobItsWholeGraceAfterAnInterruptEvenIfItsTimeoutComesFirst) {
   OneJob one(false);

@@ -19,6 +19,7 @@
 
 #include <runner/unique_fd.hpp>
 #include "cli/complain.hpp"
+#include "cli/print.hpp"
 #include "cli/shares.hpp"
 #include "ipc/thread_caps.hpp"
 #include "master/delegation.hpp"
@@ -26,7 +27,6 @@
 #include "master/engines/processes.hpp"
 #include "master/free_memory.hpp"
 #include "master/usable_cpus.hpp"
-#include "report/output_file.hpp"
 #include "report/printable.hpp"
 
 namespace runner::cli {
@@ -268,19 +268,10 @@ int examine(const DoctorOptions& options) {
                                       use(options, usable, places, machine),
                                       threads(options, usable, places),
                                       policing(delegated)};
-  report::OutputFile out(STDOUT_FILENO, "standard output");
-  if (options.json) {
-    Json all = Json::object();
-    for (const Finding& found : findings) all[std::string(found.key)] = found.value;
-    out.buffer() += all.dump(2, ' ', false, Json::error_handler_t::replace) + '\n';
-  } else {
-    out.buffer() += page(findings);
-  }
-  Result<void> written = out.end_record();
-  if (written) written = out.flush();
-  if (written) return kAllWell;
-  complain(written.error());
-  return kNotAllWell;
+  if (!options.json) return print(page(findings));
+  Json all = Json::object();
+  for (const Finding& found : findings) all[std::string(found.key)] = found.value;
+  return print(all.dump(2, ' ', false, Json::error_handler_t::replace) + '\n');
 }
 
 }  // namespace runner::cli

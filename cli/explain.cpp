@@ -12,11 +12,11 @@
 #include <runner/wire.hpp>
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
+#include "cli/print.hpp"
 #include "cli/shares.hpp"
 #include "config/read_batch.hpp"
 #include "config/shell_state.hpp"
 #include "ipc/thread_caps.hpp"
-#include "report/output_file.hpp"
 #include "report/printable.hpp"
 
 namespace runner::cli {
@@ -241,13 +241,7 @@ int explain_job(const ExplainOptions& options) {
     complain(page.error());
     return page.error().code == ErrorCode::system ? kNotAllWell : kNothingRan;
   }
-  report::OutputFile out(STDOUT_FILENO, "standard output");
-  out.buffer() += *page;
-  Result<void> written = out.end_record();
-  if (written) written = out.flush();
-  if (written) return kAllWell;
-  complain(written.error());
-  return kNotAllWell;
+  return print(*page);
 }
 
 }  // namespace runner::cli

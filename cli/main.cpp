@@ -15,26 +15,16 @@
 #include "cli/doctor.hpp"
 #include "cli/explain.hpp"
 #include "cli/options.hpp"
+#include "cli/print.hpp"
 #include "cli/replay.hpp"
 #include "cli/run_batch.hpp"
 #include "cli/stored_runs.hpp"
 #include "ipc/os.hpp"
 #include "report/kinds_table.hpp"
-#include "report/output_file.hpp"
 
 namespace runner::cli {
 
 namespace {
-
-int print(const std::string& text) {
-  report::OutputFile out(STDOUT_FILENO, "standard output");
-  out.buffer() += text;
-  Result<void> written = out.end_record();
-  if (written) written = out.flush();
-  if (written) return kAllWell;
-  complain(written.error());
-  return kNotAllWell;
-}
 
 int list_kinds(const KindsOptions& options) {
   Registry registry;

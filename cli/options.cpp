@@ -454,14 +454,16 @@ Result<Command> parse_explain(const std::vector<std::string>& arguments) {
   return options;
 }
 
-CLI::Option* add_store(CLI::App& app, std::string& store) {
-  return app.add_option("--store", store, "The run store (default: the *.runs.sqlite here\nthat was written last)")
-      ->option_text("FILE");
-}
-
-Result<void> check_store(const CLI::Option* option, const std::string& store) {
-  if (option->count() == 0 || !store.empty()) return {};
-  return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or leave it out");
+// The commands that read a run store: the same, and `--store` behind their own options.
+Result<std::optional<ShowText>> parse_with_store(CLI::App& app, const std::vector<std::string>& arguments, std::string& store) {
+  const CLI::Option* option =
+      app.add_option("--store", store, "The run store (default: the *.runs.sqlite here\nthat was written last)")
+          ->option_text("FILE");
+  Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  if (parsed && !*parsed && option->count() != 0 && store.empty()) {
+    return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or leave it out");
+  }
+  return parsed;
 }
 
 std::string check_run(const std::string& text) {
@@ -475,11 +477,9 @@ Result<Command> parse_runs(const std::vector<std::string>& arguments) {
   RunsOptions options;
   CLI::App app("Lists the runs that a run store holds.");
   shape(app, "\nUSAGE\n  runner runs [OPTIONS]\n");
-  const CLI::Option* store = add_store(app, options.store);
-  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  const Result<std::optional<ShowText>> parsed = parse_with_store(app, arguments, options.store);
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
-  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
   return options;
 }
 
@@ -490,11 +490,9 @@ Result<Command> parse_show(const std::vector<std::string>& arguments) {
   std::string first, second;
   app.add_option("RUN", first, "A number of `runner runs`; default: the newest")->option_text(" ");
   app.add_option("JOB", second, "The name of a job")->option_text(" ");
-  const CLI::Option* store = add_store(app, options.store);
-  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  const Result<std::optional<ShowText>> parsed = parse_with_store(app, arguments, options.store);
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
-  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
   for (std::string* word : {&first, &second}) {
     if (!word->empty()) options.words.push_back(std::move(*word));
   }
@@ -513,11 +511,9 @@ Result<Command> parse_export(const std::vector<std::string>& arguments) {
   std::string format = "jsonl";
   app.add_option("-f,--format", format, "As --results writes them (default: jsonl), or\nthe columns of GNU parallel's --joblog")
       ->option_text("jsonl|csv|joblog");
-  const CLI::Option* store = add_store(app, options.store);
-  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  const Result<std::optional<ShowText>> parsed = parse_with_store(app, arguments, options.store);
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
-  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
   const std::array<std::string_view, 3> formats{"jsonl", "csv", "joblog"};  // in the order of ExportFormat
   const auto found = std::find(formats.begin(), formats.end(), format);
   if (found == formats.end()) {
@@ -541,11 +537,9 @@ Result<Command> parse_replay(const std::vector<std::string>& arguments) {
       ->check(CLI::Validator(check_run, ""));
   app.add_flag("--debug", options.debug,
                "For a debugger: a typed job runs in this\nprocess, a command in its place; no timeout");
-  const CLI::Option* store = add_store(app, options.store);
-  const Result<std::optional<ShowText>> parsed = parse(app, arguments);
+  const Result<std::optional<ShowText>> parsed = parse_with_store(app, arguments, options.store);
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
-  if (Result<void> good = check_store(store, options.store); !good) return tl::unexpected(good.error());
   if (options.job.empty()) {
     return fail(ErrorCode::usage,
                 "which job? Give its name, as in `runner replay NAME`; `runner show` lists those that did not "

@@ -18,6 +18,7 @@
 #include "cli/dry_run.hpp"
 #include "cli/find_store.hpp"
 #include "cli/parting_message.hpp"
+#include "cli/print.hpp"
 #include "cli/shares.hpp"
 #include "config/read_batch.hpp"
 #include "ipc/shared_state.hpp"
@@ -359,17 +360,12 @@ int check_batch(const CheckOptions& options) {
   Registry registry;
   const Result<config::CheckedBatch> checked = read(options.file, options.plugins, registry);
   if (!checked) return not_started(checked.error());
-  report::OutputFile out(STDOUT_FILENO, "standard output");
   const std::optional<std::uint64_t> size = checked->batch.size;
   const std::string jobs = !size ? "jobs" : fmt::format("{} job{}", *size, *size == 1 ? "" : "s");
-  fmt::format_to(std::back_inserter(out.buffer()), "{}: ok, {} from {} entr{}{}\n",
-                 options.file == "-" ? "<stdin>" : options.file, jobs, checked->entries, checked->entries == 1 ? "y" : "ies",
-                 size ? "" : ", as many as there are records in what it reads (looked at up to here: the first ones)");
-  Result<void> written = out.end_record();
-  if (written) written = out.flush();
-  if (written) return kAllWell;
-  complain(written.error());
-  return kNotAllWell;
+  return print(
+      fmt::format("{}: ok, {} from {} entr{}{}\n", options.file == "-" ? "<stdin>" : options.file, jobs, checked->entries,
+                  checked->entries == 1 ? "y" : "ies",
+                  size ? "" : ", as many as there are records in what it reads (looked at up to here: the first ones)"));
 }
 
 }  // namespace runner::cli

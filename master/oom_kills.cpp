@@ -20,12 +20,17 @@ std::optional<std::uint64_t> OomKills::count() const {
   return std::nullopt;
 }
 
-bool OomKills::more() {
-  const std::optional<std::uint64_t> now = count();
-  if (!now) return false;
-  const bool grown = last_ && *now > *last_;
-  last_ = now;
-  return grown;
+bool OomKills::take(TimePoint now) {
+  const std::optional<std::uint64_t> counted = count();
+  if (now - grown_ > std::chrono::seconds(1)) unexplained_ = 0;
+  if (counted && last_ && *counted > *last_) {
+    unexplained_ += *counted - *last_;
+    grown_ = now;
+  }
+  if (counted) last_ = counted;
+  if (unexplained_ == 0) return false;
+  --unexplained_;
+  return true;
 }
 
 }  // namespace runner::master

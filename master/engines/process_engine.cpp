@@ -315,7 +315,7 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
     }
   }
   if (const auto* crashed = std::get_if<Crashed>(&outcome.ending);
-      crashed != nullptr && crashed->signal == SIGKILL && oom_kills_.more()) {
+      crashed != nullptr && crashed->signal == SIGKILL && oom_kills_.take(now())) {
     outcome.ending = OutOfMemory{kOomKiller};
   }
   events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.broke_rules.empty()});
@@ -372,7 +372,7 @@ Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const Worke
 bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Death& death) {
   Seat& seat = seats_[number_of_seat];
   bool charged = false;
-  const bool out_of_memory = death.signal == SIGKILL && !seat.killed && oom_kills_.more();
+  const bool out_of_memory = death.signal == SIGKILL && !seat.killed && oom_kills_.take(now());
   if (seat.hand) {
     collect(seat, pending_);  // what was published before the death is valid
     for (const InHand& job : seat.hand->jobs()) {

@@ -73,8 +73,8 @@ TEST(Resources, ExplainSaysWhatAJobTakes) {
 TEST(MemoryFree, StartsNothingWhileThereIsLessAndSaysSo) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs:\n  - {name: a, shell: touch ran}\n");
-  // The machine has as much, but never free.
-  const std::string all = folder.run_other({"awk", "/MemTotal/ {printf \"%dkB\", $2}", "/proc/meminfo"}).out;
+  // The machine has as much, but never free. /proc/meminfo says kB and means KiB.
+  const std::string all = folder.run_other({"awk", "/MemTotal/ {printf \"%dKiB\", $2}", "/proc/meminfo"}).out;
   Running run(folder, words({"--memory-free", all, "jobs.yaml"}));
   EXPECT_TRUE(eventually([&] { return run.err_so_far().find("waiting for memory (") != std::string::npos; }));
   run.signal(SIGINT);

@@ -108,19 +108,34 @@ TEST(OomKills, AreCountedInTheCgroupOfEitherVersion) {
     if (path == "/sys/fs/cgroup/mine/memory.events") return events;
     return std::nullopt;
   });
-  EXPECT_FALSE(two.more());
+  const TimePoint now{std::chrono::hours(1)};
+  EXPECT_FALSE(two.take(now));
   events = "low 0\noom 3\noom_kill 2\n";
-  EXPECT_TRUE(two.more());
-  EXPECT_FALSE(two.more());
+  EXPECT_TRUE(two.take(now));
+  EXPECT_FALSE(two.take(now));
   std::string control = "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n";
   master::OomKills one([&](const std::string& path) -> std::optional<std::string> {
     if (path == "/proc/self/cgroup") return "4:memory:/mine\n";
     if (path == "/sys/fs/cgroup/memory/mine/memory.oom_control") return control;
     return std::nullopt;
   });
-  EXPECT_FALSE(one.more());
+  EXPECT_FALSE(one.take(now));
   control = "oom_kill_disable 0\nunder_oom 0\noom_kill 5\n";
-  EXPECT_TRUE(one.more());
+  EXPECT_TRUE(one.take(now));
+}
+
+TEST(OomKills, ExplainOneDeathEachAndNoneThatComesMuchLater) {
+  std::string events = "oom_kill 0\n";
+  master::OomKills kills([&](const std::string& path) -> std::optional<std::string> {
+    if (path == "/proc/self/cgroup") return "0::/mine\n";
+    if (path == "/sys/fs/cgroup/mine/memory.events") return events;
+    return std::nullopt;
+  });
+  const TimePoint now{std::chrono::hours(1)};
+  events = "oom_kill 3\n";
+  EXPECT_TRUE(kills.take(now));
+  EXPECT_TRUE(kills.take(now + std::chrono::milliseconds(50))) << "two ended at once, and reaped one by one";
+  EXPECT_FALSE(kills.take(now + std::chrono::seconds(5))) << "the third was somebody else's";
 }
 
 }  // namespace

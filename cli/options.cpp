@@ -358,6 +358,12 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
       app.add_option("-r,--results", options.results,
                      "Write one record per job, by the file's ending;\nof a resumed run: those of this start only")
           ->option_text("FILE.jsonl|FILE.csv");
+  const CLI::Option* costs =
+      app.add_option("--costs", options.costs, "Write what the run cost beside its jobs, as one\nJSON document (docs/costs.md)")
+          ->option_text("FILE.json");
+  choice<master::Measure>(app, "--ledger", options.measure,
+                          {{"auto", master::Measure::sampled}, {"all", master::Measure::all}, {"off", master::Measure::off}},
+                          "Measure 1 in 64 of jobs below 20 us (default),\nevery job, or none");
   const CLI::Option* store =
       app.add_option("--store", options.store, "Record the run there (default:\nNAME.runs.sqlite, of the batch's name)")
           ->option_text("FILE");
@@ -400,6 +406,12 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   if (!exec && options.file.empty()) return no_file("");
   if (results->count() != 0 && options.results.empty()) {
     return fail(ErrorCode::usage, "--results names no file (an empty variable?); give one that ends in .jsonl or .csv");
+  }
+  if (costs->count() != 0 && options.costs.empty()) {
+    return fail(ErrorCode::usage, "--costs names no file (an empty variable?); give one, as in --costs costs.json");
+  }
+  if (costs->count() != 0 && options.measure == master::Measure::off) {
+    return fail(ErrorCode::usage, "--ledger off measures nothing that --costs could tell; leave out one of the two");
   }
   if (store->count() != 0 && options.store.empty()) {
     return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or --no-store");

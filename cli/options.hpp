@@ -36,7 +36,9 @@ struct RunOptions {
   std::optional<int> nice;
   std::optional<Bytes> max_result;  // none: what the batch file says
   std::string results;              // empty: none
-  std::string store;                // empty: the default of the batch
+  std::string costs;                // the same
+  master::Measure measure{};
+  std::string store;  // empty: the default of the batch
   bool no_store = false;
   bool resume = false;
   bool retry_failed = false;

@@ -34,6 +34,7 @@
 #include "master/run_group.hpp"
 #include "master/usable_cpus.hpp"
 #include "report/console.hpp"
+#include "report/costs_file.hpp"
 #include "report/in_order.hpp"
 #include "report/job_printer.hpp"
 #include "report/printable.hpp"
@@ -101,13 +102,19 @@ class Sinks {
         summary_(console_, options.results),
         keep_order_(options.keep_order) {}
 
-  [[nodiscard]] Result<void> open(const std::string& results_path) {
+  [[nodiscard]] Result<void> open(const std::string& results_path, const std::string& costs_path) {
     add(printer_);
     if (!results_path.empty()) {
       Result<std::unique_ptr<report::ResultsFile>> file = report::ResultsFile::open(results_path, results_);
       if (!file) return tl::unexpected(file.error());
       file_ = std::move(*file);
       add(*file_);
+    }
+    if (!costs_path.empty()) {
+      Result<std::unique_ptr<report::CostsFile>> file = report::CostsFile::open(costs_path);
+      if (!file) return tl::unexpected(file.error());
+      costs_ = std::move(*file);
+      all_.push_back(costs_.get());
     }
     all_.push_back(&progress_);
     all_.push_back(&summary_);
@@ -177,6 +184,7 @@ class Sinks {
   report::Summary summary_;
   bool keep_order_;
   std::unique_ptr<report::ResultsFile> file_;
+  std::unique_ptr<report::CostsFile> costs_;
   std::unique_ptr<report::RunStore> store_;
   std::vector<std::unique_ptr<report::InOrder>> ordered_;
   HeldBack held_back_{ordered_};
@@ -211,7 +219,7 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                             Registry& registry, const master::Interrupts& interrupts,
                                             const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
                                             master::Guardian& guardian, std::uint32_t widest) {
-  const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}};
+  const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}, options.measure};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
     case Mode::threads: return master::make_threads_engine(procs, here);
@@ -230,6 +238,7 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
                                       .worker_program = {},
                                       .geometry = {},
                                       .max_result = max_result.count,
+                                      .measure = options.measure,
                                       .guardian = &guardian,
                                       .shared = &shared},
                                      registry);
@@ -271,7 +280,7 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
         {ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
   }
   Sinks sinks(registry, options);
-  if (Result<void> opened = sinks.open(options.results); !opened) return not_started(opened.error());
+  if (Result<void> opened = sinks.open(options.results, options.costs); !opened) return not_started(opened.error());
   Result<ChosenStore> store = choose_store(options, batch);
   if (!store) return not_started(store.error());
   if (options.only_quarantined && store->plan && store->plan->left == 0) {

@@ -113,6 +113,7 @@ Result<std::string> run_page(const Source& from, const StoredRun& run, bool newe
   }
   page.line("ran on", fmt::format("{}, runner {}", run.engine, run.version));
   page.line("jobs", counts_of(run));
+  if (!run.costs.empty()) page.line("costs", run.costs);
   Result<StoredJobs> jobs = StoredJobs::of_run(store, run.number, StoredJobs::Which::not_ok);
   if (!jobs) return tl::unexpected(jobs.error());
   StoredJob job;
@@ -157,6 +158,7 @@ Result<std::string> job_page(report::Database& store, const StoredRun& run, cons
   if (outcome.peak_memory) page.line("memory", "at most " + format_size(*outcome.peak_memory));
   if (!outcome.core.empty()) page.line("core", outcome.core);
   if (!outcome.left_behind.empty()) page.line("left behind", report::joined(outcome.left_behind));
+  if (!job.costs.empty()) page.line("costs", job.costs);
   page.line("runs", in_words(job.job, registry));
   if (!job.result.empty()) page.line("result", job.result);
   tell_stream(page, "stdout", outcome.out);
@@ -245,7 +247,8 @@ void append_joblog(std::string& out, const StoredJob& job, const Registry& regis
 void append_record(std::string& out, const StoredJob& job, ExportFormat format) {
   const bool json = format == ExportFormat::jsonl;
   const master::JobRecord record{job.job, job.outcome, job.attempts, job.worker};
-  report::ResultRecord told{record, {}, {}, {}, {}, {}};
+  report::ResultRecord told{record, {}, {}, {}, {}, {}, {}};
+  told.costs = job.costs;
   std::string signal, error;
   if (std::holds_alternative<CommandWork>(job.job.work)) {
     told.out = report::shown_stream(job.outcome.out, json);

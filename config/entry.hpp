@@ -98,6 +98,7 @@ class Entry {
   void name_selected(std::uint64_t index, std::string& out) const;
   void make(JobSpec& job);
   void encode();
+  void encode_measured();
   void read_input_files(const Value& inputs);
   void add_input_files(JobSpec& job) const;
   void check_points_of_several_keys();
@@ -118,7 +119,9 @@ class Entry {
   const Kind* kind_ = nullptr;  // null: a command
   Value args_;                  // with the current values in place
   std::vector<Point> points_;
-  std::string wire_;  // args_ encoded
+  std::string wire_;           // args_ encoded
+  Duration encoding_{};        // how long that took
+  std::uint64_t encoded_ = 0;  // how often
 
   std::vector<TextTemplate> argv_;
   TextTemplate stdin_, cwd_;

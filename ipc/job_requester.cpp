@@ -52,8 +52,10 @@ Result<bool> JobRequester::collect(Completion& completion) {
     Outcome outcome;
     outcome.ending =
         Failed{(from.last_part == LastPart::failure ? "" : "its answer could not be taken: ") + reply.error().text};
-    reply = JobReply{
-        .job = asked_.front().job, .attempt = asked_.front().attempt, .outcome = std::move(outcome), .terminated = false};
+    reply = JobReply{};
+    reply->job = asked_.front().job;
+    reply->attempt = asked_.front().attempt;
+    reply->outcome = std::move(outcome);
     from.attached.clear();
     from.files = 0;
   }

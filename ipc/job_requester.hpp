@@ -23,8 +23,8 @@ namespace runner::ipc {
 struct Completion {
   Ticket ticket{};
   JobReply reply;
-  TimePoint entered;   // the worker entered the job's code
-  TimePoint finished;  // ... and left it
+  TimePoint seen;      // the worker had all of it, and went into it
+  TimePoint answered;  // the reply was complete
 };
 
 class JobRequester {

@@ -110,7 +110,7 @@ void attach_files(Outcome& outcome, std::uint32_t files, std::span<UniqueFd> arr
 namespace {
 
 // Rare parts of an outcome are announced by a bit, so that the common reply is a few dozen bytes.
-constexpr std::uint8_t kHasExitCode = 1, kHasOutput = 2, kTerminated = 4, kHasEvidence = 8;
+constexpr std::uint8_t kHasExitCode = 1, kHasOutput = 2, kTerminated = 4, kHasEvidence = 8, kWoken = 16, kFree = 32;
 
 void check(bool holds, const char* what) {
   if (!holds) throw WireError(what);
@@ -136,10 +136,13 @@ void check(const Captured& captured, bool spilled) {
 void write_reply(WireWriter& out, const JobReply& reply) {
   const Outcome& outcome = reply.outcome;
   const bool output = outcome.out.bytes != 0 || outcome.err.bytes != 0;
-  const auto bits =
-      static_cast<std::uint8_t>((outcome.exit_code ? kHasExitCode : 0) | (output ? kHasOutput : 0) |
-                                (reply.terminated ? kTerminated : 0) | (has_evidence(outcome) ? kHasEvidence : 0));
-  out(number(reply.job), number(reply.attempt), bits, outcome.wall.count(), outcome.cpu.count(), outcome.ending);
+  const auto bits = static_cast<std::uint8_t>(
+      (outcome.exit_code ? kHasExitCode : 0) | (output ? kHasOutput : 0) | (reply.terminated ? kTerminated : 0) |
+      (has_evidence(outcome) ? kHasEvidence : 0) | (reply.arriving ? kWoken : 0) | (reply.free ? kFree : 0));
+  out(number(reply.job), number(reply.attempt), bits, outcome.wall.count(), outcome.cpu.count(), reply.deserialize.count(),
+      outcome.ending);
+  if (reply.arriving) out(reply.arriving->count());
+  if (reply.free) out(reply.free->count());
   if (outcome.exit_code) out(*outcome.exit_code);
   if (output) out(outcome.out.bytes, outcome.out.text, outcome.err.bytes, outcome.err.text);
   if (has_evidence(outcome)) out(outcome.peak_memory, outcome.core, outcome.left_behind);
@@ -152,12 +155,14 @@ Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t file
   std::uint64_t job = 0;
   std::uint32_t attempt = 0;
   std::uint8_t bits = 0;
-  std::int64_t wall = 0, cpu = 0;
+  std::int64_t wall = 0, cpu = 0, deserialize = 0, arriving = 0, free = 0;
   JobReply reply;
   Outcome& outcome = reply.outcome;
-  in(job, attempt, bits, wall, cpu, outcome.ending);
-  check((bits & ~(kHasExitCode | kHasOutput | kTerminated | kHasEvidence)) == 0, "a reply has unknown flags");
-  check(wall >= 0 && cpu >= 0, "a reply has a negative duration");
+  in(job, attempt, bits, wall, cpu, deserialize, outcome.ending);
+  check((bits & ~(kHasExitCode | kHasOutput | kTerminated | kHasEvidence | kWoken | kFree)) == 0, "a reply has unknown flags");
+  if ((bits & kWoken) != 0) in(arriving);
+  if ((bits & kFree) != 0) in(free);
+  check(wall >= 0 && cpu >= 0 && deserialize >= 0 && arriving >= 0 && free >= 0, "a reply has a negative duration");
   if ((bits & kHasExitCode) != 0) in(outcome.exit_code.emplace());
   if ((bits & kHasOutput) != 0) in(outcome.out.bytes, outcome.out.text, outcome.err.bytes, outcome.err.text);
   if ((bits & kHasEvidence) != 0) {
@@ -180,6 +185,9 @@ Result<JobReply> read_reply(std::span<const std::byte> bytes, std::uint32_t file
   reply.job = JobId{job};
   reply.attempt = Attempt{attempt};
   reply.terminated = (bits & kTerminated) != 0;
+  reply.deserialize = Duration(deserialize);
+  if ((bits & kWoken) != 0) reply.arriving = Duration(arriving);
+  if ((bits & kFree) != 0) reply.free = Duration(free);
   return reply;
 } catch (const std::bad_alloc&) {
   throw;                                 // no fault of the peer: nothing it says can ask for more than it sent

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <variant>
@@ -57,6 +58,11 @@ struct JobReply {
   Attempt attempt{};
   Outcome outcome;
   bool terminated = false;  // the worker ended it because the master asked
+  // Of the request: how long it was still on its way when the worker had woken for it (none: it had not slept), and how long
+  // the worker took from having all of it to the job's own code.
+  std::optional<Duration> arriving;
+  std::optional<Duration> free;  // how long before that the reply before it was off the worker's hands, where that took time
+  Duration deserialize{};
 };
 
 // The most that a reply to a job, or to a call, takes beside its result: captured output in memory, a reason.

@@ -86,6 +86,7 @@ Result<Ticket> PipeRequester::send(const Request& request) {
   header(out);
   request.content.write(out);
   waiting_ += issue.frame.size();
+  traffic_.sent += length;
   issued_.push_back(std::move(issue));
   return Ticket{next_++};
 }
@@ -257,6 +258,7 @@ Result<void> PipeRequester::take_progress(std::uint32_t item, std::span<const st
 }
 
 void PipeRequester::pop() {
+  traffic_.received += reply_.stream.bytes.size() + reply_.last.bytes.size();
   issued_.pop_front();
   entered_.reset();
   item_ = 0;

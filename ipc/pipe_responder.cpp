@@ -17,15 +17,21 @@ namespace runner::ipc {
 
 namespace {
 
-std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+TimePoint now() { return std::chrono::steady_clock::now(); }
+std::int64_t ns(TimePoint at) { return at.time_since_epoch().count(); }
 
+// The frame, until the next call.
 template <class Write>
-void put_frame(FrameWriter& frames, Write&& write) {
+std::span<std::byte> put_frame(FrameWriter& frames, Write&& write) {
   ByteWriter sizing({});
   write(sizing);
-  ByteWriter out(frames.put(sizing.size()));
+  const std::span<std::byte> frame = frames.put(sizing.size());
+  ByteWriter out(frame);
   write(out);
+  return frame;
 }
+
+constexpr std::size_t kFinishedAt = sizeof(PipeTag) + sizeof(std::uint64_t);  // in a reply's frame
 
 }  // namespace
 
@@ -42,9 +48,12 @@ Result<void> PipeResponder::flush() {
   return {};
 }
 
-Result<std::optional<Incoming>> PipeResponder::read(std::span<const std::byte> message) {
+Result<std::optional<Incoming>> PipeResponder::read(std::span<const std::byte> message, TimePoint woken) {
   WireReader in(message);
   Incoming request;
+  request.seen = request_seen_ = now();
+  request.woken = woken;
+  request.free = free_;
   std::uint16_t form = 0;
   try {
     in(ticket_, request.items, stream_room_, form);
@@ -58,11 +67,12 @@ Result<std::optional<Incoming>> PipeResponder::read(std::span<const std::byte> m
 }
 
 Result<std::optional<Incoming>> PipeResponder::next() {
+  TimePoint woken{};
   for (;;) {
     const Result<std::optional<std::span<const std::byte>>> message = requests_in_.next();
     if (!message) return tl::unexpected(message.error());
     if (*message && (*message)->empty()) return std::optional<Incoming>();  // no more will come
-    if (*message) return read(**message);
+    if (*message) return read(**message, woken);
     os::point("sleeping");
     Result<FrameReader::Filled> filled;
     try {
@@ -70,11 +80,12 @@ Result<std::optional<Incoming>> PipeResponder::next() {
     } catch (const std::bad_alloc&) {
       const Result<std::span<const std::byte>> beginning = requests_in_.skip(requests_.get());
       if (!beginning) return tl::unexpected(beginning.error());
-      Result<std::optional<Incoming>> request = read(*beginning);
+      Result<std::optional<Incoming>> request = read(*beginning, woken);
       if (request) (*request)->lost = Error{ErrorCode::system, os::describe("take it in", "malloc", ENOMEM)};
       return request;
     }
     os::point("woken");
+    if (woken == TimePoint{}) woken = now();  // what follows is on its way already
     if (!filled) return tl::unexpected(filled.error());
     if (*filled == FrameReader::Filled::end_of_file) return std::optional<Incoming>();
   }
@@ -86,7 +97,7 @@ Result<void> PipeResponder::entering() {
   used_ = sent_ = 0;
   item_ = 0;
   put_frame(replies_out_,
-            [&](ByteWriter& out) { WireWriter{out}(static_cast<std::uint8_t>(PipeTag::entered), ticket_, now_ns()); });
+            [&](ByteWriter& out) { WireWriter{out}(static_cast<std::uint8_t>(PipeTag::entered), ticket_, ns(request_seen_)); });
   os::point("entering");
   Result<void> flushed = flush();
   os::point("entered");
@@ -120,7 +131,6 @@ void PipeResponder::overflow(const WireContent& result) {
 }
 
 Result<void> PipeResponder::answer(const Answer& answer) {
-  const std::int64_t finished = now_ns();
   if (!broken_) return std::exchange(broken_, {});
   if (answer.files != 0) {
     os::point("sending");
@@ -131,9 +141,9 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   }
   const LastPart last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
   const std::uint64_t tail = used_ - sent_;
-  put_frame(replies_out_, [&](ByteWriter& out) {
-    WireWriter{out}(static_cast<std::uint8_t>(PipeTag::reply), ticket_, finished, item_, static_cast<std::uint16_t>(last_part),
-                    answer.files, static_cast<std::uint32_t>(tail));
+  const std::span<std::byte> frame = put_frame(replies_out_, [&](ByteWriter& out) {
+    WireWriter{out}(static_cast<std::uint8_t>(PipeTag::reply), ticket_, std::int64_t{0}, item_,
+                    static_cast<std::uint16_t>(last_part), answer.files, static_cast<std::uint32_t>(tail));
     out.put(results_.data() + sent_, static_cast<std::size_t>(tail));
     if (answer.last != nullptr) {
       answer.last->write(out);
@@ -144,7 +154,10 @@ Result<void> PipeResponder::answer(const Answer& answer) {
   overflowed_ = LastPart::none;
   last_.clear();
   os::point("answering");
+  const std::int64_t finished = ns(now());  // once all of it is written down
+  std::memcpy(frame.data() + kFinishedAt, &finished, sizeof finished);
   Result<void> flushed = flush();
+  free_ = now();
   os::point("done");
   return flushed;
 }

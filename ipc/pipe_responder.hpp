@@ -29,7 +29,7 @@ class PipeResponder final : public Responder, private ItemSink {
       : requests_(std::move(requests)), replies_(std::move(replies)), control_(control), max_result_(max_result) {}
   void overflow(const WireContent& result) override;
   void tell() override;
-  [[nodiscard]] Result<std::optional<Incoming>> read(std::span<const std::byte> message);
+  [[nodiscard]] Result<std::optional<Incoming>> read(std::span<const std::byte> message, TimePoint woken);
   [[nodiscard]] Result<void> flush();
 
   UniqueFd requests_, replies_;
@@ -38,6 +38,8 @@ class PipeResponder final : public Responder, private ItemSink {
   FrameReader requests_in_;
   FrameWriter replies_out_;
   std::uint64_t ticket_ = 0;
+  TimePoint request_seen_{};        // the current one
+  TimePoint free_{};                // the reply before is in the pipe
   std::vector<std::byte> results_;  // of the items of the current request
   std::uint64_t stream_room_ = 0;   // how much of it the master takes
   std::uint64_t sent_ = 0;          // of those

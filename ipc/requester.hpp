@@ -56,8 +56,8 @@ struct Reply {
   std::uint32_t files = 0;  // which streams of an outcome `attached` has (message.hpp)
   std::vector<UniqueFd> attached;
   std::optional<Error> lost;  // why `last` and `attached` are empty though they came: something on our side was used up
-  TimePoint entered;          // the worker entered the user's code ...
-  TimePoint finished;         // ... and left it; both only if the request was timed
+  TimePoint entered;          // the worker had the request, and went into it ...
+  TimePoint finished;         // ... and its reply was complete; both only if the request was timed
 };
 
 // What became of a request whose worker died without a reply.
@@ -72,9 +72,16 @@ struct Wreck {
   std::span<const std::byte> stream;  // their results; the worker is dead, so they change no more
 };
 
+// Bytes of requests and replies.
+struct Traffic {
+  std::uint64_t sent = 0, received = 0;
+};
+
 class Requester {
  public:
   virtual ~Requester() = default;
+
+  [[nodiscard]] const Traffic& traffic() const { return traffic_; }
 
   // No place for another request now.
   [[nodiscard]] virtual bool full() const = 0;
@@ -110,6 +117,9 @@ class Requester {
 
   // There will be no more requests; an idle worker leaves.
   virtual void close() = 0;
+
+ protected:
+  Traffic traffic_;
 };
 
 }  // namespace runner::ipc

@@ -14,6 +14,7 @@
 
 #include <runner/item_sink.hpp>
 #include <runner/result.hpp>
+#include <runner/units.hpp>
 #include "ipc/slot.hpp"
 
 namespace runner::ipc {
@@ -26,6 +27,9 @@ struct Incoming {
   std::shared_ptr<const void> owner;  // where the bytes are sealed: keeps them for who refers to them
   // Why there are no bytes though they were sent: no memory for them on our side. It is to be answered with LastPart::failure.
   std::optional<Error> lost;
+  TimePoint seen{};   // all of it was here; where nobody wants times: nothing
+  TimePoint woken{};  // the worker had waited for it asleep, and this is when that ended
+  TimePoint free{};   // the reply before was off our hands, where that is later than it was complete
 };
 
 struct Answer {

@@ -126,6 +126,7 @@ Result<Ticket> ShmRequester::send(const Request& request) {
     }
   }
   ++tail_;
+  traffic_.sent += small.size();
   // release: after all of the request's bytes. kick() has the fence between this store and the look at `sleeping`.
   to.word.store(pack({seq, SlotState::ready}), std::memory_order_release);
   return Ticket{seq};
@@ -210,6 +211,7 @@ Result<Reply*> ShmRequester::front() {
 }
 
 void ShmRequester::pop() {
+  traffic_.received += reply_.stream.bytes.size() + reply_.last.bytes.size();
   release(issued(head_));
   if (reply_is_large_) {
     reply_.attached.clear();

@@ -25,7 +25,8 @@ constexpr std::int64_t kApartNs = 1000;   // looks at a stream
 
 tl::unexpected<Error> unsent(const Error& why) { return fail(ErrorCode::unwritable, why.text); }
 
-std::int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+TimePoint now() { return std::chrono::steady_clock::now(); }
+std::int64_t now_ns() { return now().time_since_epoch().count(); }
 
 void look_away() {
   for (const std::int64_t until = now_ns() + kApartNs; now_ns() < until;) relax();
@@ -146,15 +147,21 @@ bool ShmResponder::spin() {
 }
 
 Result<std::optional<Incoming>> ShmResponder::next() {
+  bool slept = false;
   while (!claim()) {
     if (closing()) return std::optional<Incoming>();
     if (spin()) continue;
-    if (Result<void> slept = sleep(); !slept) return tl::unexpected(slept.error());
+    if (Result<void> well = sleep(); !well) return tl::unexpected(well.error());
+    slept = true;
   }
   os::point("claimed");
+  Incoming request;
+  if (slot().timed != 0) {
+    request.seen = request_seen_ = now();
+    if (slept) request.woken = request.seen;
+  }
   ++in_a_row_;
   give_back(held());  // the slot comes round again only after the master collected what lay here
-  Incoming request;
   if (Result<void> found = find_request(request); !found) return tl::unexpected(found.error());
   return std::optional(std::move(request));
 }
@@ -223,7 +230,7 @@ Result<void> ShmResponder::entering() {
   }
   word_ = &at.progress;
   at.progress.store(runner::pack(ItemProgress{}), std::memory_order_relaxed);
-  if (at.timed != 0) at.started_ns = static_cast<std::uint64_t>(now_ns());
+  if (at.timed != 0) at.started_ns = static_cast<std::uint64_t>(request_seen_.time_since_epoch().count());
   os::point("entering");
   at.word.store(pack({expected_, SlotState::running}), std::memory_order_release);
   os::point("entered");
@@ -247,7 +254,6 @@ void ShmResponder::overflow(const WireContent& result) {
 
 Result<void> ShmResponder::answer(const Answer& answer) {
   Slot& at = slot();
-  if (at.timed != 0) at.finished_ns = static_cast<std::uint64_t>(now_ns());
   at.last_part = answer.last_part != LastPart::none ? answer.last_part : overflowed_;
   at.reply_files = answer.files;
   if (answer.last != nullptr) broken_ = place(at, *answer.last);
@@ -263,6 +269,7 @@ Result<void> ShmResponder::answer(const Answer& answer) {
     os::point("sent");
   }
   os::point("answering");
+  if (at.timed != 0) at.finished_ns = static_cast<std::uint64_t>(now_ns());
   // release: after all of the reply's bytes. ring() has the fence between this store and the look at `asleep`.
   at.word.store(pack({expected_, SlotState::done}), std::memory_order_release);
   os::point("done");

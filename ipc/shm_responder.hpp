@@ -64,6 +64,7 @@ class ShmResponder final : public Responder, private ItemSink {
   std::uint64_t expected_ = 0;  // the next seq, or the one that runs
   std::uint64_t rung_ = 0;      // the last of the master's naps that was rung for
   SpinBudget spin_budget_;
+  TimePoint request_seen_{};    // the current one
   std::uint64_t seen_ = 0;      // the word in which claim() saw nothing to do
   std::uint32_t in_a_row_ = 0;  // requests since the last wait
   std::vector<Held> held_;

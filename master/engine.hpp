@@ -17,6 +17,7 @@
 #include <variant>
 #include <vector>
 
+#include "master/costs.hpp"
 #include "runner/ids.hpp"
 #include "runner/job_spec.hpp"
 #include "runner/outcome.hpp"
@@ -37,6 +38,7 @@ struct JobEnded {
   WorkerId worker{};
   Outcome outcome;
   bool worker_died = false;  // of this job, as far as can be known: it was inside of it
+  AttemptCosts costs{};
 };
 // Given to a worker and taken back before its code was entered: nothing happened, nothing is charged.
 struct JobReturned {
@@ -61,16 +63,6 @@ struct WorkerView {
   WorkerId worker{};
   std::optional<JobId> job;  // none: idle
   TimePoint since{};         // of that job, or of idleness
-};
-
-// Sums over the run that only the engine can know. Spans are summed over workers.
-struct EngineCosts {
-  Duration start{};        // first worker asked for -> all ready (wall)
-  Duration execute{};      // in the jobs' code (wall)
-  Duration execute_cpu{};  // processor time of the same
-  Duration ipc{};          // a job was offered to a worker that has no other -> its code entered
-  Duration tail{};         // workers idle because nothing was left, from the last hand-out to the last completion
-  std::uint64_t workers_lost = 0;
 };
 
 class Engine {
@@ -105,7 +97,7 @@ class Engine {
   [[nodiscard]] virtual std::vector<WorkerView> view() const = 0;
 
   // Ends the workers and answers what the run cost. Jobs still running are abandoned.
-  [[nodiscard]] virtual EngineCosts close() = 0;
+  [[nodiscard]] virtual Costs close() = 0;
 };
 
 }  // namespace runner::master

@@ -199,12 +199,12 @@ class Loop {
                           [&](TakeBackUnstarted&) { engine_.take_back(); },
                           [&](ReportJob& report) {
                             count(report);
-                            const JobRecord record{*report.job, report.outcome, report.attempts, report.worker};
+                            const JobRecord record{*report.job, report.outcome, report.attempts, report.worker, report.costs};
                             tell([&](Sink& sink) { return sink.ended(record); });
                           },
                           [&](ReportRetry& retry) {
                             ++answer_.totals.retries;
-                            const RetryRecord record{*retry.job, *retry.outcome, retry.attempt};
+                            const RetryRecord record{*retry.job, *retry.outcome, retry.attempt, retry.worker, retry.costs};
                             tell([&](Sink& sink) { return sink.retried(record); });
                           },
                           [&](GiveUp& stuck) {

@@ -190,9 +190,11 @@ void Scheduler::on(JobEnded& event, TimePoint now, Actions& actions) {
   occupancy_.give(job->spec.demand);
   // One that was told to stop is not to blame for how it was ended.
   if (event.worker_died && !job->stopped) event.outcome.quarantined = ++job->crashes >= job->spec.crash_limit;
-  if (!retries(*job, event.outcome)) return over(*job, std::move(event.outcome), job->attempt, event.worker, actions);
-  job->last = {std::move(event.outcome), event.worker};
-  actions.emplace_back(ReportRetry{&job->spec, &job->last->outcome, job->attempt});
+  if (!retries(*job, event.outcome)) {
+    return over(*job, std::move(event.outcome), job->attempt, event.worker, event.costs, actions);
+  }
+  job->last = {std::move(event.outcome), event.worker, event.costs};
+  actions.emplace_back(ReportRetry{&job->spec, &job->last->outcome, job->attempt, event.worker, event.costs});
   const Duration pause = job->spec.backoff.after(job->spec.id, of_all(*job));
   job->attempt = next(job->attempt);
   job->running = false;
@@ -203,12 +205,13 @@ void Scheduler::on(JobEnded& event, TimePoint now, Actions& actions) {
   }
 }
 
-void Scheduler::over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, Actions& actions) {
+void Scheduler::over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, const AttemptCosts& costs,
+                     Actions& actions) {
   const bool well = succeeded(outcome), cancelled = std::holds_alternative<Cancelled>(outcome.ending);
   ++tally_.done;
   if (well) ++tally_.succeeded;
   if (!well && !cancelled && !job.spec.allow_failure) ++tally_.failed;
-  actions.emplace_back(ReportJob{&job.spec, std::move(outcome), attempts, worker});
+  actions.emplace_back(ReportJob{&job.spec, std::move(outcome), attempts, worker, costs});
   if (backlog_) backlog_->ended(job.block, job.spec.name, well || (job.spec.allow_failure && !cancelled));
   drop(job);
   look_whether_to_halt(actions);
@@ -270,7 +273,7 @@ std::optional<TimePoint> Scheduler::next_deadline() {
 void Scheduler::leave(Job& job, Actions& actions) {
   if (job.last) {
     const Attempt made{number(job.attempt) - 1};
-    over(job, std::move(job.last->outcome), made, job.last->worker, actions);
+    over(job, std::move(job.last->outcome), made, job.last->worker, job.last->costs, actions);
   } else {
     drop(job);
   }

@@ -46,12 +46,15 @@ struct ReportJob {
   Outcome outcome;
   Attempt attempts;  // 0: it was never started
   std::optional<WorkerId> worker;
+  AttemptCosts costs{};  // of the last attempt
 };
 // This attempt is over, and another one will follow. `outcome` is valid until that one ends.
 struct ReportRetry {
   const JobSpec* job;
   const Outcome* outcome;
   Attempt attempt;
+  std::optional<WorkerId> worker;
+  AttemptCosts costs;
 };
 // It did not return after it was told to stop, and the engine has no way to end it: the run must end without it.
 struct GiveUp {
@@ -144,6 +147,7 @@ class Scheduler {
     struct Last {
       Outcome outcome;
       WorkerId worker;
+      AttemptCosts costs;
     };
     std::optional<Last> last;  // how the attempt before this one ended, until this one ends
   };
@@ -188,7 +192,7 @@ class Scheduler {
   void start(Job& job, Actions& actions);
   void drop(Job& job);
   void leave(Job& job, Actions& actions);
-  void over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, Actions& actions);
+  void over(Job& job, Outcome&& outcome, Attempt attempts, WorkerId worker, const AttemptCosts& costs, Actions& actions);
   void look_whether_to_halt(Actions& actions);
   void stop(Job& job, StopReason reason, TimePoint now, Actions& actions);
   // That many-eth of all attempts, those before this run began included.

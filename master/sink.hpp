@@ -39,6 +39,7 @@ struct JobRecord {
   const Outcome& outcome;
   Attempt attempts{1};             // how many there were; 0: it was never started, for want of a job that it needs
   std::optional<WorkerId> worker;  // of the last attempt
+  AttemptCosts costs{};            // the same
 };
 
 // An attempt that ended badly and is tried again.
@@ -46,6 +47,8 @@ struct RetryRecord {
   const JobSpec& job;
   const Outcome& outcome;
   Attempt attempt{1};
+  std::optional<WorkerId> worker{};
+  AttemptCosts costs{};
 };
 
 struct Counts {
@@ -78,7 +81,7 @@ struct RunTotals {
   Duration wall{};
   Duration compute{};  // sum of the jobs' wall time, all attempts
   Duration compute_cpu{};
-  EngineCosts costs;
+  Costs costs;
   std::uint32_t procs = 0;
   std::uint32_t cpus = 0;  // usable ones; with fewer than procs, jobs wait for each other inside their own wall time
   std::string_view mode;

@@ -67,7 +67,8 @@ void write_record(WireWriter& out, const master::JobRecord& record, const Places
   out(flat(outcome.ending), outcome.result, outcome.exit_code, outcome.wall, outcome.cpu, outcome.quarantined);
   out(outcome.out.text, outcome.out.bytes, static_cast<bool>(outcome.out.spill), places.out);
   out(outcome.err.text, outcome.err.bytes, static_cast<bool>(outcome.err.spill), places.err);
-  out(outcome.peak_memory, outcome.core, outcome.left_behind);
+  out(outcome.peak_memory, outcome.core, outcome.left_behind, record.costs.sampled);
+  if (record.costs.sampled != 0) out.put(&record.costs, sizeof record.costs);
 }
 
 struct ReadRecord {
@@ -75,6 +76,7 @@ struct ReadRecord {
   Outcome outcome;
   Attempt attempts{1};
   std::optional<WorkerId> worker;
+  master::AttemptCosts costs;
   bool out_spilled = false, err_spilled = false;
   Places places;
 };
@@ -92,7 +94,8 @@ ReadRecord read_record(std::span<const std::byte> bytes) {
   in(ending, outcome.result, outcome.exit_code, outcome.wall, outcome.cpu, outcome.quarantined);
   in(outcome.out.text, outcome.out.bytes, record.out_spilled, record.places.out);
   in(outcome.err.text, outcome.err.bytes, record.err_spilled, record.places.err);
-  in(outcome.peak_memory, outcome.core, outcome.left_behind);
+  in(outcome.peak_memory, outcome.core, outcome.left_behind, record.costs.sampled);
+  if (record.costs.sampled != 0) std::memcpy(&record.costs, in.view(sizeof record.costs).data(), sizeof record.costs);
   record.job.work = typed ? Work(TypedWork{std::move(kind), {}}) : Work(CommandWork{});
   record.attempts = Attempt{attempts};
   if (worked) record.worker = WorkerId{worker};
@@ -213,7 +216,7 @@ Result<void> InOrder::tell(Kept& kept, JobId job) {
   if (waiting_ == 0 && file_ && file_->size() > 0) {
     if (Result<void> emptied = file_->rewind(); !emptied) return emptied;
   }
-  return behind_.ended({record.job, record.outcome, record.attempts, record.worker});
+  return behind_.ended({record.job, record.outcome, record.attempts, record.worker, record.costs});
 }
 
 Result<std::uint64_t> InOrder::put_aside(const Captured& captured) {

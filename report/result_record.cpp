@@ -13,7 +13,7 @@ namespace runner::report {
 const std::string_view kCsvHeader =
     "job,kind,status,attempts,worker,seconds,cpu_seconds,exit_code,signal,result,"
     "stdout,stdout_base64,stdout_file,stderr,stderr_base64,stderr_file,error,"
-    "peak_memory,worker_peak_memory,core,left_behind,stderr_tail\r\n";
+    "peak_memory,worker_peak_memory,core,left_behind,stderr_tail,costs\r\n";
 
 namespace {
 
@@ -144,6 +144,7 @@ void append_json(std::string& out, const ResultRecord& row) {
     append_json_string(out, row.error);
   }
   append_evidence(out, record);
+  if (!row.costs.empty()) out.append(",\"costs\":").append(row.costs);
   out += "}\n";
 }
 
@@ -194,6 +195,8 @@ void append_csv(std::string& out, const ResultRecord& row) {
   std::string tail = stderr_tail(record).value_or("");
   std::replace(tail.begin(), tail.end(), '\0', ' ');
   append_csv_text(out, tail);
+  out += ',';
+  append_csv_text(out, row.costs);
   out += "\r\n";
 }
 

@@ -2,7 +2,7 @@
 //
 // The fields, in this order; those that do not apply to a job are absent (CSV: empty):
 //   job kind status attempts worker seconds cpu_seconds exit_code signal quarantined result stdout stderr error
-//   peak_memory core left_behind stderr_tail
+//   peak_memory core left_behind stderr_tail costs
 // `stdout` stands for three: text in `stdout`; bytes that are not UTF-8 (CSV: or hold NUL) in `stdout_base64` instead; and the path
 // of a file with all of a long output in `stdout_file`. `stderr` likewise. CSV is RFC 4180 with a header; a result is JSON there too.
 //
@@ -32,6 +32,7 @@ struct ResultRecord {
   std::optional<std::string_view> result;  // JSON
   std::optional<Stream> out, err;
   std::string_view error;
+  std::string_view costs;  // JSON (costs_json.hpp); empty: this attempt was not sampled
 };
 
 // What a stream is shown as, `file` apart. `nul_is_text`: in JSON it is.

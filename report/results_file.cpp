@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "ipc/os.hpp"
+#include "report/costs_json.hpp"
 
 namespace runner::report {
 
@@ -47,7 +48,7 @@ Result<void> ResultsFile::started(const master::RunInfo&) {
 
 Result<void> ResultsFile::ended(const master::JobRecord& record) {
   const Outcome& outcome = record.outcome;
-  ResultRecord row{record, {}, {}, {}, {}, {}};
+  ResultRecord row{record, {}, {}, {}, {}, {}, {}};
   std::string signal, error;
   Result<void> kept;
   if (std::holds_alternative<CommandWork>(record.job.work)) {
@@ -62,6 +63,9 @@ Result<void> ResultsFile::ended(const master::JobRecord& record) {
   if (const auto* crashed = std::get_if<Crashed>(&outcome.ending); crashed != nullptr && crashed->signal != 0) {
     row.signal = signal = signal_name(crashed->signal);
   }
+  costs_.clear();
+  if (record.costs.sampled != 0) append_costs(costs_, record.costs);
+  row.costs = costs_;
   format_ == Format::csv ? append_csv(file_.buffer(), row) : append_json(file_.buffer(), row);
   const Result<void> written = file_.end_record();
   return written ? kept : written;

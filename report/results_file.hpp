@@ -43,6 +43,7 @@ class ResultsFile final : public master::Sink {
   std::string path_;
   Format format_;
   ResultText& results_;
+  std::string costs_;  // its memory is used again
 };
 
 }  // namespace runner::report

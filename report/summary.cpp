@@ -66,25 +66,52 @@ std::string_view model(std::string_view mode) {
   return mode == "async" ? "the event loop" : "the loop";
 }
 
-std::string cost_line(const master::RunTotals& totals) {
-  const std::int64_t procs = totals.procs;
-  const Duration start = totals.costs.start * procs, base = totals.wall * procs;
-  const Duration cost = start + totals.costs.ipc + totals.costs.tail;
-  if (cost <= Duration::zero() || base <= Duration::zero()) return {};
+// One job's way, in medians.
+std::string typical_line(const master::Costs& costs) {
+  std::string line = "one job ";
+  for (std::size_t i = 0; i < master::kSpans; ++i) {
+    const auto span = static_cast<master::Span>(i);
+    const Duration median = costs.distribution[i].percentile(50);
+    if (median.count() == 0) continue;
+    std::string name(name_of(span));
+    std::replace(name.begin(), name.end(), '_', span == master::Span::wake_up ? '-' : ' ');
+    line += fmt::format("{}{} {}", line.size() > 8 ? " · " : " ", name, format_duration(median));
+  }
+  if (line.size() == 8) return {};
+  return line + (costs.sampled > 1 ? fmt::format("  (medians, 1 in {} jobs sampled)\n", costs.sampled) : "  (medians)\n");
+}
+
+// Where the workers' time went that was not in the jobs' code; and what the master did for them.
+std::string cost_lines(const master::RunTotals& totals) {
+  const master::Costs& costs = totals.costs;
+  const Duration base = costs.worker_seconds();
+  if (!costs.kept || base <= Duration::zero()) return {};
+  const master::Account all = costs.all_workers();
+  const Duration cost = base - all[master::Use::execute];
   const double percent = seconds(cost) / seconds(base) * 100;
   const std::string share = percent < 0.1 ? "less than 0.1 %" : fmt::format("{:.1f} %", percent);
-  std::string line = fmt::format("cost of {}  {}, {} of {} × {}: ", model(totals.mode), format_duration(cost), share, procs,
-                                 format_duration(totals.wall));
+  std::string line = fmt::format("cost of {}  {}, {} of {} × {}: ", model(totals.mode), format_duration(cost), share,
+                                 costs.workers.size(), format_duration(costs.wall));
   const char* before = " ";
-  const auto tell = [&](std::string_view what, Duration spent, const std::string& how) {
-    if (spent <= Duration::zero()) return;
+  const auto tell = [&](std::string_view what, Duration spent, const std::string& how = {}) {
+    if (spent.count() == 0) return;
     line += fmt::format("{}{} {}{}", before, what, format_duration(spent), how);
     before = " · ";
   };
-  tell("start", start, procs > 1 ? fmt::format(" ({} × {})", procs, format_duration(totals.costs.start)) : "");
-  tell("IPC", totals.costs.ipc, "");
-  tell("idle at the end", totals.costs.tail, "");
-  return line + "\n";
+  const Duration start = all[master::Use::start];
+  tell("start", start, totals.procs > 1 ? fmt::format(" ({} × {})", totals.procs, format_duration(start / totals.procs)) : "");
+  tell("waiting", all[master::Use::waiting]);
+  tell("wake-up", all[master::Use::wake_up], fmt::format(" ({})", grouped(costs.wake_ups)));
+  tell("deserialize", all[master::Use::deserialize]);
+  tell("answer", all[master::Use::answer]);
+  tell("idle", all[master::Use::idle],
+       costs.tail.count() != 0 ? fmt::format(" ({} of it at the end)", format_duration(costs.tail)) : "");
+  tell("stop", all[master::Use::stop]);
+  tell("unaccounted", costs.unaccounted());
+  line += fmt::format("\nmaster  {} of CPU", format_duration(costs.master_cpu));
+  before = " · ";
+  tell("serialize", costs.attempts[master::Span::serialize]);
+  return line + "\n" + typical_line(costs);
 }
 
 std::string shared_line(const master::RunTotals& totals) {
@@ -144,7 +171,7 @@ std::string Summary::text(const master::RunTotals& totals) const {
 
   const master::Counts& counts = totals.counts;
   std::string text = counts_line(totals, signals);
-  if (counts.done() > 0) text += worth_line(totals) + cost_line(totals);
+  if (counts.done() > 0) text += worth_line(totals) + cost_lines(totals);
   text += shared_line(totals) + missing_line(totals);
   if (all_quarantined_ > 0) {
     text += fmt::format("quarantined, because {} killed as many workers as crash_limit allows: {}{}\n",

@@ -66,6 +66,26 @@ thread_local CpuClock cpu_clock;
 
 namespace {
 
+// When the job's own code was entered and left, and what it used.
+class Bounds final : public CodeBounds {
+ public:
+  void entered() override { began_ = clock_.enter(); }
+  void left() override {
+    if (ended_ != TimePoint{}) return;
+    ended_ = steady_clock::now();
+    if (began_ == TimePoint{}) began_ = ended_;
+    if (began_ != ended_) cpu_ = clock_.leave(ended_);
+  }
+  [[nodiscard]] TimePoint began() const { return began_; }
+  [[nodiscard]] Duration wall() const { return ended_ - began_; }
+  [[nodiscard]] Duration cpu() const { return cpu_; }
+
+ private:
+  CpuClock& clock_ = cpu_clock;
+  TimePoint began_{}, ended_{};
+  Duration cpu_{};
+};
+
 // A reason travels beside the result, where there is room for so much and more (ipc/message.hpp), and is read by people.
 Failed for_people(std::string reason) {
   constexpr std::size_t longest = std::size_t{64} << 10;
@@ -94,20 +114,23 @@ void limit_result(Outcome& outcome, std::uint64_t max_result) {
   outcome.result = {};
 }
 
-Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context, std::uint64_t max_result) {
-  Outcome outcome;
-  CpuClock& clock = cpu_clock;
-  const TimePoint began = clock.enter();
+Executed execute(const Kind& kind, std::span<const std::byte> args, JobContext& context, std::uint64_t max_result) {
+  Executed executed;
+  Outcome& outcome = executed.outcome;
+  Bounds bounds;
+  context.tell(&bounds);
   try {
     outcome.result = kind.call(args, context);
   } catch (...) {
     outcome.ending = failure_of(std::current_exception());
   }
-  const TimePoint ended = steady_clock::now();
-  outcome.wall = ended - began;
-  outcome.cpu = clock.leave(ended);
+  context.tell(nullptr);
+  bounds.left();  // where it threw
+  executed.entered = bounds.began();
+  outcome.wall = bounds.wall();
+  outcome.cpu = bounds.cpu();
   limit_result(outcome, max_result);
-  return outcome;
+  return executed;
 }
 
 std::optional<Failed> execute(Trampoline trampoline, CallItems& call) {

@@ -29,9 +29,15 @@
 
 namespace runner::worker {
 
-// `args` is the wire form. Wall and CPU time are those of the calling thread inside the job's code.
-// A result of more than `max_result` bytes fails the job.
-[[nodiscard]] Outcome execute(const Kind& kind, std::span<const std::byte> args, JobContext& context, std::uint64_t max_result);
+struct Executed {
+  Outcome outcome;
+  TimePoint entered{};  // the job's own code; where its arguments could not be read: when that was known
+};
+
+// `args` is the wire form. Wall and CPU time are those of the calling thread inside the job's own code: its arguments are read
+// before, its result is written afterwards. A result of more than `max_result` bytes fails the job.
+[[nodiscard]] Executed execute(const Kind& kind, std::span<const std::byte> args, JobContext& context,
+                               std::uint64_t max_result);
 
 // The items of a request for calls. Nothing: all is with the sink. Else why the item that it entered last failed.
 [[nodiscard]] std::optional<Failed> execute(Trampoline trampoline, CallItems& call);

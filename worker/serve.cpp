@@ -184,7 +184,12 @@ Result<void> refuse(const Served& by, const Error& why) {
 Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
   const Result<ipc::JobRequest> request = ipc::read_request(incoming.bytes);
   if (!request) return tl::unexpected(request.error());
-  ipc::JobReply reply{.job = request->job, .attempt = request->attempt, .outcome = {}, .terminated = false};
+  ipc::JobReply reply;
+  reply.job = request->job;
+  reply.attempt = request->attempt;
+  const bool timed = incoming.seen != TimePoint{};
+  if (timed && incoming.woken != TimePoint{}) reply.arriving = incoming.seen - incoming.woken;
+  if (timed && incoming.free != TimePoint{}) reply.free = incoming.seen - incoming.free;
   if (Result<void> entered = by.responder.entering(); !entered) return entered;
   if (const auto* typed = std::get_if<ipc::TypedView>(&request->work)) {
     const Kind* kind = by.registry.find(typed->kind);
@@ -192,7 +197,9 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
       reply.outcome.ending = Failed{"this worker knows no kind `" + std::string(typed->kind) + "`"};
     } else {
       JobContext context(request->job, request->attempt, {}, &by.shared);
-      reply.outcome = execute(*kind, typed->args, context, by.max_result);
+      Executed executed = execute(*kind, typed->args, context, by.max_result);
+      reply.outcome = std::move(executed.outcome);
+      if (timed) reply.deserialize = executed.entered - incoming.seen;
       if (by.adopts == Adopts::yes) add_evidence(reply.outcome);
     }
   } else {
@@ -204,6 +211,7 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
       // With the master gone there is nobody to be patient for.
       return !asked ? Wish::kill : reply.terminated ? Wish::terminate : Wish::go_on;
     };
+    if (timed) reply.deserialize = std::chrono::steady_clock::now() - incoming.seen;
     reply.outcome = run_command(std::get<CommandWork>(request->work), by.control, wish, by.adopts);
     if (!broken) return broken;
   }

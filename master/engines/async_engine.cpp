@@ -3,6 +3,7 @@
 // A job has one of three ways: a kind with an asynchronous body is a coroutine, a command is watched by the loop, and any other
 // kind waits its turn in `blocking_` and then has the loop for itself. What a coroutine computes is not told apart from what
 // the others do on the same thread: its processor time counts as zero.
+#include <algorithm>
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
@@ -22,6 +23,8 @@
 #include "master/engines/prefetch.hpp"
 #include "master/engines/run_here.hpp"
 #include "master/engines/watchdog.hpp"
+#include "master/ledger.hpp"
+#include "master/meter.hpp"
 #include "worker/executor.hpp"
 
 namespace runner::master {
@@ -34,16 +37,34 @@ using std::chrono::steady_clock;
 
 TimePoint now() { return steady_clock::now(); }
 
+// When a coroutine's own code was entered and left.
+class CoroutineBounds final : public CodeBounds {
+ public:
+  void entered() override { began_ = now(); }
+  void left() override {
+    if (ended_ == TimePoint{}) ended_ = now();
+    if (began_ == TimePoint{}) began_ = ended_;
+  }
+  [[nodiscard]] TimePoint began() const { return began_; }
+  [[nodiscard]] Duration wall() const { return ended_ - began_; }
+
+ private:
+  TimePoint began_{}, ended_{};
+};
+
 // One of `procs` places for a job that is under way, or waits to block the loop.
 struct Seat {
+  WorkerId id{};
   const JobSpec* job = nullptr;  // null: free
   const Kind* kind = nullptr;
   Attempt attempt{};
   TimePoint since{};
+  TimePoint offered{}, handed{};  // handed: the loop was free for it
   bool begun = false;
   std::optional<StopReason> stopping;
   StopSwitch stop;
   JobContext context;                // a coroutine's
+  CoroutineBounds bounds;            // the same
   asio::cancellation_signal cancel;  // a coroutine's
   std::shared_ptr<LoopCommand> command;
 };
@@ -78,10 +99,9 @@ class AsyncEngine final : public Engine {
   void take_back() override;
   Result<void> wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) override;
   std::vector<WorkerView> view() const override;
-  EngineCosts close() override;
+  Costs close() override;
 
  private:
-  [[nodiscard]] WorkerId number_of(const Seat& seat) const { return WorkerId{static_cast<std::uint32_t>(&seat - &seats_[0])}; }
   void begin_coroutine(Seat& seat, const AsyncBody& body);
   void begin_command(Seat& seat, const CommandWork& work);
   void run_blocking(TimePoint until);
@@ -89,7 +109,7 @@ class AsyncEngine final : public Engine {
   void watch(int wake_fd);
   // Runs what is ready; with `until`: waits for something to be.
   void turn(std::optional<TimePoint> until);
-  void finish(Seat& seat, Outcome outcome, bool stopped);
+  void finish(Seat& seat, RanHere ran);
   void leave(Seat& seat);
 
   InProcess here_;
@@ -103,12 +123,15 @@ class AsyncEngine final : public Engine {
   bool watching_ = false;  // Loop::wake is waited for
   bool woken_ = false;
   Prefetch lengths_;
-  EngineCosts costs_;
+  Ledger ledger_{here_.measure};
+  Meter meter_;
+  Duration blocking_cpu_{};           // of jobs that had the loop for themselves
+  TimePoint loop_free_{};             // the last of those was over
   std::vector<EngineEvent> pending_;  // told by the next wait()
 };
 
 Result<void> AsyncEngine::open() {
-  const TimePoint began = now();
+  ledger_.open(procs(), now());
   try {
     loop_ = std::make_unique<Loop>();
   } catch (const std::exception& error) {
@@ -119,10 +142,12 @@ Result<void> AsyncEngine::open() {
   watchdog_ = std::move(*watchdog);
   const TimePoint ready = now();
   for (std::size_t i = seats_.size(); i-- > 0;) {
+    seats_[i].id = WorkerId{static_cast<std::uint32_t>(i)};
     seats_[i].since = ready;
     free_.push_back(&seats_[i]);
   }
-  costs_.start = ready - began;
+  ledger_.all_there(ready);
+  for (std::uint32_t i = 0; i < procs(); ++i) ledger_.arrived(i, ready);
   return {};
 }
 
@@ -135,6 +160,7 @@ void AsyncEngine::start(const JobSpec& job, Attempt attempt) {
   seat.kind = kind_for(job, here_.registry);
   seat.attempt = attempt;
   seat.stopping.reset();
+  seat.offered = now();
   // The switch needs no descriptor: a command's end is the loop's own business.
   static_cast<void>(seat.stop.make_ready(false));
   const auto* command = std::get_if<CommandWork>(&job.work);
@@ -144,8 +170,8 @@ void AsyncEngine::start(const JobSpec& job, Attempt attempt) {
     return;
   }
   seat.begun = true;
-  seat.since = now();
-  if (job.timeout != Duration::zero()) pending_.emplace_back(JobStarted{job.id, attempt, number_of(seat), seat.since});
+  seat.since = seat.handed = seat.offered;
+  if (job.timeout != Duration::zero()) pending_.emplace_back(JobStarted{job.id, attempt, seat.id, seat.since});
   ++waiting_;
   if (command != nullptr) {
     begin_command(seat, *command);
@@ -158,9 +184,9 @@ void AsyncEngine::begin_command(Seat& seat, const CommandWork& work) {
   const auto ended = [this, &seat](Outcome outcome) {
     --waiting_;
     seat.command.reset();
-    finish(seat, std::move(outcome), seat.stopping.has_value());
+    finish(seat, {std::move(outcome), seat.stopping.has_value(), seat.since});
   };
-  worker::use_slot(number(number_of(seat)) + 1);
+  worker::use_slot(number(seat.id) + 1);
   Result<std::shared_ptr<LoopCommand>> command = LoopCommand::start(loop_->io, work, ended);
   if (command) {
     seat.command = std::move(*command);
@@ -174,9 +200,12 @@ void AsyncEngine::begin_command(Seat& seat, const CommandWork& work) {
 void AsyncEngine::begin_coroutine(Seat& seat, const AsyncBody& body) {
   seat.context = JobContext(seat.job->id, seat.attempt, seat.stop.token(), here_.around.shared);
   const std::span<const std::byte> args = std::as_bytes(std::span(std::get<TypedWork>(seat.job->work).args));
+  seat.bounds = {};
+  seat.context.tell(&seat.bounds);
   const auto ended = [this, &seat](const std::exception_ptr& thrown, std::string result) {
     Outcome outcome;
-    outcome.wall = now() - seat.since;
+    seat.bounds.left();  // where it threw
+    outcome.wall = seat.bounds.wall();
     if (thrown) {
       outcome.ending = worker::failure_of(thrown);
     } else {
@@ -184,7 +213,7 @@ void AsyncEngine::begin_coroutine(Seat& seat, const AsyncBody& body) {
       worker::limit_result(outcome, here_.around.max_result.count);
     }
     --waiting_;
-    finish(seat, std::move(outcome), seat.stopping.has_value());
+    finish(seat, {std::move(outcome), seat.stopping.has_value(), seat.bounds.began()});
   };
   // The body is called inside the coroutine, so that whatever it throws takes the same way.
   asio::co_spawn(
@@ -194,12 +223,19 @@ void AsyncEngine::begin_coroutine(Seat& seat, const AsyncBody& body) {
 
 // ---- ending ----
 
-void AsyncEngine::finish(Seat& seat, Outcome outcome, bool stopped) {
+void AsyncEngine::finish(Seat& seat, RanHere ran) {
+  Outcome& outcome = ran.outcome;
+  const Duration expected = lengths_.expected(kind_of(*seat.job));
   lengths_.learn(kind_of(*seat.job), outcome.wall);
-  costs_.execute += outcome.wall;
-  costs_.execute_cpu += outcome.cpu;
-  if (stopped && seat.stopping) outcome.ending = stopped_ending(*seat.job, *seat.stopping);
-  pending_.emplace_back(JobEnded{seat.job->id, seat.attempt, number_of(seat), std::move(outcome)});
+  AttemptCosts costs;
+  if (ledger_.keeps()) {
+    const TimePoint answered = now();
+    Stamps stamps = stamps_here(*seat.job, seat.handed, seat.since, ran, answered, ledger_.sample(expected));
+    stamps.ready = seat.offered;
+    costs = ledger_.ended(number(seat.id), stamps);
+  }
+  if (ran.stopped && seat.stopping) outcome.ending = stopped_ending(*seat.job, *seat.stopping);
+  pending_.emplace_back(JobEnded{seat.job->id, seat.attempt, seat.id, std::move(outcome), false, costs});
   leave(seat);
 }
 
@@ -215,7 +251,7 @@ void AsyncEngine::stop(JobId id, Attempt attempt, StopReason reason) {
     if (!seat.begun) {
       Outcome outcome;
       outcome.ending = Cancelled{"interrupted before it began"};
-      pending_.emplace_back(JobEnded{id, attempt, number_of(seat), std::move(outcome)});
+      pending_.emplace_back(JobEnded{id, attempt, seat.id, std::move(outcome)});
       std::erase(blocking_, &seat);
       leave(seat);
       return;
@@ -257,6 +293,7 @@ void AsyncEngine::run_one_blocking(Seat& seat) {
   const JobSpec& job = *seat.job;
   seat.begun = true;
   seat.since = now();
+  seat.handed = std::max(seat.offered, loop_free_);
   watchdog_->enter(job, seat.stop, seat.since);
   RanHere ran;
   {
@@ -264,7 +301,9 @@ void AsyncEngine::run_one_blocking(Seat& seat) {
     ran = run_here(seat.kind, job, seat.attempt, seat.stop, here_.around);
   }
   seat.stopping = watchdog_->leave();
-  finish(seat, std::move(ran.outcome), ran.stopped);
+  blocking_cpu_ += ran.outcome.cpu;
+  finish(seat, std::move(ran));
+  loop_free_ = now();
 }
 
 void AsyncEngine::watch(int wake_fd) {
@@ -316,7 +355,7 @@ Result<void> AsyncEngine::wait(std::vector<EngineEvent>& events, TimePoint until
 std::vector<WorkerView> AsyncEngine::view() const {
   std::vector<WorkerView> views;
   for (const Seat& seat : seats_) {
-    WorkerView view{number_of(seat), std::nullopt, seat.since};
+    WorkerView view{seat.id, std::nullopt, seat.since};
     if (seat.job != nullptr && seat.begun) view.job = seat.job->id;
     views.push_back(view);
   }
@@ -324,14 +363,18 @@ std::vector<WorkerView> AsyncEngine::view() const {
 }
 
 // Coroutines and commands that are still under way end here and now: that much an event loop can do.
-EngineCosts AsyncEngine::close() {
-  if (!loop_) return costs_;
+Costs AsyncEngine::close() {
+  if (!loop_) return {};
+  const TimePoint over = now();
   watchdog_.reset();
   for (Seat& seat : seats_) {
     if (seat.command) std::exchange(seat.command, nullptr)->abandon();
   }
   loop_.reset();  // and with it the frames of coroutines, which refer to seats
-  return costs_;
+  Costs costs = ledger_.close(over, now());
+  costs.usage = meter_.usage();
+  costs.master_cpu = std::max(Duration::zero(), meter_.thread_cpu() - blocking_cpu_);
+  return costs;
 }
 
 }  // namespace

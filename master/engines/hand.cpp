@@ -5,11 +5,14 @@
 
 namespace runner::master {
 
-Result<void> Hand::give(const JobSpec& job, Attempt attempt, Duration expected) {
-  const Result<ipc::Ticket> ticket = requester_.send(job.id, attempt, job.work);
+Result<void> Hand::give(InHand job) {
+  const Result<ipc::Ticket> ticket = requester_.send(job.job->id, job.attempt, job.job->work);
   if (!ticket) return tl::unexpected(ticket.error());
-  jobs_.push_back({&job, attempt, *ticket, expected, false, {}});
-  queued_ += expected;
+  job.ticket = *ticket;
+  job.announced = false;
+  job.stopping.reset();
+  queued_ += job.expected;
+  jobs_.push_back(job);
   return {};
 }
 

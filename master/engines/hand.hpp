@@ -14,6 +14,7 @@
 #include <runner/job_spec.hpp>
 #include "ipc/job_requester.hpp"
 #include "master/engine.hpp"
+#include "master/ledger.hpp"
 
 namespace runner::master {
 
@@ -24,6 +25,9 @@ struct InHand {
   Duration expected{};
   bool announced = false;  // JobStarted was told
   std::optional<StopReason> stopping;
+  // For the ledger.
+  Ledger::Choice sample{1, true};
+  TimePoint ready{}, handed{}, published{};
 };
 
 class Hand {
@@ -31,7 +35,8 @@ class Hand {
   explicit Hand(ipc::Requester& requester) : requester_(requester), jobs_(kMost) {}
 
   [[nodiscard]] bool full() const { return jobs_.full() || requester_.full(); }
-  [[nodiscard]] Result<void> give(const JobSpec& job, Attempt attempt, Duration expected);
+  // Its ticket and what follows begin anew.
+  [[nodiscard]] Result<void> give(InHand job);
   // The next completed job, out of the hand and into `job`.
   [[nodiscard]] Result<bool> collect(ipc::Completion& completion, InHand& job);
   // The newest that the worker has not begun, out of the hand, oldest first; with pipes also others that lay there.

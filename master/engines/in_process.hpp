@@ -23,6 +23,7 @@
 #include "master/engine.hpp"
 #include "master/engines/run_here.hpp"
 #include "master/interrupts.hpp"
+#include "master/ledger.hpp"
 
 namespace runner::master {
 
@@ -36,6 +37,7 @@ struct InProcess {
   const Interrupts* interrupts = nullptr;  // null: nobody interrupts
   StuckHandler stuck;
   Surroundings around;
+  Measure measure = Measure::sampled;  // for the ledger
 };
 
 [[nodiscard]] std::unique_ptr<Engine> make_serial_engine(InProcess here);

@@ -145,6 +145,7 @@ Result<void> ProcessCrew::greeted(std::uint32_t seat) {
 Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
   WorkerProcess::Death death = worker.reap();
+  usage_ += death.usage;
   if (options_.guardian != nullptr) death.left_behind = options_.guardian->end_strays(launcher_->helper());
   const bool progress = owner_.bury(seat, death);
   if (progress) {
@@ -294,6 +295,7 @@ Result<bool> ProcessCrew::attend(Watch what, std::uint32_t seat) {
 
 void ProcessCrew::close(const std::vector<Leave>& how) {
   std::vector<pollfd> alive;
+  std::vector<WorkerProcess*> leaving;
   for (std::size_t i = 0; i < seats_.size(); ++i) {
     WorkerProcess* worker = seats_[i].worker.get();
     if (worker == nullptr) continue;
@@ -303,6 +305,7 @@ void ProcessCrew::close(const std::vector<Leave>& how) {
       case Leave::hung_up: worker->hang_up(); break;
     }
     alive.push_back({worker->pidfd(), POLLIN, 0});
+    leaving.push_back(worker);
   }
   // An idle worker leaves within microseconds; one that does not in a second is ended by its destructor.
   const TimePoint patience = now() + std::chrono::seconds(1);
@@ -312,6 +315,9 @@ void ProcessCrew::close(const std::vector<Leave>& how) {
       left = std::max<std::int64_t>(0, std::chrono::duration_cast<milliseconds>(patience - now()).count());
       static_cast<void>(os::call("poll", ::poll, &one, nfds_t{1}, static_cast<int>(left)));
     }
+  }
+  for (std::size_t i = 0; i < alive.size(); ++i) {
+    if (alive[i].revents != 0) usage_ += leaving[i]->reap().usage;
   }
   seats_.clear();
   if (options_.guardian != nullptr && launcher_) static_cast<void>(options_.guardian->end_strays(launcher_->helper()));

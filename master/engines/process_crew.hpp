@@ -82,6 +82,9 @@ class ProcessCrew {
   enum class Leave : std::uint8_t { by_itself, killed, hung_up };
   void close(const std::vector<Leave>& how);
 
+  // Of those that are gone.
+  [[nodiscard]] const Usage& usage() const { return usage_; }
+
   [[nodiscard]] const ipc::Modules& modules() const { return modules_; }
 
  private:
@@ -120,6 +123,7 @@ class ProcessCrew {
   bool worked_ = false;            // somebody has ever done anything
   SpinGrants grants_{0, 0};
   bool overslept_ = false;
+  Usage usage_;
 };
 
 }  // namespace runner::master

@@ -51,11 +51,15 @@ std::unique_ptr<Engine> make_process_engine(const ProcessOptions& options, Regis
 
 Result<void> ProcessEngine::open() {
   opened_ = now();
+  ledger_.open(options_.procs, opened_);
   seats_.resize(options_.procs);
   if (Result<void> opened = crew_.open(); !opened) return opened;
   const TimePoint ready = now();
-  costs_.start = ready - opened_;
-  for (Seat& seat : seats_) seat.idle_since = ready;  // until here it was the start
+  ledger_.all_there(ready);
+  for (Seat& seat : seats_) {
+    seat.idle_since = ready;  // until here it was the start
+    ledger_.arrived(number(id_of(seat)), ready);
+  }
   return {};
 }
 
@@ -63,6 +67,7 @@ void ProcessEngine::seated(std::uint32_t seat) {
   seats_[seat] = Seat{};
   seats_[seat].hand.emplace(crew_.worker(seat).requester());
   seats_[seat].idle_since = now();
+  ledger_.arrived(seat, seats_[seat].idle_since);
 }
 
 // ---- handing out ----
@@ -98,20 +103,37 @@ void ProcessEngine::start(const JobSpec& job, Attempt attempt) {
     pending_.emplace_back(JobReturned{job.id, attempt});  // the room that was seen died meanwhile
     return;
   }
-  hand_over(*best, job, attempt);
+  InHand given{.job = &job, .attempt = attempt, .expected = last_expected_};
+  if (ledger_.keeps()) {
+    given.sample = ledger_.sample(last_expected_);
+    given.ready = given.handed = given.sample.sampled ? now() : burst();
+  }
+  hand_over(*best, given);
 }
 
-void ProcessEngine::hand_over(Seat& seat, const JobSpec& job, Attempt attempt) {
+// Attempts that are not sampled share one reading of the clock.
+TimePoint ProcessEngine::burst() {
+  if (burst_ == TimePoint{}) burst_ = now();
+  return burst_;
+}
+
+void ProcessEngine::hand_over(Seat& seat, InHand job) {
+  const JobId id = job.job->id;
   if (seat.hand->full()) {  // what was taken back keeps its place until the worker has passed it
-    pending_.emplace_back(JobReturned{job.id, attempt});
+    pending_.emplace_back(JobReturned{id, job.attempt});
     return;
   }
-  if (seat.hand->held() == 0) seat.offered = now();
-  if (Result<void> given = seat.hand->give(job, attempt, expected(job)); !given) {
+  const bool idle = seat.hand->held() == 0;
+  if (Result<void> given = seat.hand->give(job); !given) {
     Outcome outcome;
     outcome.ending = Failed{"it could not be sent to a worker: " + given.error().text};
-    pending_.emplace_back(JobEnded{job.id, attempt, id_of(seat), std::move(outcome)});
+    pending_.emplace_back(JobEnded{id, job.attempt, id_of(seat), std::move(outcome)});
     return;
+  }
+  if (ledger_.keeps()) {
+    InHand& held = seat.hand->jobs().back();
+    held.published = held.sample.sampled || idle ? now() : burst();
+    if (!held.sample.sampled) held.handed = held.published;
   }
   crew_.set_busy(number(id_of(seat)), true);
   seat.unkicked = true;
@@ -144,7 +166,10 @@ void ProcessEngine::rebalance() {
       jobs.insert(jobs.begin(), some.begin(), some.end());
     }
     // More came back than was wanted (pipes): who is idle begins at once, so it gets the older ones.
-    for (std::size_t i = 0; i < jobs.size(); ++i) hand_over(i < wanted ? idle : *richest, *jobs[i].job, jobs[i].attempt);
+    for (std::size_t i = 0; i < jobs.size(); ++i) {
+      if (jobs[i].sample.sampled && ledger_.keeps()) jobs[i].handed = now();
+      hand_over(i < wanted ? idle : *richest, jobs[i]);
+    }
   }
 }
 
@@ -257,7 +282,8 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
       return;
     }
     if (!*got) return;
-    if (Result<void> plausible = check(completion, *job.job); !plausible && plausible.error().code == ErrorCode::system) {
+    const TimePoint at = now();
+    if (Result<void> plausible = check(completion, *job.job, at); !plausible && plausible.error().code == ErrorCode::system) {
       completion.reply.outcome.ending = Failed{"its answer could not be taken: " + plausible.error().text};
       completion.reply.outcome.result = {};
     } else if (!plausible) {
@@ -265,24 +291,25 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
       worker_of(seat).kill();
       completion.reply.outcome = Outcome{};
       completion.reply.outcome.ending = Crashed{0, "its worker broke the protocol: " + seat.broke_rules};
-      completion.entered = completion.finished = TimePoint{};
+      completion.seen = completion.answered = TimePoint{};
     }
-    finish(seat, completion, job, events);
+    finish(seat, completion, job, at, events);
     if (!seat.broke_rules.empty()) return;
   }
 }
 
 // A reply that reads well may still tell of times that would overflow a sum, or bring bytes that are no result of its kind.
-Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSpec& job) const {
+Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSpec& job, TimePoint at) const {
   constexpr Duration unremarkable = std::chrono::hours(1);
   const Outcome& outcome = completion.reply.outcome;
   const auto fits = [&](Duration span, Duration limit) {
     return span >= Duration::zero() && (span <= unremarkable || span <= limit);
   };
-  const TimePoint at = now();
   const Duration age = at - opened_ + unremarkable;
-  if (!fits(outcome.wall, age) || !fits(outcome.cpu, age * kMostThreads) || completion.entered > at ||
-      completion.finished > at) {
+  const ipc::JobReply& reply = completion.reply;
+  if (!fits(outcome.wall, age) || !fits(outcome.cpu, age * kMostThreads) || !fits(reply.deserialize, age) ||
+      !fits(reply.arriving.value_or(Duration{}), age) || !fits(reply.free.value_or(Duration{}), age) ||
+      completion.seen < TimePoint{} || completion.seen > at || completion.answered < TimePoint{} || completion.answered > at) {
     return fail(ErrorCode::protocol, "a reply tells of times that cannot be");
   }
   if (const auto* typed = std::get_if<TypedWork>(&job.work); typed != nullptr && succeeded(outcome)) {
@@ -297,17 +324,36 @@ Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSp
   return {};
 }
 
-void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job, std::vector<EngineEvent>& events) {
+// What an attempt cost that `stamps` tell the worker's side of.
+AttemptCosts ProcessEngine::costs_of(const Seat& seat, const InHand& job, Stamps stamps) {
+  stamps.ready = job.ready;
+  stamps.handed = job.handed;
+  stamps.published = job.published;
+  stamps.one_in = job.sample.one_in;
+  stamps.sampled = job.sample.sampled;
+  if (const auto* typed = std::get_if<TypedWork>(&job.job->work)) stamps.encoding = typed->encoding;
+  return ledger_.ended(number(id_of(seat)), stamps);
+}
+
+void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job, TimePoint at,
+                           std::vector<EngineEvent>& events) {
+  const ipc::JobReply& reply = completion.reply;
   Outcome outcome = std::move(completion.reply.outcome);
   prefetch_.learn(learnt_by(*job.job), outcome.wall);
-  costs_.execute += outcome.wall;
-  costs_.execute_cpu += outcome.cpu;
   seat.told_cpu += outcome.cpu;
-  if (const TimePoint waiting = std::max(seat.idle_since, seat.offered); completion.entered > waiting) {
-    costs_.ipc += completion.entered - waiting;
+  AttemptCosts costs;
+  if (ledger_.keeps() && completion.seen != TimePoint{}) {
+    Stamps stamps;
+    stamps.seen = completion.seen;
+    if (reply.arriving) stamps.woken = completion.seen - *reply.arriving;
+    if (reply.free) stamps.free = completion.seen - *reply.free;
+    stamps.entered = completion.seen + reply.deserialize;
+    stamps.left = stamps.entered + outcome.wall;
+    stamps.answered = completion.answered;
+    stamps.collected = at;
+    costs = costs_of(seat, job, stamps);
   }
-  seat.idle_since = std::max(seat.idle_since, completion.finished);
-  last_finish_ = std::max(last_finish_, completion.finished);
+  seat.idle_since = std::max(seat.idle_since, completion.answered);
   if (job.stopping) {
     seat.kill_at.reset();
     if (completion.reply.terminated) {
@@ -318,7 +364,7 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
       crashed != nullptr && crashed->signal == SIGKILL && oom_kills_.take(now())) {
     outcome.ending = OutOfMemory{kOomKiller};
   }
-  events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.broke_rules.empty()});
+  events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.broke_rules.empty(), costs});
   if (!std::exchange(seat.looked_where, true)) {
     if (std::optional<std::string> how = crew_.drift(number(id_of(seat))))
       events.emplace_back(WorkerDrifted{id_of(seat), std::move(*how)});
@@ -384,11 +430,18 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
       }
       charged = true;
       Outcome outcome = death_of(seat, job, death, out_of_memory);
-      costs_.execute += outcome.wall;
-      costs_.execute_cpu += outcome.cpu;
-      pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.killed});
+      AttemptCosts costs;
+      if (const std::optional<TimePoint> seen = seat.hand->requester().entered(job.ticket); seen && ledger_.keeps()) {
+        Stamps stamps;
+        stamps.seen = stamps.entered = past(*seen);
+        stamps.left = stamps.answered = stamps.collected = now();
+        costs = costs_of(seat, job, stamps);
+      }
+      pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.killed, costs});
     }
+    count_traffic(seat);
   }
+  ledger_.lost(number_of_seat, now());
   const bool by_us = seat.killed;
   if (!by_us) {
     ++lost_;
@@ -402,6 +455,8 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
 // ---- waiting ----
 
 Result<void> ProcessEngine::wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) {
+  burst_ = {};
+  kick_all();  // before anything that may take long: to read a large result, say
   const auto tell = [&] {
     events.insert(events.end(), std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));
     pending_.clear();
@@ -496,10 +551,17 @@ std::vector<WorkerView> ProcessEngine::view() const {
   return views;
 }
 
-EngineCosts ProcessEngine::close() {
+void ProcessEngine::count_traffic(Seat& seat) {
+  const ipc::Traffic& more = seat.hand->requester().requester().traffic();
+  traffic_.sent += more.sent;
+  traffic_.received += more.received;
+}
+
+Costs ProcessEngine::close() {
+  const TimePoint over = now();
   std::vector<ProcessCrew::Leave> how;
   for (Seat& seat : seats_) {
-    if (seat.hand && last_finish_ > seat.idle_since) costs_.tail += last_finish_ - seat.idle_since;
+    if (seat.hand) count_traffic(seat);
     const InHand* head = seat.hand ? seat.hand->head() : nullptr;
     how.push_back(head == nullptr          ? ProcessCrew::Leave::by_itself
                   : is_command(*head->job) ? ProcessCrew::Leave::hung_up  // killed, it would leave what the command has started
@@ -507,8 +569,13 @@ EngineCosts ProcessEngine::close() {
   }
   seats_.clear();  // before the requesters that they refer to
   crew_.close(how);
-  costs_.workers_lost = lost_;
-  return costs_;
+  Costs costs = ledger_.close(over, now());
+  costs.workers_lost = lost_;
+  costs.bytes_sent = traffic_.sent;
+  costs.bytes_received = traffic_.received;
+  costs.usage = crew_.usage();
+  costs.master_cpu = meter_.cpu();
+  return costs;
 }
 
 }  // namespace runner::master

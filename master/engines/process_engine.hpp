@@ -18,6 +18,8 @@
 #include "master/engines/prefetch.hpp"
 #include "master/engines/process_crew.hpp"
 #include "master/engines/processes.hpp"
+#include "master/ledger.hpp"
+#include "master/meter.hpp"
 #include "master/oom_kills.hpp"
 
 namespace runner::master {
@@ -38,15 +40,14 @@ class ProcessEngine final : public Engine, private CrewOwner {
   [[nodiscard]] bool can_end_jobs() const override { return true; }
   [[nodiscard]] Result<void> wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) override;
   [[nodiscard]] std::vector<WorkerView> view() const override;
-  [[nodiscard]] EngineCosts close() override;
+  [[nodiscard]] Costs close() override;
 
  private:
   // What is known of the worker on a seat.
   struct Seat {
     std::optional<Hand> hand;          // from when it took requests
     bool unkicked = false;             // got requests since its last wake
-    TimePoint idle_since{};            // ready, or its last job finished
-    TimePoint offered{};               // the last job that found it with nothing in hand
+    TimePoint idle_since{};            // ready, or its last job was answered
     Duration told_cpu{};               // of jobs that it has answered
     std::optional<TimePoint> kill_at;  // it was asked to end a command, and this is when patience ends
     bool overdue = false;              // what it runs turned out to be long: nothing is to wait behind it
@@ -67,14 +68,17 @@ class ProcessEngine final : public Engine, private CrewOwner {
     return seat.hand && !seat.kill_at && !seat.overdue && !seat.hand->full();
   }
   void collect(Seat& seat, std::vector<EngineEvent>& events);
-  [[nodiscard]] Result<void> check(const ipc::Completion& completion, const JobSpec& job) const;
-  void finish(Seat& seat, ipc::Completion& completion, const InHand& job, std::vector<EngineEvent>& events);
+  [[nodiscard]] Result<void> check(const ipc::Completion& completion, const JobSpec& job, TimePoint at) const;
+  void finish(Seat& seat, ipc::Completion& completion, const InHand& job, TimePoint at, std::vector<EngineEvent>& events);
   void rebalance();
   void free_from_long(Seat& seat, TimePoint now);
   void kick_all();
   [[nodiscard]] std::uint32_t allowance(const Seat& seat, bool command, Duration each) const;
   [[nodiscard]] Duration expected(const JobSpec& job) const;
-  void hand_over(Seat& seat, const JobSpec& job, Attempt attempt);
+  void hand_over(Seat& seat, InHand job);
+  [[nodiscard]] TimePoint burst();
+  [[nodiscard]] AttemptCosts costs_of(const Seat& seat, const InHand& job, Stamps stamps);
+  void count_traffic(Seat& seat);
   void give_back(const std::vector<InHand>& jobs);
   void tell_starts(std::vector<EngineEvent>& events);
   [[nodiscard]] TimePoint next_look(TimePoint now);
@@ -102,8 +106,11 @@ class ProcessEngine final : public Engine, private CrewOwner {
   bool progressed_ = false;  // a job has finished since the last death
   std::uint64_t lost_ = 0;
   OomKills oom_kills_;
-  EngineCosts costs_;
-  TimePoint opened_{}, last_finish_{}, looked_{};
+  Ledger ledger_{options_.measure};
+  ipc::Traffic traffic_;  // of workers that are gone
+  Meter meter_;
+  TimePoint opened_{}, looked_{};
+  TimePoint burst_{};  // since when the present burst of jobs is handed out; none: it has not begun
 };
 
 }  // namespace runner::master

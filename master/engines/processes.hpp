@@ -25,6 +25,7 @@
 #include "master/engine.hpp"
 #include "master/engines/binding.hpp"
 #include "master/guardian.hpp"
+#include "master/ledger.hpp"
 #include "master/usable_cpus.hpp"
 
 namespace runner::master {
@@ -45,6 +46,7 @@ struct ProcessOptions {
   std::string worker_program;  // spawn; empty: `runner-worker` beside this program
   ipc::ShmGeometry geometry;
   std::uint64_t max_result = kMaxResult.count;  // larger results fail their job
+  Measure measure = Measure::sampled;           // for the ledger
   Guardian* guardian = nullptr;                 // of the run, if there is one; outlives the engine
   const ipc::SharedState* shared = nullptr;     // sent to every worker; lives as long as the engine
 };

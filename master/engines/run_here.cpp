@@ -1,5 +1,6 @@
 #include "master/engines/run_here.hpp"
 
+#include <chrono>
 #include <span>
 #include <string>
 #include <utility>
@@ -19,6 +20,20 @@ Outcome unknown_kind(const JobSpec& job) {
   return outcome;
 }
 
+Stamps stamps_here(const JobSpec& job, TimePoint handed, TimePoint seen, const RanHere& ran, TimePoint answered,
+                   Ledger::Choice sample) {
+  Stamps stamps;
+  stamps.one_in = sample.one_in;
+  stamps.sampled = sample.sampled;
+  stamps.ready = stamps.handed = stamps.published = handed;
+  stamps.seen = seen;
+  stamps.entered = ran.entered;
+  stamps.left = ran.entered + ran.outcome.wall;
+  stamps.answered = stamps.collected = answered;
+  if (const auto* typed = std::get_if<TypedWork>(&job.work)) stamps.encoding = typed->encoding;
+  return stamps;
+}
+
 Ending stopped_ending(const JobSpec& job, StopReason reason) {
   switch (reason) {
     case StopReason::deadline: return TimedOut{job.timeout};
@@ -31,17 +46,18 @@ Ending stopped_ending(const JobSpec& job, StopReason reason) {
 RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop, const Surroundings& around) {
   if (const auto* command = std::get_if<CommandWork>(&job.work)) {
     RanHere ran;
+    ran.entered = std::chrono::steady_clock::now();
     ran.outcome = worker::run_command(*command, stop.fd(), [&] {
       ran.stopped = stop.pressed();
       return ran.stopped ? worker::Wish::terminate : worker::Wish::go_on;
     });
     return ran;
   }
-  if (kind == nullptr) return {unknown_kind(job), false};
+  if (kind == nullptr) return {unknown_kind(job), false, std::chrono::steady_clock::now()};
   JobContext context(job.id, attempt, stop.token(), around.shared);
   const std::span<const std::byte> args = std::as_bytes(std::span(std::get<TypedWork>(job.work).args));
-  Outcome outcome = worker::execute(*kind, args, context, around.max_result.count);
-  return {std::move(outcome), stop.pressed()};
+  worker::Executed executed = worker::execute(*kind, args, context, around.max_result.count);
+  return {std::move(executed.outcome), stop.pressed(), executed.entered};
 }
 
 }  // namespace runner::master

@@ -12,6 +12,7 @@
 #include <runner/units.hpp>
 #include "master/engine.hpp"
 #include "master/engines/stop_switch.hpp"
+#include "master/ledger.hpp"
 
 namespace runner::master {
 
@@ -24,11 +25,16 @@ struct Surroundings {
 struct RanHere {
   Outcome outcome;
   bool stopped = false;  // it was asked to before it returned, so its ending is stopped_ending()
+  TimePoint entered{};   // the job's own code
 };
 
 // `kind` is that of a typed job (null: nobody knows it), of no interest for a command.
 [[nodiscard]] RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const StopSwitch& stop,
                                const Surroundings& around);
+
+// What an attempt that ran here leaves for the ledger: its bytes are in place already, and its outcome needs no way back.
+[[nodiscard]] Stamps stamps_here(const JobSpec& job, TimePoint handed, TimePoint seen, const RanHere& ran, TimePoint answered,
+                                 Ledger::Choice sample);
 
 // TimedOut or Cancelled.
 [[nodiscard]] Ending stopped_ending(const JobSpec& job, StopReason reason);

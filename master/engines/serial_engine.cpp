@@ -1,4 +1,5 @@
 // The serial engine: one job after another, on the loop's own thread, inside wait().
+#include <algorithm>
 #include <chrono>
 #include <optional>
 #include <utility>
@@ -9,6 +10,8 @@
 #include "master/engines/run_here.hpp"
 #include "master/engines/sleep.hpp"
 #include "master/engines/watchdog.hpp"
+#include "master/ledger.hpp"
+#include "master/meter.hpp"
 
 namespace runner::master {
 
@@ -21,12 +24,13 @@ class SerialEngine final : public Engine {
   explicit SerialEngine(InProcess here) : here_(std::move(here)) {}
 
   Result<void> open() override {
-    const TimePoint began = steady_clock::now();
+    ledger_.open(1, steady_clock::now());
     Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start(here_.interrupts, here_.stuck);
     if (!watchdog) return tl::unexpected(watchdog.error());
     watchdog_ = std::move(*watchdog);
     idle_since_ = steady_clock::now();
-    costs_.start = idle_since_ - began;
+    ledger_.all_there(idle_since_);
+    ledger_.arrived(0, idle_since_);
     return {};
   }
 
@@ -39,6 +43,7 @@ class SerialEngine final : public Engine {
   void start(const JobSpec& job, Attempt attempt) override {
     job_ = &job;
     attempt_ = attempt;
+    if (ledger_.keeps()) handed_ = steady_clock::now();
   }
 
   // The loop is here, so the job is not: it has not begun.
@@ -79,9 +84,14 @@ class SerialEngine final : public Engine {
     return {{WorkerId{0}, job_->id, steady_clock::now()}};  // it begins with the next wait()
   }
 
-  EngineCosts close() override {
+  // Whatever the loop did beside the jobs is idleness of its one worker, and the master's own processor time.
+  Costs close() override {
+    const TimePoint over = steady_clock::now();
     watchdog_.reset();
-    return costs_;
+    Costs costs = ledger_.close(over, steady_clock::now());
+    costs.usage = meter_.usage();
+    costs.master_cpu = std::max(Duration::zero(), meter_.thread_cpu() - typed_cpu_);
+    return costs;
   }
 
  private:
@@ -93,7 +103,9 @@ class SerialEngine final : public Engine {
       return ended;
     }
     const Kind* kind = kind_for(job, here_.registry);
-    watchdog_->enter(job, stop_, steady_clock::now());
+    const Duration expected = lengths_.expected(kind_of(job));
+    const TimePoint seen = steady_clock::now();
+    watchdog_->enter(job, stop_, seen);
     RanHere ran;
     {
       const JobNote note(job);
@@ -103,8 +115,9 @@ class SerialEngine final : public Engine {
     if (ran.stopped && asked) ran.outcome.ending = stopped_ending(job, *asked);
     idle_since_ = steady_clock::now();
     lengths_.learn(kind_of(job), ran.outcome.wall);
-    costs_.execute += ran.outcome.wall;
-    costs_.execute_cpu += ran.outcome.cpu;
+    if (ledger_.keeps())
+      ended.costs = ledger_.ended(0, stamps_here(job, handed_, seen, ran, idle_since_, ledger_.sample(expected)));
+    if (!is_command(job)) typed_cpu_ += ran.outcome.cpu;
     ended.outcome = std::move(ran.outcome);
     return ended;
   }
@@ -116,7 +129,10 @@ class SerialEngine final : public Engine {
   StopSwitch stop_;
   std::optional<EngineEvent> told_;  // by the next wait()
   Prefetch lengths_;
-  EngineCosts costs_;
+  TimePoint handed_{};
+  Ledger ledger_{here_.measure};
+  Meter meter_;
+  Duration typed_cpu_{};  // of jobs on this thread
   TimePoint idle_since_{};
 };
 

@@ -120,7 +120,9 @@ void ThreadCrew::serve() noexcept {
   takes_over(this);
   const auto place = static_cast<std::uint32_t>(std::max(0, tbb::this_task_arena::current_thread_index()));
   worker::use_slot(std::min(place, procs_ - 1) + 1);
+  bool woke = true;
   while (Task* task = next()) {
+    task->woke = std::exchange(woke, false);
     task->worker = std::min(place, procs_ - 1);
     task->entered = now();
     task->running.store(true, std::memory_order_release);
@@ -128,6 +130,7 @@ void ThreadCrew::serve() noexcept {
       const JobNote note(*task->job);
       task->ran = run_here(task->kind, *task->job, task->attempt, task->stop, around_);
     }
+    task->answered = now();
     completions_.push(*task);
   }
   inside_.fetch_sub(1, std::memory_order_release);  // after this nothing of ours is touched

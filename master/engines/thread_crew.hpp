@@ -46,8 +46,10 @@ struct Task {
   std::atomic<bool> running{false};
   // The running thread's; the first two may be read once `running`, the rest when the task came back.
   std::uint32_t worker = 0;
-  TimePoint entered{};
+  TimePoint entered{};  // by its thread: before its arguments were read
+  bool woke = false;    // its thread had left, and oneTBB brought one back for it
   RanHere ran;
+  TimePoint answered{};
   Task* next = nullptr;
 };
 

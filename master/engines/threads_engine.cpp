@@ -12,6 +12,8 @@
 #include "master/engines/prefetch.hpp"
 #include "master/engines/sleep.hpp"
 #include "master/engines/thread_crew.hpp"
+#include "master/ledger.hpp"
+#include "master/meter.hpp"
 #include "master/scheduler.hpp"
 
 namespace runner::master {
@@ -35,12 +37,13 @@ class ThreadsEngine final : public Engine {
   }
 
   Result<void> open() override {
-    const TimePoint began = now();
+    ledger_.open(procs_, now());
     crew_ = std::make_unique<ThreadCrew>(procs_, here_.around);
     if (Result<void> opened = crew_->open(); !opened) return opened;
     const TimePoint ready = now();
     std::fill(idle_since_.begin(), idle_since_.end(), ready);
-    costs_.start = ready - began;
+    ledger_.all_there(ready);
+    for (std::uint32_t i = 0; i < procs_; ++i) ledger_.arrived(i, ready);
     return {};
   }
 
@@ -57,7 +60,7 @@ class ThreadsEngine final : public Engine {
   void take_back() override;
   Result<void> wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) override;
   std::vector<WorkerView> view() const override;
-  EngineCosts close() override;
+  Costs close() override;
 
  private:
   void collect(std::vector<EngineEvent>& events);
@@ -76,9 +79,9 @@ class ThreadsEngine final : public Engine {
   Duration last_expected_ = Prefetch::kWindow;
   std::vector<EngineEvent> pending_;   // told by the next wait()
   std::vector<TimePoint> idle_since_;  // by thread
-  TimePoint last_offered_{}, last_finish_{};
-  bool patient_ = true;  // the ring may wait for half of a short queue
-  EngineCosts costs_;
+  bool patient_ = true;                // the ring may wait for half of a short queue
+  Ledger ledger_{here_.measure};
+  Meter meter_;
 };
 
 // ---- handing out ----
@@ -108,7 +111,7 @@ void ThreadsEngine::start(const JobSpec& job, Attempt attempt) {
   task.kind = kind_for(job, here_.registry);
   task.attempt = attempt;
   task.expected = last_expected_ = prefetch_.expected(kind_of(job));
-  task.offered = last_offered_ = now();
+  task.offered = now();
   task.announced = false;
   task.stopping.reset();
   task.place = under_way_.size();
@@ -154,22 +157,24 @@ void ThreadsEngine::take_back() {
 // ---- collecting ----
 
 void ThreadsEngine::collect(std::vector<EngineEvent>& events) {
+  const TimePoint at = now();
   for (Task* next = crew_->completions().take(); next != nullptr;) {
     Task& task = *std::exchange(next, next->next);
     free_.push_back(&task);
     leave_hand(task);
     Outcome& outcome = task.ran.outcome;
     prefetch_.learn(kind_of(*task.job), outcome.wall);
-    costs_.execute += outcome.wall;
-    costs_.execute_cpu += outcome.cpu;
-    TimePoint& idle_since = idle_since_[task.worker];
-    if (const TimePoint waiting = std::max(task.offered, idle_since); task.entered > waiting) {
-      costs_.ipc += task.entered - waiting;
+    idle_since_[task.worker] = task.answered;
+    AttemptCosts costs;
+    if (ledger_.keeps()) {
+      Stamps stamps =
+          stamps_here(*task.job, task.offered, task.entered, task.ran, task.answered, ledger_.sample(task.expected));
+      if (task.woke) stamps.woken = task.entered;
+      stamps.collected = at;
+      costs = ledger_.ended(task.worker, stamps);
     }
-    idle_since = task.entered + outcome.wall;
-    last_finish_ = std::max(last_finish_, idle_since);
     if (task.ran.stopped && task.stopping) outcome.ending = stopped_ending(*task.job, *task.stopping);
-    events.emplace_back(JobEnded{task.job->id, task.attempt, WorkerId{task.worker}, std::move(outcome)});
+    events.emplace_back(JobEnded{task.job->id, task.attempt, WorkerId{task.worker}, std::move(outcome), false, costs});
   }
 }
 
@@ -237,18 +242,14 @@ std::vector<WorkerView> ThreadsEngine::view() const {
 
 // Normally nothing runs any more. After the last interrupt something may: commands get TERM, and KILL 2 s later, and are
 // waited for; a typed job is not.
-EngineCosts ThreadsEngine::close() {
-  if (!crew_) return costs_;
+Costs ThreadsEngine::close() {
+  if (!crew_) return {};
+  const TimePoint over = now();
   take_back();
   bool commands = false;
   for (Task* task : under_way_) {
     task->stop.press();
     commands = commands || is_command(*task->job);
-  }
-  for (const TimePoint idle_since : idle_since_) {
-    if (const TimePoint waiting = std::max(idle_since, last_offered_); last_finish_ > waiting) {
-      costs_.tail += last_finish_ - waiting;
-    }
   }
   const TimePoint limit = now() + kLastLook + (commands ? Scheduler::kGrace : Duration::zero());
   const bool deserted = crew_->deserted(limit);
@@ -258,7 +259,10 @@ EngineCosts ThreadsEngine::close() {
   // A thread that is still in a job's code keeps what it may yet touch.
   if (!deserted && !crew_->deserted(now() + kLastLook)) static_cast<void>(crew_.release());
   crew_.reset();
-  return costs_;
+  Costs costs = ledger_.close(over, now());
+  costs.usage = meter_.usage();
+  costs.master_cpu = meter_.thread_cpu();
+  return costs;
 }
 
 }  // namespace

@@ -148,6 +148,8 @@ WorkerProcess::Death WorkerProcess::reap() {
   for (const timeval& spent : {usage.ru_utime, usage.ru_stime}) {
     death.cpu += std::chrono::seconds(spent.tv_sec) + std::chrono::microseconds(spent.tv_usec);
   }
+  const auto count = [](long counted) { return static_cast<std::uint64_t>(counted); };
+  death.usage = {count(usage.ru_nvcsw), count(usage.ru_nivcsw), count(usage.ru_minflt), count(usage.ru_majflt)};
   death.peak_memory = Bytes{static_cast<std::uint64_t>(usage.ru_maxrss) * 1024};
   if (info.si_code == CLD_EXITED) {
     death.how = "left with exit status " + std::to_string(info.si_status);

@@ -58,6 +58,7 @@ class WorkerProcess {
   struct Death {
     int signal = 0;
     std::string how;
+    Usage usage;                           // of this process
     Duration cpu{};                        // of this process, and of those that it had waited for
     std::optional<Bytes> peak_memory;      // resident, of this process
     std::string core;                      // path of its core file, where that can be told

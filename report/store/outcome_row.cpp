@@ -14,7 +14,7 @@ struct Overloaded : F... {
   using F::operator()...;
 };
 
-std::array<std::pair<std::uint32_t OutcomeRow::Fixed::*, std::string_view OutcomeRow::*>, 8> parts() {
+std::array<std::pair<std::uint32_t OutcomeRow::Fixed::*, std::string_view OutcomeRow::*>, 9> parts() {
   using Fixed = OutcomeRow::Fixed;
   return {{{&Fixed::name, &OutcomeRow::name},
            {&Fixed::content, &OutcomeRow::content},
@@ -23,7 +23,8 @@ std::array<std::pair<std::uint32_t OutcomeRow::Fixed::*, std::string_view Outcom
            {&Fixed::out, &OutcomeRow::out},
            {&Fixed::err, &OutcomeRow::err},
            {&Fixed::core, &OutcomeRow::core},
-           {&Fixed::left_behind, &OutcomeRow::left_behind}}};
+           {&Fixed::left_behind, &OutcomeRow::left_behind},
+           {&Fixed::costs, &OutcomeRow::costs}}};
 }
 
 }  // namespace

@@ -25,7 +25,7 @@ struct OutcomeRow {
     std::int64_t out_bytes = 0, err_bytes = 0, peak_memory = kNone;
     std::int64_t timeout_ns = 0, kill_after_ns = 0, memory = 0;  // limits that it had
     // Sizes of what follows.
-    std::uint32_t name = 0, content = 0, result = 0, reason = 0, out = 0, err = 0, core = 0, left_behind = 0;
+    std::uint32_t name = 0, content = 0, result = 0, reason = 0, out = 0, err = 0, core = 0, left_behind = 0, costs = 0;
     std::uint8_t ending = 0;  // index of its Ending
     bool over = false;        // the job is; else it is tried again
     bool has_result = false;  // of a typed job
@@ -34,7 +34,7 @@ struct OutcomeRow {
     bool quarantined = false;
   };
   Fixed fixed;
-  std::string_view name, content, result, reason, out, err, core, left_behind;
+  std::string_view name, content, result, reason, out, err, core, left_behind, costs;
 
   // Of `content`, see content_of().
   [[nodiscard]] std::string_view kind() const { return part(0); }

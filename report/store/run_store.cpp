@@ -8,6 +8,7 @@
 #include <utility>
 
 #include <runner/version.hpp>
+#include "report/costs_json.hpp"
 #include "report/store/content_key.hpp"
 
 namespace runner::report {
@@ -76,7 +77,7 @@ Result<void> RunStore::starting(const JobSpec& job) {
   return {};
 }
 
-Result<void> RunStore::add(OutcomeRow& row, const JobSpec& job, Attempt attempt) {
+Result<void> RunStore::add(OutcomeRow& row, const JobSpec& job, Attempt attempt, const master::AttemptCosts& costs) {
   content_of(job, content_);
   row.content = content_;
   row.fixed.attempt = number(attempt);
@@ -85,6 +86,9 @@ Result<void> RunStore::add(OutcomeRow& row, const JobSpec& job, Attempt attempt)
     if (before != sitting_.attempts.end()) row.fixed.attempt += before->second;
   }
   row.fixed.started_ns = now_ns() - row.fixed.wall_ns;
+  costs_.clear();
+  if (costs.sampled != 0) append_costs(costs_, costs);
+  row.costs = costs_;
   return writer_->add(row);
 }
 
@@ -106,13 +110,13 @@ Result<void> RunStore::ended(const master::JobRecord& record) {
       inputs_.erase(found);
     }
   }
-  return add(row, record.job, record.attempts);
+  return add(row, record.job, record.attempts, record.costs);
 }
 
 Result<void> RunStore::retried(const master::RetryRecord& record) {
   if (!writer_) return {};
   OutcomeRow row = row_of(record.job, record.outcome, left_behind_);
-  return add(row, record.job, record.attempt);
+  return add(row, record.job, record.attempt, record.costs);
 }
 
 // What it holds is with its own thread, which needs no asking.
@@ -120,7 +124,9 @@ Result<void> RunStore::flush() { return writer_ ? writer_->trouble() : Result<vo
 
 Result<void> RunStore::finished(const master::RunTotals& totals) {
   if (!writer_) return {};
-  const Result<void> finished = writer_->finish(now_ns(), totals.wall.count(), totals.interrupted, totals.offered);
+  costs_.clear();
+  if (totals.costs.kept) append_costs(costs_, totals.costs);
+  const Result<void> finished = writer_->finish(now_ns(), totals.wall.count(), totals.interrupted, totals.offered, costs_);
   writer_.reset();
   return finished;
 }

@@ -56,14 +56,14 @@ class RunStore final : public master::Sink {
 
  private:
   [[nodiscard]] Result<void> begin(const master::RunInfo& info);
-  [[nodiscard]] Result<void> add(OutcomeRow& row, const JobSpec& job, Attempt attempt);
+  [[nodiscard]] Result<void> add(OutcomeRow& row, const JobSpec& job, Attempt attempt, const master::AttemptCosts& costs);
 
   Sitting sitting_;
   ResultText& results_;
   Notice notice_;
   std::unique_ptr<StoreWriter> writer_;
   boost::unordered_flat_map<std::uint64_t, std::uint64_t> inputs_;  // of the jobs in flight, when they began
-  std::string content_, left_behind_;                               // their memory is used again
+  std::string content_, left_behind_, costs_;                       // their memory is used again
 };
 
 }  // namespace runner::report

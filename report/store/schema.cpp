@@ -27,7 +27,8 @@ CREATE TABLE runs(
   wall_ns INTEGER NOT NULL DEFAULT 0,
   ok INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, crashed INTEGER NOT NULL DEFAULT 0,
   timed_out INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, out_of_memory INTEGER NOT NULL DEFAULT 0,
-  allowed INTEGER NOT NULL DEFAULT 0    -- of those that are not ok: allowed to fail
+  allowed INTEGER NOT NULL DEFAULT 0,   -- of those that are not ok: allowed to fail
+  costs TEXT                            -- JSON, of the last sitting that came to its end
 );
 CREATE TABLE jobs(
   run INTEGER NOT NULL, job INTEGER NOT NULL,
@@ -39,6 +40,7 @@ CREATE TABLE jobs(
   started_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL, cpu_ns INTEGER NOT NULL,
   exit_code INTEGER, signal INTEGER, limit_ns INTEGER, peak_memory INTEGER, reason TEXT,
   core TEXT, left_behind TEXT,     -- a path; processes, a line for each
+  costs TEXT,                      -- JSON, of an attempt that was sampled
   result TEXT,                     -- JSON
   out_bytes INTEGER NOT NULL, err_bytes INTEGER NOT NULL,
   stdout BLOB, stderr BLOB,        -- beyond 1 MiB only the last 64 KiB
@@ -51,12 +53,17 @@ CREATE TABLE attempts(
   status TEXT NOT NULL, quarantined INTEGER NOT NULL,
   worker INTEGER, started_ns INTEGER NOT NULL, wall_ns INTEGER NOT NULL, cpu_ns INTEGER NOT NULL,
   exit_code INTEGER, signal INTEGER, limit_ns INTEGER, peak_memory INTEGER, reason TEXT,
-  core TEXT, left_behind TEXT, result TEXT,
+  core TEXT, left_behind TEXT, costs TEXT, result TEXT,
   out_bytes INTEGER NOT NULL, err_bytes INTEGER NOT NULL,
   stdout BLOB, stderr BLOB,
   PRIMARY KEY(run, job, attempt)
 ) WITHOUT ROWID;
 )";
+
+// From the version before.
+constexpr const char* kUpgrade =
+    "ALTER TABLE runs ADD COLUMN costs TEXT; ALTER TABLE jobs ADD COLUMN costs TEXT; ALTER TABLE attempts ADD COLUMN costs "
+    "TEXT";
 
 // 0: an empty file.
 Result<std::int64_t> version_of(Database& database) {
@@ -99,8 +106,11 @@ Result<Database> open_store(const std::string& path) {
     if (ready)
       ready = database->run(
           fmt::format("PRAGMA application_id={}; PRAGMA user_version={}; COMMIT", kApplication, kStoreVersion).c_str());
+  } else if (ready && *version < kStoreVersion) {
+    ready = database->run(fmt::format("BEGIN IMMEDIATE; {}; PRAGMA user_version={}; COMMIT", kUpgrade, kStoreVersion).c_str());
   } else if (ready) {
-    ready = database->run("BEGIN IMMEDIATE; PRAGMA user_version=1; ROLLBACK");  // whether it can be written at all
+    // Whether it can be written at all.
+    ready = database->run(fmt::format("BEGIN IMMEDIATE; PRAGMA user_version={}; ROLLBACK", kStoreVersion).c_str());
   }
   if (!ready) return tl::unexpected(ready.error());
   return database;
@@ -127,6 +137,13 @@ Result<Database> read_store(const std::string& path) {
   if (!version) return tl::unexpected(version.error());
   if (*version == 0) {
     return fail(ErrorCode::unwritable, fmt::format("the run store `{}` is empty: no run was recorded in it", path));
+  }
+  if (*version < kStoreVersion) {
+    return fail(
+        ErrorCode::unwritable,
+        fmt::format("the run store `{}` has the older format {}, this program reads {}; the next run that is recorded in "
+                    "it, with --resume or without, brings it up to date",
+                    path, *version, kStoreVersion));
   }
   return database;
 }

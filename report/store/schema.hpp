@@ -18,7 +18,7 @@
 
 namespace runner::report {
 
-inline constexpr int kStoreVersion = 1;
+inline constexpr int kStoreVersion = 2;  // 2: costs
 
 // Ready to be written. The caller holds its lock.
 [[nodiscard]] Result<Database> open_store(const std::string& path);
@@ -27,9 +27,10 @@ inline constexpr int kStoreVersion = 1;
 
 // The columns that jobs and attempts have in common, in the order of the tables.
 inline constexpr const char* kOutcomeColumns =
-    "status,quarantined,worker,started_ns,wall_ns,cpu_ns,exit_code,signal,limit_ns,peak_memory,reason,core,left_behind,result,"
+    "status,quarantined,worker,started_ns,wall_ns,cpu_ns,exit_code,signal,limit_ns,peak_memory,reason,core,left_behind,costs,"
+    "result,"
     "out_bytes,err_bytes,stdout,stderr";
-inline constexpr int kOutcomeColumnCount = 18;
+inline constexpr int kOutcomeColumnCount = 19;
 
 // Attempt `a` is the copy of row `j`, which is to run again.
 inline constexpr const char* kPending =

@@ -52,6 +52,7 @@ void bind_outcome(Statement& statement, int at, const OutcomeRow& row) {
   text_or_null(statement, at++, row.reason);
   text_or_null(statement, at++, row.core);
   text_or_null(statement, at++, row.left_behind);
+  text_or_null(statement, at++, row.costs);
   fixed.has_result ? statement.text(at, row.result) : statement.null(at);
   ++at;
   statement.bind(at++, fixed.out_bytes);
@@ -253,7 +254,7 @@ Result<void> StoreWriter::put_counts() {
 }
 
 Result<void> StoreWriter::finish(std::int64_t ended_ns, std::int64_t wall_ns, bool interrupted,
-                                 std::optional<std::uint64_t> jobs) {
+                                 std::optional<std::uint64_t> jobs, const std::string& costs) {
   {
     const std::lock_guard lock(mutex_);
     last_ = true;
@@ -261,10 +262,12 @@ Result<void> StoreWriter::finish(std::int64_t ended_ns, std::int64_t wall_ns, bo
   more_.notify_one();
   if (thread_.joinable()) thread_.join();
   if (trouble_) return tl::unexpected(*trouble_);
-  return database_.run(
-      fmt::format("UPDATE runs SET ended_ns={}, wall_ns=wall_ns+{}, interrupted={}, jobs=coalesce(jobs,{}) WHERE run={}",
-                  ended_ns, wall_ns, interrupted ? 1 : 0, jobs ? std::to_string(*jobs) : "NULL", run_)
-          .c_str());
+  Result<Statement> update = database_.prepare(fmt::format(
+      "UPDATE runs SET ended_ns={}, wall_ns=wall_ns+{}, interrupted={}, jobs=coalesce(jobs,{}), costs=? WHERE run={}", ended_ns,
+      wall_ns, interrupted ? 1 : 0, jobs ? std::to_string(*jobs) : "NULL", run_));
+  if (!update) return tl::unexpected(update.error());
+  text_or_null(*update, 1, costs);
+  return update->run();
 }
 
 }  // namespace runner::report

@@ -42,7 +42,7 @@ class StoreWriter {
   void settle() const noexcept;
   // Everything is committed, and the run is over. `jobs`: how many there were, should the run not have known at its start.
   [[nodiscard]] Result<void> finish(std::int64_t ended_ns, std::int64_t wall_ns, bool interrupted,
-                                    std::optional<std::uint64_t> jobs);
+                                    std::optional<std::uint64_t> jobs, const std::string& costs);
   // How many jobs have an outcome in the store.
   [[nodiscard]] std::uint64_t committed() const { return committed_.load(std::memory_order_relaxed); }
 

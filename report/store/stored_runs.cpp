@@ -17,7 +17,7 @@ namespace {
 
 constexpr const char* kRunColumns =
     "run,batch,file,folder,plugins,version,mode,engine,procs,jobs,started_ns,ended_ns,interrupted,sittings,wall_ns,"
-    "ok,failed,crashed,timed_out,cancelled,out_of_memory,allowed";
+    "ok,failed,crashed,timed_out,cancelled,out_of_memory,allowed,costs";
 
 std::uint64_t count_at(const Statement& row, int at) { return static_cast<std::uint64_t>(row.number(at)); }
 
@@ -53,6 +53,7 @@ StoredRun read_run(const Statement& row) {
                                &run.counts.cancelled, &run.counts.out_of_memory, &run.counts.allowed}) {
     *count = count_at(row, at++);
   }
+  run.costs = row.text(at);
   return run;
 }
 
@@ -172,13 +173,14 @@ Result<bool> StoredJobs::next(StoredJob& job) {
   if (!from.is_null(at + 9)) outcome.peak_memory = Bytes{count_at(from, at + 9)};
   outcome.core = from.text(at + 11);
   outcome.left_behind = lines_of(from.text(at + 12));
-  job.result = from.text(at + 13);
-  outcome.out.bytes = count_at(from, at + 14);
-  outcome.err.bytes = count_at(from, at + 15);
-  outcome.out.text = from.text(at + 16);
-  outcome.err.text = from.text(at + 17);
-  job.pending = from.number(at + 18) != 0;
-  static_assert(kOutcomeColumnCount == 18, "this list and kOutcomeColumns belong together");
+  job.costs = from.text(at + 13);
+  job.result = from.text(at + 14);
+  outcome.out.bytes = count_at(from, at + 15);
+  outcome.err.bytes = count_at(from, at + 16);
+  outcome.out.text = from.text(at + 17);
+  outcome.err.text = from.text(at + 18);
+  job.pending = from.number(at + 19) != 0;
+  static_assert(kOutcomeColumnCount == 19, "this list and kOutcomeColumns belong together");
   return true;
 }
 

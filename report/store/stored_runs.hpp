@@ -32,6 +32,7 @@ struct StoredRun {
   std::uint64_t sittings = 1;  // 1, and one for each time it was resumed
   Duration wall{};             // of all of them
   master::Counts counts;
+  std::string costs;  // JSON (costs_json.hpp), of the last sitting that came to its end; empty: none did
 };
 
 // In the order of their numbers.
@@ -45,6 +46,7 @@ struct StoredJob {
   Attempt attempts{1};
   std::optional<WorkerId> worker;
   std::int64_t started_ns = 0;  // of the attempt
+  std::string costs;            // JSON; of an attempt that was sampled
   std::string result;           // JSON; of a typed job that succeeded
   bool pending = false;         // it is to run again, and was not yet
 };

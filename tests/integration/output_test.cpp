@@ -103,11 +103,11 @@ TEST(Output, TheResultsHaveTheDocumentedFieldsAndNoOthers) {
     for (const auto& [key, value] : records.back().items()) keys.back().push_back(key);
   }
   ASSERT_EQ(records.size(), 3U);
-  EXPECT_THAT(keys[0], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "result"));
+  EXPECT_THAT(keys[0], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "result", "costs"));
   EXPECT_THAT(keys[1], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "exit_code",
-                                   "stdout", "stderr", "error", "peak_memory"));
+                                   "stdout", "stderr", "error", "peak_memory", "costs"));
   EXPECT_THAT(keys[2], ElementsAre("job", "kind", "status", "attempts", "worker", "seconds", "cpu_seconds", "stdout", "stderr",
-                                   "error"));
+                                   "error", "costs"));
   EXPECT_EQ(records[0]["result"]["count"], 25);
   EXPECT_EQ(records[1]["exit_code"], 4);
   EXPECT_THAT(records[2]["error"].get<std::string>(), HasSubstr("`no-such-program` was not found in PATH"));

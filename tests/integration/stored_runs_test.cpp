@@ -195,5 +195,36 @@ TEST_F(StoredRuns, CanBeReadWhereNothingCanBeWritten) {
   EXPECT_THAT(read.out, HasSubstr("outcome     exit status 3\n"));
 }
 
+TEST(StoredCosts, TellWhatTheRunAndItsJobsCost) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\nname: b\njobs: [{name: a, shell: sleep 0.01}]\n");
+  ASSERT_EQ(folder.run({"jobs.yaml"}).status, 0);
+  EXPECT_THAT(folder.run({"show"}).out, AllOf(HasSubstr("costs"), HasSubstr("{\"worker_seconds\":")));
+  EXPECT_THAT(folder.run({"show", "a"}).out,
+              AllOf(HasSubstr("costs"), HasSubstr("{\"queue_wait\":"), HasSubstr("\"sampled\":1}")));
+}
+
+// What the version before has written: without the columns for costs.
+TEST(StoredCosts, OfTheFormatBeforeAreBroughtUpToDateByTheNextRun) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\nname: b\njobs: [{name: a, shell: touch ran}, {name: b, shell: test -e now}]\n");
+  ASSERT_EQ(folder.run({"jobs.yaml"}).status, 1);
+  const Ended older =
+      folder.run_other({"/usr/bin/python3", "-c",
+                        "import sqlite3\nstore = sqlite3.connect('b.runs.sqlite')\n"
+                        "for table in 'runs', 'jobs', 'attempts': store.execute(f'ALTER TABLE {table} DROP COLUMN costs')\n"
+                        "store.execute('PRAGMA user_version=1')\nstore.commit()"});
+  ASSERT_EQ(older.status, 0) << older.err;
+  const Ended reading = folder.run({"runs"});
+  EXPECT_EQ(reading.status, 2);
+  EXPECT_THAT(reading.err, HasSubstr("has the older format 1, this program reads 2; the next run"));
+  folder.write("now", "");
+  std::filesystem::remove(folder.path() / "ran");
+  const Ended resumed = folder.run({"--retry-failed", "jobs.yaml"});
+  EXPECT_EQ(resumed.status, 0) << resumed.err;
+  EXPECT_FALSE(folder.exists("ran")) << "what was recorded counts";
+  EXPECT_THAT(folder.run({"show", "b"}).out, HasSubstr("{\"queue_wait\":"));
+}
+
 }  // namespace
 }  // namespace runner::integration

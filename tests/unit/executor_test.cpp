@@ -40,7 +40,7 @@ Said happen(const Way& way, JobContext& context) {
 Outcome run(const std::string& how) {
   const Kind kind = make_kind<&happen>("happen", "");
   JobContext context(JobId{3}, Attempt{2}, {});
-  return execute(kind, as_bytes(to_wire(Way{how})), context, kMaxResult.count);
+  return execute(kind, as_bytes(to_wire(Way{how})), context, kMaxResult.count).outcome;
 }
 
 TEST(Executor, GivesBackTheResultOfAJobThatReturned) {
@@ -73,16 +73,17 @@ TEST(Executor, ShortensAReasonThatNobodyWouldReadBetweenTwoCharacters) {
 TEST(Executor, TurnsArgumentsThatAreNotItsOwnIntoAFailure) {
   const Kind kind = make_kind<&happen>("happen", "");
   JobContext context;
-  EXPECT_TRUE(std::holds_alternative<Failed>(execute(kind, as_bytes("\x20 cut off"), context, kMaxResult.count).ending));
+  EXPECT_TRUE(
+      std::holds_alternative<Failed>(execute(kind, as_bytes("\x20 cut off"), context, kMaxResult.count).outcome.ending));
 }
 
 TEST(Executor, FailsAJobWhoseResultIsLargerThanAllowedAndKeepsNoneOfIt) {
   const Kind kind = make_kind<&happen>("happen", "");
   JobContext context;
   const std::string args = to_wire(Way{"return"});
-  const std::uint64_t bytes = execute(kind, as_bytes(args), context, kMaxResult.count).result.size();
-  EXPECT_TRUE(succeeded(execute(kind, as_bytes(args), context, bytes)));
-  const Outcome outcome = execute(kind, as_bytes(args), context, bytes - 1);
+  const std::uint64_t bytes = execute(kind, as_bytes(args), context, kMaxResult.count).outcome.result.size();
+  EXPECT_TRUE(succeeded(execute(kind, as_bytes(args), context, bytes).outcome));
+  const Outcome outcome = execute(kind, as_bytes(args), context, bytes - 1).outcome;
   EXPECT_EQ(std::get<Failed>(outcome.ending).reason, result_too_large(Bytes{bytes}, Bytes{bytes - 1}));
   EXPECT_TRUE(outcome.result.empty());
 }

@@ -18,13 +18,15 @@ JobSpec job_of(std::uint64_t id) {
   return job;
 }
 
+InHand given(const JobSpec& job) { return {.job = &job, .attempt = Attempt{1}, .expected = Duration(5)}; }
+
 TEST(AHand, KeepsTheJobThatRunsHoweverManyComeAndGoBehindIt) {
   const Silence silence;
   Result<ipc::ChannelEnds> ends = ipc::make_channel(ipc::Transport::pipe);
   ASSERT_TRUE(ends.has_value()) << ends.error().text;
   Hand hand(ends->jobs->bytes());
   const JobSpec runs = job_of(0);
-  ASSERT_TRUE(hand.give(runs, Attempt{1}, Duration(5)));
+  ASSERT_TRUE(hand.give(given(runs)));
   ASSERT_TRUE(hand.requester().kick());
   const auto request = ends->worker().next();
   ASSERT_TRUE(request && *request);
@@ -33,7 +35,7 @@ TEST(AHand, KeepsTheJobThatRunsHoweverManyComeAndGoBehindIt) {
   std::vector<JobSpec> others;
   for (std::uint64_t id = 1; id <= 3; ++id) others.push_back(job_of(id));
   for (int round = 0; round < 400; ++round) {
-    for (const JobSpec& other : others) ASSERT_TRUE(hand.give(other, Attempt{1}, Duration(5)));
+    for (const JobSpec& other : others) ASSERT_TRUE(hand.give(given(other)));
     ASSERT_EQ(hand.held(), 4U);
     ASSERT_TRUE(hand.requester().kick());
     const std::vector<InHand> taken = hand.take_back_newest();
@@ -62,7 +64,7 @@ TEST_P(TakenBack, ComesOldestFirstAndAllOfIt) {
   Hand hand(ends->jobs->bytes());
   std::vector<JobSpec> jobs;
   for (std::uint64_t id = 0; id < 9; ++id) jobs.push_back(job_of(id));
-  for (const JobSpec& job : jobs) ASSERT_TRUE(hand.give(job, Attempt{1}, Duration(5)));
+  for (const JobSpec& job : jobs) ASSERT_TRUE(hand.give(given(job)));
   ASSERT_TRUE(hand.requester().kick());
   ASSERT_TRUE(ends->worker().next().has_value());
   ASSERT_TRUE(ends->worker().entering());

@@ -260,7 +260,10 @@ TEST_P(InProcessEngine, RunsEveryJobExactlyOnce) {
     ASSERT_EQ(seen.result, to_wire(Number{2 * (1000 + id)}));
   }
   EXPECT_TRUE(ran.answer.all_well());
-  EXPECT_GT(ran.answer.totals.costs.execute, Duration::zero());
+  const Costs& costs = ran.answer.totals.costs;
+  EXPECT_EQ(costs.measured, kJobs);
+  EXPECT_GT(costs.all_workers()[Use::execute], Duration::zero());
+  EXPECT_EQ(costs.unaccounted(), Duration::zero());
 }
 
 TEST_P(InProcessEngine, RunsAnEmptyBatch) { EXPECT_TRUE(run_all(GetParam(), 2, {}).answer.all_well()); }

@@ -94,10 +94,10 @@ TEST(Reply, CutOffAtAnyByteIsRefused) {
 
 TEST(Reply, WithAnUnknownEndingFlagOrFileIsRefused) {
   std::string wire = reply_wire(reply_of([](Outcome&) {}));
-  ASSERT_EQ(wire.size(), 8U + 4 + 1 + 8 + 8 + 4) << "the offsets below";
+  ASSERT_EQ(wire.size(), 8U + 4 + 1 + 8 + 8 + 8 + 4) << "the offsets below";
   for (const int index : {6, 7, -1, 1 << 30}) {
     std::string other = wire;
-    std::memcpy(other.data() + 29, &index, sizeof index);
+    std::memcpy(other.data() + 37, &index, sizeof index);
     EXPECT_THAT(refusal(other), HasSubstr("cannot be read")) << index;
   }
   std::string flags = wire;
@@ -110,6 +110,13 @@ TEST(Reply, WithAnUnknownEndingFlagOrFileIsRefused) {
 TEST(Reply, WithAnImpossibleValueIsRefused) {
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.wall = Duration(-1); }))), HasSubstr("negative duration"));
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.cpu = Duration::min(); }))), HasSubstr("negative duration"));
+  for (const auto change :
+       {+[](JobReply& reply) { reply.deserialize = Duration(-1); }, +[](JobReply& reply) { reply.arriving = Duration(-1); },
+        +[](JobReply& reply) { reply.free = Duration::min(); }}) {
+    JobReply reply = reply_of([](Outcome&) {});
+    change(reply);
+    EXPECT_THAT(refusal(reply_wire(reply)), HasSubstr("negative duration"));
+  }
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.exit_code = 256; }))), HasSubstr("exit status"));
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.exit_code = -1; }))), HasSubstr("exit status"));
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = Crashed{-1, ""}; }))), HasSubstr("signal number"));

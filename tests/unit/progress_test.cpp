@@ -318,10 +318,25 @@ master::RunTotals totals() {
   totals.wall = milliseconds(12'400);
   totals.compute = milliseconds(97'100);
   totals.compute_cpu = milliseconds(96'800);
-  totals.costs.start = milliseconds(6);
   totals.cpus = 8;
-  totals.costs.ipc = milliseconds(130);
-  totals.costs.tail = milliseconds(20);
+  master::Costs& costs = totals.costs;
+  costs.kept = true;
+  costs.wall = milliseconds(12'410);
+  costs.workers.resize(8);
+  for (master::Account& worker : costs.workers) {
+    worker[master::Use::start] = milliseconds(6);
+    worker[master::Use::wake_up] = milliseconds(15);
+    worker[master::Use::execute] = milliseconds(12'370);
+    worker[master::Use::idle] = milliseconds(12);
+    worker[master::Use::stop] = milliseconds(5);
+  }
+  costs.workers[0][master::Use::answer] = milliseconds(3);
+  costs.wake_ups = 1234;
+  costs.tail = milliseconds(20);
+  costs.master_cpu = milliseconds(310);
+  costs.attempts[master::Span::serialize] = milliseconds(4);
+  costs.distribution[static_cast<std::size_t>(master::Span::execute)].add(milliseconds(48));
+  costs.distribution[static_cast<std::size_t>(master::Span::wake_up)].add(std::chrono::microseconds(10));
   totals.procs = 8;
   totals.mode = "processes";
   totals.engine = "8 worker processes (shm, spawn, each bound to a core)";
@@ -340,21 +355,23 @@ TEST_F(InAFile, SummarySaysWhatBecameOfTheRunAndWhatItCost) {
   late.outcome.ending = TimedOut{seconds(2)};
   ASSERT_TRUE(summary.ended(late.record()));
   ASSERT_TRUE(summary.finished(totals()));
-  EXPECT_EQ(
-      text(),
-      "2 000 jobs · 1 998 ok · 1 crashed (SIGSEGV) · 1 timed out · 12.4 s · 8 worker processes (shm, spawn, each bound "
-      "to a core)\n"
-      "compute 97.1 s (96.8 s of CPU) · speed-up 7.8x · efficiency 98 %\n"
-      "cost of processes  198 ms, 0.2 % of 8 × 12.4 s:  start 48.0 ms (8 × 6.00 ms) · IPC 130 ms · idle at the end 20.0 ms\n"
-      "failed: pi-731: crashed: SIGSEGV, after 210 ms, 3rd attempt\n"
-      "failed: pi-6: timed out after 2.00 s\n");
+  EXPECT_EQ(text(),
+            "2 000 jobs · 1 998 ok · 1 crashed (SIGSEGV) · 1 timed out · 12.4 s · 8 worker processes (shm, spawn, each bound "
+            "to a core)\n"
+            "compute 97.1 s (96.8 s of CPU) · speed-up 7.8x · efficiency 98 %\n"
+            "cost of processes  320 ms, 0.3 % of 8 × 12.4 s:  start 48.0 ms (8 × 6.00 ms) · wake-up 120 ms (1 234) · answer "
+            "3.00 ms · "
+            "idle 96.0 ms (20.0 ms of it at the end) · stop 40.0 ms · unaccounted 13.0 ms\n"
+            "master  310 ms of CPU · serialize 4.00 ms\n"
+            "one job  wake-up 10.0 us · execute 48.0 ms  (medians)\n"
+            "failed: pi-731: crashed: SIGSEGV, after 210 ms, 3rd attempt\n"
+            "failed: pi-6: timed out after 2.00 s\n");
 }
 
 TEST_F(InAFile, SummaryTellsHowCountersWereLeft) {
   master::RunTotals shared = totals();
   shared.counters = {{"hits", 4000}, {"total", -3}};
-  EXPECT_NE(Summary(console_).text(shared).find("idle at the end 20.0 ms\nshared  hits = 4000 · total = -3\n"),
-            std::string::npos)
+  EXPECT_NE(Summary(console_).text(shared).find("(medians)\nshared  hits = 4000 · total = -3\n"), std::string::npos)
       << Summary(console_).text(shared);
 }
 

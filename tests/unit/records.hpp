@@ -42,7 +42,8 @@ struct Ended {
   Outcome outcome;
   Attempt attempts{1};
   std::optional<WorkerId> worker = WorkerId{1};
-  [[nodiscard]] master::JobRecord record() const { return {job, outcome, attempts, worker}; }
+  master::AttemptCosts costs{};
+  [[nodiscard]] master::JobRecord record() const { return {job, outcome, attempts, worker, costs}; }
 };
 
 inline Ended typed(std::uint64_t id, std::string name, std::string kind, std::string result = {}) {

@@ -208,9 +208,28 @@ TEST_F(Results, AreATableInCsv) {
   EXPECT_EQ(
       content(path("out.csv")),
       "job,kind,status,attempts,worker,seconds,cpu_seconds,exit_code,signal,result,stdout,stdout_base64,stdout_file,"
-      "stderr,stderr_base64,stderr_file,error,peak_memory,worker_peak_memory,core,left_behind,stderr_tail\r\n"
-      "\"point, \"\"x\"\"\",report_point,ok,1,1,1.25,0.000000041,,,\"{\"\"x\"\":7,\"\"text\"\":\"\"s\"\"}\",,,,,,,,,,,,\r\n"
-      "list,command,failed,1,1,0.2,0,3,,,\"one\ntwo\n\",,,,AA==,,exit status 3,,,,, \r\n");
+      "stderr,stderr_base64,stderr_file,error,peak_memory,worker_peak_memory,core,left_behind,stderr_tail,costs\r\n"
+      "\"point, \"\"x\"\"\",report_point,ok,1,1,1.25,0.000000041,,,\"{\"\"x\"\":7,\"\"text\"\":\"\"s\"\"}\",,,,,,,,,,,,,\r\n"
+      "list,command,failed,1,1,0.2,0,3,,,\"one\ntwo\n\",,,,AA==,,exit status 3,,,,, ,\r\n");
+}
+
+TEST_F(Results, BringTheCostsOfSampledAttempts) {
+  Ended ended = typed(0, "a", "report_point", to_wire(Point{7, "s"}));
+  ended.costs.sampled = 64;
+  ended.costs.spans[master::Span::wake_up] = std::chrono::microseconds(10);
+  ended.costs.spans[master::Span::execute] = std::chrono::milliseconds(2);
+  auto file = open("out.jsonl");
+  write(*file, ended);
+  write(*file, typed(1, "b", "report_point", to_wire(Point{7, "s"})));
+  ASSERT_TRUE(file->flush());
+  const std::vector<Json> records = lines(path("out.jsonl"));
+  EXPECT_EQ(records.at(0)["costs"], Json::parse(R"({"queue_wait":0,"serialize":0,"transport":0,"wake_up":1e-5,"deserialize":0,
+      "execute":0.002,"answer":0,"collect":0,"sampled":64})"));
+  EXPECT_FALSE(records.at(1).contains("costs"));
+  auto table = open("out.csv");
+  write(*table, ended);
+  ASSERT_TRUE(table->flush());
+  EXPECT_NE(content(path("out.csv")).find(",\"{\"\"queue_wait\"\":0,"), std::string::npos);
 }
 
 TEST_F(Results, BringTheEvidence) {

@@ -30,7 +30,10 @@ struct AsyncBody {
 template <class Args, auto Coroutine>
 boost::asio::awaitable<std::string> call_async(std::span<const std::byte> wire, JobContext& context) {
   const Args args = from_wire<Args>(wire);
-  co_return to_wire(co_await Coroutine(args, context));
+  context.entered();
+  const auto result = co_await Coroutine(args, context);
+  context.left();
+  co_return to_wire(result);
 }
 
 template <auto Function, auto Coroutine>

@@ -72,7 +72,11 @@ template <auto Function>
     return to_wire(args);
   };
   kind.call = [](std::span<const std::byte> wire, JobContext& context) {
-    return to_wire(Function(from_wire<Args>(wire), context));
+    const Args args = from_wire<Args>(wire);
+    context.entered();
+    const Returned result = Function(args, context);
+    context.left();
+    return to_wire(result);
   };
   kind.args_json = [](std::span<const std::byte> wire) {
     return to_json_value(from_wire<Args>(wire)).dump(-1, ' ', false, Json::error_handler_t::replace);

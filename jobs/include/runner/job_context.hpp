@@ -12,6 +12,14 @@
 
 namespace runner {
 
+// Is told when a job's own code begins and ends: after its arguments were read, before its result is written.
+class CodeBounds {
+ public:
+  virtual ~CodeBounds() = default;
+  virtual void entered() = 0;
+  virtual void left() = 0;
+};
+
 class JobContext {
  public:
   JobContext() = default;
@@ -30,7 +38,17 @@ class JobContext {
   // What the jobs of the batch share: files, counters, regions (shared.hpp).
   [[nodiscard]] const Shared& shared() const { return shared_ != nullptr ? *shared_ : Shared::none(); }
 
+  // For whoever calls the job's function (job.hpp), and whoever measures it.
+  void tell(CodeBounds* bounds) { bounds_ = bounds; }
+  void entered() {
+    if (bounds_ != nullptr) bounds_->entered();
+  }
+  void left() {
+    if (bounds_ != nullptr) bounds_->left();
+  }
+
  private:
+  CodeBounds* bounds_ = nullptr;  // null: nobody measures
   std::stop_token stop_;
   JobId job_{};
   Attempt attempt_{1};

@@ -19,7 +19,8 @@ namespace runner {
 struct TypedWork {
   std::string kind;
   std::string args;
-  Bytes memory{};  // that its worker may have while it runs; zero: no limit
+  Bytes memory{};       // that its worker may have while it runs; zero: no limit
+  Duration encoding{};  // how long it took to make the bytes of its arguments, as far as that was measured
 };
 
 // A program. List form: argv[0] is looked up in PATH, no shell. Shell form: argv is {"/bin/sh", "-c", script}.

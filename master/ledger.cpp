@@ -1,0 +1,118 @@
+#include "master/ledger.hpp"
+
+#include <algorithm>
+
+namespace runner::master {
+
+void Ledger::open(std::uint32_t workers, TimePoint at) {
+  opened_ = last_answer_ = at;
+  workers_.assign(workers, {at, {}, false});
+  costs_ = Costs{};
+  costs_.kept = keeps();
+  costs_.workers.resize(workers);
+}
+
+Ledger::Choice Ledger::sample(Duration expected) {
+  if (expected >= kWorthAll || measure_ == Measure::all) return {1, true};
+  if (until_next_ != 0) {
+    --until_next_;
+    return {kOneIn, false};
+  }
+  until_next_ = kOneIn - 1;
+  return {kOneIn, true};
+}
+
+void Ledger::arrived(std::uint32_t worker, TimePoint at) {
+  Worker& of = workers_[worker];
+  at = std::max(at, of.until);
+  costs_.workers[worker][Use::start] += at - of.until;
+  of = {at, {}, true};
+}
+
+void Ledger::lost(std::uint32_t worker, TimePoint at) {
+  Worker& of = workers_[worker];
+  at = std::max(at, of.until);
+  costs_.workers[worker][of.there ? Use::idle : Use::start] += at - of.until;
+  of = {at, {}, false};
+}
+
+AttemptCosts Ledger::ended(std::uint32_t worker, const Stamps& stamps) {
+  Worker& of = workers_[worker];
+  Account& account = costs_.workers[worker];
+  AttemptCosts costs;
+  costs.measured = true;
+  if (stamps.sampled) costs.sampled = stamps.one_in;
+  Spans& spans = costs.spans;
+
+  // In order, whatever they say.
+  const TimePoint collected = stamps.collected;
+  const TimePoint ready = std::min(stamps.ready, collected), handed = std::clamp(stamps.handed, ready, collected),
+                  published = std::clamp(stamps.published, handed, collected);
+  const TimePoint free = std::clamp(stamps.free, of.until, std::max(of.until, collected));
+  const TimePoint begin = std::max(published, free);  // of the way to a worker that had nothing else to do
+  const TimePoint last = std::max(begin, collected);
+  const TimePoint seen = std::clamp(stamps.seen, begin, last), entered = std::clamp(stamps.entered, seen, last),
+                  left = std::clamp(stamps.left, entered, last), answered = std::clamp(stamps.answered, left, last);
+  // A worker sleeps only while nothing is there: one that "woke" with this job behind another was not asleep.
+  const bool woke = stamps.woken != TimePoint{} && published >= free;
+  const TimePoint awake = woke ? std::clamp(stamps.woken, begin, seen) : begin;
+
+  spans[Span::queue_wait] = (handed - ready) + (begin - published);
+  spans[Span::serialize] = stamps.encoding + (published - handed);
+  spans[Span::wake_up] = awake - begin;
+  spans[Span::transport] = seen - awake;
+  spans[Span::deserialize] = entered - seen;
+  spans[Span::execute] = left - entered;
+  spans[Span::answer] = answered - left;
+  spans[Span::collect] = last - answered;
+  costs.seen = seen;
+
+  account[Use::answer] += free - of.until + (answered - left);
+  account[Use::idle] += begin - free;
+  account[Use::wake_up] += awake - begin;
+  account[Use::waiting] += seen - awake;
+  account[Use::deserialize] += entered - seen;
+  account[Use::execute] += left - entered;
+  // The reply before was still on its way when it was complete, and collected meanwhile.
+  const Duration late = free - of.until, meanwhile = std::min(late, of.collect);
+  costs_.attempts[Span::answer] += late;
+  costs_.attempts[Span::collect] -= meanwhile;
+  of.collect = spans[Span::collect];
+  of.until = answered;
+  last_answer_ = std::max(last_answer_, answered);
+
+  costs_.attempts += spans;
+  ++costs_.measured;
+  if (woke) ++costs_.wake_ups;
+  costs_.sampled = std::max(costs_.sampled, stamps.one_in);
+  if (stamps.one_in != 1) ++some_;
+  if (stamps.sampled) {
+    for (std::size_t i = 0; i < kSpans; ++i) costs_.distribution[i].add(spans[static_cast<Span>(i)]);
+    if (stamps.one_in != 1) {
+      ++sampled_of_some_;
+      placed_of_some_ += published - handed;
+    }
+  }
+  return costs;
+}
+
+Costs Ledger::close(TimePoint over, TimePoint gone) {
+  Costs costs = costs_;
+  costs.wall = gone - opened_;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    const Worker& of = workers_[i];
+    if (!of.there) continue;  // nobody came in its place: that is what is unaccounted for
+    const TimePoint end = std::clamp(over, of.until, std::max(of.until, gone));
+    costs.workers[i][Use::idle] += end - of.until;
+    costs.workers[i][Use::stop] += std::max(gone, end) - end;
+    costs.tail += std::max(last_answer_, of.until) - of.until;
+  }
+  if (sampled_of_some_ != 0) {
+    const double missing = static_cast<double>(some_ - sampled_of_some_) / static_cast<double>(sampled_of_some_);
+    costs.attempts[Span::serialize] +=
+        Duration(static_cast<std::int64_t>(static_cast<double>(placed_of_some_.count()) * missing));
+  }
+  return costs;
+}
+
+}  // namespace runner::master

@@ -76,6 +76,22 @@ struct KindsOptions {
   std::vector<std::string> plugins;
 };
 
+struct CompareOptions {
+  std::string file;
+  // As written in --modes, and what it stands for: "processes/shm".
+  struct Model {
+    std::string name;
+    Mode mode{};
+    master::Transport transport{};
+  };
+  std::vector<Model> models;
+  std::vector<std::uint32_t> procs;  // empty: the usable CPUs
+  std::uint32_t repeat = 5;
+  Duration sweep = std::chrono::seconds(10);  // how long it may take; zero: none
+  std::string json;                           // empty: none
+  std::vector<std::string> plugins;
+};
+
 struct RunsOptions {
   std::string store;  // empty: the one in the working directory that was written last; so for all of these
 };
@@ -105,7 +121,7 @@ struct ShowText {
 };
 
 using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, DoctorOptions, KindsOptions, RunsOptions, ShowOptions,
-                             ExportOptions, ReplayOptions, ShowText>;
+                             ExportOptions, ReplayOptions, CompareOptions, ShowText>;
 
 // `arguments` without the program's name.
 [[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);

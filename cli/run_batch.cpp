@@ -17,6 +17,7 @@
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
 #include "cli/find_store.hpp"
+#include "cli/make_engine.hpp"
 #include "cli/parting_message.hpp"
 #include "cli/print.hpp"
 #include "cli/shares.hpp"
@@ -58,17 +59,6 @@ Result<config::CheckedBatch> read(const std::string& file, const std::vector<std
     if (const Result<std::string> loaded = registry.load_plugin(plugin); !loaded) return tl::unexpected(loaded.error());
   }
   return config::read_batch(file, registry);
-}
-
-// Each worker takes about six descriptors of ours, and what is on its way to it counts too; a limit that the system lets us raise
-// should stop nobody.
-void allow_descriptors(std::uint32_t procs, std::uint32_t shared) {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = 64 + shared + (rlim_t{8} + shared) * procs;
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = std::min(wanted, limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);  // if it is refused, the worker that is one too many gets the message
 }
 
 // How many outcomes --keep-order holds back: a crash of this program would lose them.
@@ -214,35 +204,6 @@ class RecordedEarlier {
   std::string path_;
   std::int64_t run_ = 0;
 };
-
-std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
-                                            Registry& registry, const master::Interrupts& interrupts,
-                                            const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
-                                            master::Guardian& guardian, std::uint32_t widest) {
-  const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}, options.measure};
-  switch (options.mode) {
-    case Mode::serial: return master::make_serial_engine(here);
-    case Mode::threads: return master::make_threads_engine(procs, here);
-    case Mode::async: return master::make_async_engine(procs, here);
-    case Mode::processes: break;
-  }
-  allow_descriptors(procs, shared.segments());
-  return master::make_process_engine({.procs = procs,
-                                      .transport = options.transport,
-                                      .start = options.start,
-                                      .bind = options.bind,
-                                      .processors = options.processors,
-                                      .widest = widest,
-                                      .nice = options.nice,
-                                      .cpus = cpus,
-                                      .worker_program = {},
-                                      .geometry = {},
-                                      .max_result = max_result.count,
-                                      .measure = options.measure,
-                                      .guardian = &guardian,
-                                      .shared = &shared},
-                                     registry);
-}
 
 }  // namespace
 

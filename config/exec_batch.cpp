@@ -83,6 +83,7 @@ class ExecSource final : public JobSource {
     job.timeout = timeout_;
     job.retries = retries_;
     job.allow_failure = false;
+    job.repeatable = true;
     if (!std::holds_alternative<CommandWork>(job.work)) job.work = CommandWork{};
     command_.render(values_, id_, std::get<CommandWork>(job.work).argv);
   }

@@ -72,6 +72,7 @@ void Rules::apply_to(JobSpec& job) const {
   job.crash_limit = crash_limit;
   job.priority = priority;
   job.allow_failure = allow_failure;
+  job.repeatable = repeatable;
   job.demand = demand;
 }
 
@@ -107,6 +108,7 @@ Rules read_rules(Section& job, Section* defaults, Demands& demands) {
       rules.priority = static_cast<std::int32_t>(read_signed(*priority, "priority", Limits::min(), Limits::max()));
     }
     if (const Value* allow = take("allow_failure")) read_value(*allow, "allow_failure", rules.allow_failure);
+    if (const Value* again = take("repeatable")) read_value(*again, "repeatable", rules.repeatable);
     const Value* const cpus = take("cpus");
     rules.demand = demands.of(cpus, take("resources"));
     rules.cpus = demands.cpus_of(rules.demand);

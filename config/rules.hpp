@@ -1,6 +1,6 @@
 // rules.hpp - under which rules a job runs: its own keys, or those of `defaults`.
 //
-//   timeout  kill_after  memory  retries  retry_on  backoff  crash_limit  priority  allow_failure  cpus  resources
+//   timeout  kill_after  memory  retries  retry_on  backoff  crash_limit  priority  allow_failure  repeatable  cpus  resources
 //
 // Called from  entry.cpp.
 // Owns         nothing.
@@ -18,9 +18,9 @@
 namespace runner::config {
 
 // The keys that a job and `defaults` have in common.
-inline constexpr std::array<std::string_view, 11> kRuleKeys = {"timeout",     "retries",  "retry_on",      "backoff",
-                                                               "crash_limit", "priority", "allow_failure", "kill_after",
-                                                               "memory",      "cpus",     "resources"};
+inline constexpr std::array<std::string_view, 12> kRuleKeys = {"timeout",     "retries",  "retry_on",      "backoff",
+                                                               "crash_limit", "priority", "allow_failure", "repeatable",
+                                                               "kill_after",  "memory",   "cpus",          "resources"};
 
 struct Rules {
   Duration timeout{}, kill_after = CommandWork::kKillAfter;
@@ -30,6 +30,7 @@ struct Rules {
   std::uint32_t retries = 0, crash_limit = 3;
   std::int32_t priority = 0;
   bool allow_failure = false;
+  bool repeatable = true;
   std::uint32_t demand = 0, cpus = 1;
 
   // To all of a job but its work.

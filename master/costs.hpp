@@ -110,6 +110,7 @@ struct Costs {
   std::uint64_t bytes_sent = 0, bytes_received = 0;  // requests and replies
   std::uint64_t wake_ups = 0;                        // attempts whose worker slept
   Usage usage;                                       // of the workers; in one process: of all of it
+  Bytes workers_peak{};                              // the most resident memory that each of them had, summed
   std::uint64_t workers_lost = 0;
   bool kept = false;  // false: nobody measured
 

@@ -142,10 +142,22 @@ Result<void> ProcessCrew::greeted(std::uint32_t seat) {
   return {};
 }
 
+void ProcessCrew::departed(std::uint32_t seat, const WorkerProcess::Death& death) {
+  usage_ += death.usage;
+  peaks_.resize(seats_.size());
+  peaks_[seat] = std::max(peaks_[seat], death.peak_memory.value_or(Bytes{}));
+}
+
+Bytes ProcessCrew::peak_memory() const {
+  Bytes all{};
+  for (const Bytes peak : peaks_) all.count += peak.count;
+  return all;
+}
+
 Result<void> ProcessCrew::bury(std::uint32_t seat) {
   WorkerProcess& worker = *seats_[seat].worker;
   WorkerProcess::Death death = worker.reap();
-  usage_ += death.usage;
+  departed(seat, death);
   if (options_.guardian != nullptr) death.left_behind = options_.guardian->end_strays(launcher_->helper());
   const bool progress = owner_.bury(seat, death);
   if (progress) {
@@ -295,8 +307,8 @@ Result<bool> ProcessCrew::attend(Watch what, std::uint32_t seat) {
 
 void ProcessCrew::close(const std::vector<Leave>& how) {
   std::vector<pollfd> alive;
-  std::vector<WorkerProcess*> leaving;
-  for (std::size_t i = 0; i < seats_.size(); ++i) {
+  std::vector<std::uint32_t> leaving;
+  for (std::uint32_t i = 0; i < seats_.size(); ++i) {
     WorkerProcess* worker = seats_[i].worker.get();
     if (worker == nullptr) continue;
     switch (how[i]) {
@@ -305,7 +317,7 @@ void ProcessCrew::close(const std::vector<Leave>& how) {
       case Leave::hung_up: worker->hang_up(); break;
     }
     alive.push_back({worker->pidfd(), POLLIN, 0});
-    leaving.push_back(worker);
+    leaving.push_back(i);
   }
   // An idle worker leaves within microseconds; one that does not in a second is ended by its destructor.
   const TimePoint patience = now() + std::chrono::seconds(1);
@@ -317,7 +329,7 @@ void ProcessCrew::close(const std::vector<Leave>& how) {
     }
   }
   for (std::size_t i = 0; i < alive.size(); ++i) {
-    if (alive[i].revents != 0) usage_ += leaving[i]->reap().usage;
+    if (alive[i].revents != 0) departed(leaving[i], seats_[leaving[i]].worker->reap());
   }
   seats_.clear();
   if (options_.guardian != nullptr && launcher_) static_cast<void>(options_.guardian->end_strays(launcher_->helper()));

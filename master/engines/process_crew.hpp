@@ -84,6 +84,8 @@ class ProcessCrew {
 
   // Of those that are gone.
   [[nodiscard]] const Usage& usage() const { return usage_; }
+  // The most resident memory that a worker had on each seat, summed.
+  [[nodiscard]] Bytes peak_memory() const;
 
   [[nodiscard]] const ipc::Modules& modules() const { return modules_; }
 
@@ -124,6 +126,8 @@ class ProcessCrew {
   SpinGrants grants_{0, 0};
   bool overslept_ = false;
   Usage usage_;
+  std::vector<Bytes> peaks_;  // by seat
+  void departed(std::uint32_t seat, const WorkerProcess::Death& death);
 };
 
 }  // namespace runner::master

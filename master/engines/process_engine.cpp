@@ -574,6 +574,7 @@ Costs ProcessEngine::close() {
   costs.bytes_sent = traffic_.sent;
   costs.bytes_received = traffic_.received;
   costs.usage = crew_.usage();
+  costs.workers_peak = crew_.peak_memory();
   costs.master_cpu = meter_.cpu();
   return costs;
 }

@@ -54,6 +54,7 @@ struct JobSpec {
   std::uint32_t crash_limit = 3;  // workers that it may kill before it is quarantined; at least 1
   std::int32_t priority = 0;      // higher first, of what is ready
   bool allow_failure = false;     // its failure does not make the run fail
+  bool repeatable = true;         // false: it has effects that must not be had again only to measure it
   std::uint32_t demand = 0;       // which of the batch's: what it occupies while it runs
 
   // What a resumed run knows the job by, beside `work`.

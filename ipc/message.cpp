@@ -23,7 +23,7 @@ void serialize(Archive& archive, Crashed& crashed) {
 }
 template <class Archive>
 void serialize(Archive& archive, TimedOut& timed_out) {
-  archive(timed_out.limit);
+  archive(timed_out.limit, timed_out.reason);
 }
 template <class Archive>
 void serialize(Archive& archive, Cancelled& cancelled) {

@@ -198,7 +198,7 @@ void AsyncEngine::finish(Seat& seat, Outcome outcome, bool stopped) {
   lengths_.learn(kind_of(*seat.job), outcome.wall);
   costs_.execute += outcome.wall;
   costs_.execute_cpu += outcome.cpu;
-  if (stopped && seat.stopping) outcome.ending = stopped_ending(*seat.job, *seat.stopping);
+  if (stopped && seat.stopping) outcome.ending = stopped_ending(*seat.job, *seat.stopping, outcome);
   pending_.emplace_back(JobEnded{seat.job->id, seat.attempt, number_of(seat), std::move(outcome)});
   leave(seat);
 }

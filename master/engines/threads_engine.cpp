@@ -168,7 +168,7 @@ void ThreadsEngine::collect(std::vector<EngineEvent>& events) {
     }
     idle_since = task.entered + outcome.wall;
     last_finish_ = std::max(last_finish_, idle_since);
-    if (task.ran.stopped && task.stopping) outcome.ending = stopped_ending(*task.job, *task.stopping);
+    if (task.ran.stopped && task.stopping) outcome.ending = stopped_ending(*task.job, *task.stopping, outcome);
     events.emplace_back(JobEnded{task.job->id, task.attempt, WorkerId{task.worker}, std::move(outcome)});
   }
 }

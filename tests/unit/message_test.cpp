@@ -114,7 +114,8 @@ TEST(Reply, WithAnImpossibleValueIsRefused) {
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.exit_code = -1; }))), HasSubstr("exit status"));
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = Crashed{-1, ""}; }))), HasSubstr("signal number"));
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = Crashed{1000, ""}; }))), HasSubstr("signal number"));
-  EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = TimedOut{Duration(-1)}; }))), HasSubstr("time limit"));
+  EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = TimedOut{Duration(-1), {}}; }))),
+              HasSubstr("time limit"));
 }
 
 TEST(Reply, WhoseOutputIsOfAnotherSizeThanAnnouncedIsRefused) {

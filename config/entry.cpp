@@ -421,6 +421,7 @@ void Entry::make(JobSpec& job) {
     work.kind = kind_->name;
     work.args = wire_;
     work.memory = rules_.memory;
+    work.cpus = rules_.cpus;
     return;
   }
   if (!std::holds_alternative<CommandWork>(job.work)) job.work = CommandWork{};

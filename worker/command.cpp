@@ -180,24 +180,29 @@ Outcome Command::outcome() {
   if (waited == 0) {
     outcome.cpu = time_of(usage.ru_utime) + time_of(usage.ru_stime);
     outcome.peak_memory = std::max(most_, Bytes{static_cast<std::uint64_t>(std::max(0L, usage.ru_maxrss)) * 1024});
-    if (info.si_code == CLD_DUMPED) outcome.core = os::core_file(spawned_.pid, info.si_status, cwd_);
+    if (info.si_code == CLD_DUMPED)
+      outcome.core = {
+        const auto began =
+            std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(wall);
+    outcome.core = os::core_file(spawned_.pid, info.si_status, cwd_, began);
   }
-  outcome.out = out_.take();
-  outcome.err = err_.take();
-  if (waited != 0) {
-    outcome.ending = Failed{os::describe("learn how the command ended", "waitid", error)};
-  } else if (!unkept_.empty()) {
-    outcome.ending = Failed{"its output could not be kept: " + unkept_};
-  } else if (!out_of_memory_.empty()) {
-    outcome.ending = OutOfMemory{out_of_memory_};
-  } else if (info.si_code != CLD_EXITED) {
-    outcome.ending = Crashed{info.si_status, {}};
-  } else {
-    outcome.exit_code = info.si_status;
-    if (info.si_status != 0) outcome.ending = Failed{"exit status " + std::to_string(info.si_status)};
-  }
-  return outcome;
 }
+outcome.out = out_.take();
+outcome.err = err_.take();
+if (waited != 0) {
+  outcome.ending = Failed{os::describe("learn how the command ended", "waitid", error)};
+} else if (!unkept_.empty()) {
+  outcome.ending = Failed{"its output could not be kept: " + unkept_};
+} else if (!out_of_memory_.empty()) {
+  outcome.ending = OutOfMemory{out_of_memory_};
+} else if (info.si_code != CLD_EXITED) {
+  outcome.ending = Crashed{info.si_status, {}};
+} else {
+  outcome.exit_code = info.si_status;
+  if (info.si_status != 0) outcome.ending = Failed{"exit status " + std::to_string(info.si_status)};
+}
+return outcome;
+}  // namespace runner::worker
 
 namespace {
 

@@ -191,7 +191,7 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
     if (kind == nullptr) {
       reply.outcome.ending = Failed{"this worker knows no kind `" + std::string(typed->kind) + "`"};
     } else {
-      JobContext context(request->job, request->attempt, {}, &by.shared);
+      JobContext context(request->job, request->attempt, {}, &by.shared, typed->cpus);
       reply.outcome = execute(*kind, typed->args, context, by.max_result);
       if (by.adopts == Adopts::yes) add_evidence(reply.outcome);
     }

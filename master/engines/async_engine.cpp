@@ -172,8 +172,9 @@ void AsyncEngine::begin_command(Seat& seat, const CommandWork& work) {
 }
 
 void AsyncEngine::begin_coroutine(Seat& seat, const AsyncBody& body) {
-  seat.context = JobContext(seat.job->id, seat.attempt, seat.stop.token(), here_.around.shared);
-  const std::span<const std::byte> args = std::as_bytes(std::span(std::get<TypedWork>(seat.job->work).args));
+  const auto& typed = std::get<TypedWork>(seat.job->work);
+  seat.context = JobContext(seat.job->id, seat.attempt, seat.stop.token(), here_.around.shared, typed.cpus);
+  const std::span<const std::byte> args = std::as_bytes(std::span(typed.args));
   const auto ended = [this, &seat](const std::exception_ptr& thrown, std::string result) {
     Outcome outcome;
     outcome.wall = now() - seat.since;

@@ -61,8 +61,9 @@ RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const St
     return ran;
   }
   if (kind == nullptr) return {unknown_kind(job), false};
-  JobContext context(job.id, attempt, stop.token(), around.shared);
-  const std::span<const std::byte> args = std::as_bytes(std::span(std::get<TypedWork>(job.work).args));
+  const auto& typed = std::get<TypedWork>(job.work);
+  JobContext context(job.id, attempt, stop.token(), around.shared, typed.cpus);
+  const std::span<const std::byte> args = std::as_bytes(std::span(typed.args));
   Outcome outcome = worker::execute(*kind, args, context, around.max_result.count);
   return {std::move(outcome), stop.pressed()};
 }

@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -85,6 +86,7 @@ class WorkerProcess {
   std::unique_ptr<ipc::Requester> requester_;
   Launched launched_;
   Guardian* guardian_;
+  std::chrono::system_clock::time_point began_ = std::chrono::system_clock::now();
   bool greeted_ = false;
   bool reaped_ = false;
 };

@@ -19,7 +19,8 @@ namespace runner {
 struct TypedWork {
   std::string kind;
   std::string args;
-  Bytes memory{};  // that its worker may have while it runs; zero: no limit
+  Bytes memory{};          // that its worker may have while it runs; zero: no limit
+  std::uint32_t cpus = 1;  // that it was promised: its context tells it
 };
 
 // A program. List form: argv[0] is looked up in PATH, no shell. Shell form: argv is {"/bin/sh", "-c", script}.

@@ -68,6 +68,9 @@ std::string counts_of(const StoredRun& run) {
   return text;
 }
 
+// What a start that was killed has taken is known until its last outcome.
+std::string took_of(const StoredRun& run) { return run.wall > Duration::zero() ? format_duration(run.wall) : "?"; }
+
 class Page {
  public:
   void line(std::string_view what, std::string_view text) {
@@ -107,9 +110,9 @@ Result<std::string> run_page(const Source& from, const StoredRun& run, bool newe
   page.line("state", state_of(run, from.writer, newest));
   page.line("started", local_time(run.started_ns));
   if (run.ended_ns) page.line("ended", local_time(*run.ended_ns));
-  if (run.ended_ns) {
-    page.line("took", run.sittings == 1 ? format_duration(run.wall)
-                                        : fmt::format("{} in {} starts", format_duration(run.wall), run.sittings));
+  if (const std::string took = took_of(run); took != "?") {
+    page.line("took", took + (run.sittings == 1 ? "" : fmt::format(" in {} starts", run.sittings)) +
+                          (run.ended_ns ? "" : ", as far as is recorded"));
   }
   page.line("ran on", fmt::format("{}, runner {}", run.engine, run.version));
   page.line("jobs", counts_of(run));
@@ -215,8 +218,7 @@ Result<std::string> runs_table(const Source& from) {
     std::string batch = report::printable(run.batch);
     batch.append(batches - report::columns_of(batch), ' ');
     fmt::format_to(std::back_inserter(text), "{:>4}  {}  {}  {:>9}  {:{}}  {}\n", run.number, batch, local_time(run.started_ns),
-                   run.ended_ns ? format_duration(run.wall) : "?", state_of(run, from.writer, &run == &runs->back()), states,
-                   counts_of(run));
+                   took_of(run), state_of(run, from.writer, &run == &runs->back()), states, counts_of(run));
   }
   return text;
 }

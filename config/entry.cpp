@@ -431,6 +431,7 @@ void Entry::make(JobSpec& job) {
     work.args = wire_;
     work.memory = rules_.memory;
     work.encoding = encoding_;
+    work.cpus = rules_.cpus;
     return;
   }
   if (!std::holds_alternative<CommandWork>(job.work)) job.work = CommandWork{};

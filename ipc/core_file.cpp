@@ -1,5 +1,6 @@
 #include "ipc/core_file.hpp"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -52,14 +53,24 @@ std::string core_name(std::string_view pattern, bool append_pid, pid_t process, 
   return name;
 }
 
-std::string core_file(pid_t process, int signal, const std::string& folder) {
+bool can_be_core(const std::string& path, std::chrono::system_clock::time_point began) {
+  using std::chrono::nanoseconds;
+  // The clock of files is some milliseconds behind.
+  constexpr nanoseconds tolerance = std::chrono::milliseconds(20);
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode) || info.st_uid != ::geteuid()) return false;
+  const nanoseconds written = std::chrono::seconds(info.st_mtim.tv_sec) + nanoseconds(info.st_mtim.tv_nsec);
+  return written + tolerance >= began.time_since_epoch();
+}
+
+std::string core_file(pid_t process, int signal, const std::string& folder, std::chrono::system_clock::time_point began) {
   const std::string name = core_name(first_line("/proc/sys/kernel/core_pattern"),
                                      first_line("/proc/sys/kernel/core_uses_pid") == "1", process, signal);
   if (name.empty()) return {};
   std::error_code unknown;
   std::filesystem::path path(name);
   if (path.is_relative()) path = std::filesystem::absolute(std::filesystem::path(folder) / path, unknown);
-  if (unknown || !std::filesystem::is_regular_file(path, unknown)) return {};
+  if (unknown || !can_be_core(path.string(), began)) return {};
   return path.lexically_normal().string();
 }
 

@@ -23,7 +23,7 @@ void serialize(Archive& archive, Crashed& crashed) {
 }
 template <class Archive>
 void serialize(Archive& archive, TimedOut& timed_out) {
-  archive(timed_out.limit);
+  archive(timed_out.limit, timed_out.reason);
 }
 template <class Archive>
 void serialize(Archive& archive, Cancelled& cancelled) {
@@ -40,7 +40,8 @@ namespace runner::ipc {
 
 namespace {
 
-enum class RequestTag : std::uint8_t { typed = 0, command = 1 };
+// Few typed jobs take more than one processor; those of one say nothing of it.
+enum class RequestTag : std::uint8_t { typed = 0, command = 1, wide_typed = 2 };
 
 std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
@@ -51,7 +52,9 @@ std::string_view text_of(std::span<const std::byte> bytes) {
 void write_request(WireWriter& out, JobId job, Attempt attempt, const Work& work) {
   out(number(job), number(attempt));
   if (const auto* typed = std::get_if<TypedWork>(&work)) {
-    out(static_cast<std::uint8_t>(RequestTag::typed));
+    const bool wide = typed->cpus != 1;
+    out(static_cast<std::uint8_t>(wide ? RequestTag::wide_typed : RequestTag::typed));
+    if (wide) out(typed->cpus);
     out.put_size(typed->kind.size());
     out.put(typed->kind.data(), typed->kind.size());
     out.put(typed->args.data(), typed->args.size());  // the rest of the message
@@ -78,9 +81,13 @@ Result<JobRequest> read_request(std::span<const std::byte> bytes) try {
   in(job, attempt, tag);
   JobRequest request{.job = JobId{job}, .attempt = Attempt{attempt}, .work = {}};
   switch (tag) {
-    case static_cast<std::uint8_t>(RequestTag::typed): {
+    case static_cast<std::uint8_t>(RequestTag::typed):
+    case static_cast<std::uint8_t>(RequestTag::wide_typed): {
+      std::uint32_t cpus = 1;
+      if (tag == static_cast<std::uint8_t>(RequestTag::wide_typed)) in(cpus);
+      if (cpus == 0) return fail(ErrorCode::protocol, "a request gives its job no processor");
       const std::string_view kind = text_of(in.view(in.get_size()));
-      request.work = TypedView{kind, in.view(in.left())};
+      request.work = TypedView{kind, in.view(in.left()), cpus};
       return request;
     }
     case static_cast<std::uint8_t>(RequestTag::command):

@@ -38,6 +38,7 @@ class RequestContent final : public WireContent {
 struct TypedView {
   std::string_view kind;
   std::span<const std::byte> args;
+  std::uint32_t cpus = 1;
 };
 struct JobRequest {
   JobId job{};

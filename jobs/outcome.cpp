@@ -48,7 +48,11 @@ static std::string describe_ending(const Outcome& outcome) {
                                  if (!crashed.reason.empty()) text += " (" + crashed.reason + ")";
                                  return text;
                                },
-                               [](const TimedOut& late) { return "timed out after " + format_duration(late.limit); },
+                               [](const TimedOut& late) {
+                                 std::string text = "timed out after " + format_duration(late.limit);
+                                 if (!late.reason.empty()) text += " (" + late.reason + ")";
+                                 return text;
+                               },
                                [](const Cancelled& cancelled) { return "cancelled: " + cancelled.reason; },
                                [](const OutOfMemory& memory) { return "out of memory: " + memory.reason; }},
                     outcome.ending);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <runner/ids.hpp>
+#include "master/halt_rule.hpp"
 
 namespace runner::master {
 
@@ -27,6 +28,8 @@ struct EndedBefore {
   std::vector<bool> ended;                                // by job number; those behind its end have not
   std::vector<Ill> ill;                                   // of those: what needs them will never run. In the order of the batch
   boost::unordered_flat_map<std::uint64_t, Spent> spent;  // by job number, of those that have not ended
+  std::uint64_t jobs = 0;                                 // in the whole batch: what a halt rule takes a share of
+  HaltRule::Tally tally;                                  // of those that have ended
 
   [[nodiscard]] bool has(JobId job) const { return number(job) < ended.size() && ended[number(job)]; }
 };

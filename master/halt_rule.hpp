@@ -28,6 +28,8 @@ struct HaltRule {
   // "never" is no rule. The old forms are read too: 0 1 2 -1 -2 10%.
   [[nodiscard]] static Result<std::optional<HaltRule>> parse(std::string_view text);
 
+  // A share is one of the whole run, so that it counts what had ended before a run was resumed; a number is one of this start, or a run
+  // that it has stopped could not be gone on with.
   // Jobs that have ended, so far: those that were allowed to fail are done, but neither failed nor successful.
   struct Tally {
     std::uint64_t failed = 0, succeeded = 0, done = 0;

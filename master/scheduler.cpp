@@ -25,6 +25,11 @@ Scheduler::Scheduler(bool engine_can_end_jobs, const Rules& rules)
       occupancy_(rules_.cpus, rules_.resources, rules_.demands),
       waiting_(rules_.demands.size()) {
   if (rules.plan != nullptr) backlog_.emplace(*rules.plan, rules_.demands.size(), rules.before);
+  if (!rules_.halt || !rules_.halt->percent || rules_.before == nullptr) return;
+  rules_.size = rules_.before->jobs;
+  tally_ = rules_.before->tally;
+  // There is nothing to take back yet.
+  halted_ = stopping_ = rules_.halt->reached(tally_, rules_.size);
 }
 
 JobSpec& Scheduler::vacancy() {

@@ -36,7 +36,10 @@ FlatEnding flat(const Ending& ending) {
     flat.signal = crashed->signal;
     flat.reason = crashed->reason;
   }
-  if (const auto* late = std::get_if<TimedOut>(&ending)) flat.limit = late->limit;
+  if (const auto* late = std::get_if<TimedOut>(&ending)) {
+    flat.limit = late->limit;
+    flat.reason = late->reason;
+  }
   if (const auto* cancelled = std::get_if<Cancelled>(&ending)) flat.reason = cancelled->reason;
   if (const auto* memory = std::get_if<OutOfMemory>(&ending)) flat.reason = memory->reason;
   return flat;
@@ -48,7 +51,7 @@ Ending unflat(FlatEnding flat) {
     case 0: return Succeeded{};
     case 1: return Failed{std::move(flat.reason)};
     case 2: return Crashed{flat.signal, std::move(flat.reason)};
-    case 3: return TimedOut{flat.limit};
+    case 3: return TimedOut{flat.limit, std::move(flat.reason)};
     case 4: return Cancelled{std::move(flat.reason)};
     default: return OutOfMemory{std::move(flat.reason)};
   }

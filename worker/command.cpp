@@ -180,7 +180,11 @@ Outcome Command::outcome() {
   if (waited == 0) {
     outcome.cpu = time_of(usage.ru_utime) + time_of(usage.ru_stime);
     outcome.peak_memory = std::max(most_, Bytes{static_cast<std::uint64_t>(std::max(0L, usage.ru_maxrss)) * 1024});
-    if (info.si_code == CLD_DUMPED) outcome.core = os::core_file(spawned_.pid, info.si_status, cwd_);
+    if (info.si_code == CLD_DUMPED) {
+      const auto began =
+          std::chrono::system_clock::now() - std::chrono::duration_cast<std::chrono::system_clock::duration>(wall);
+      outcome.core = os::core_file(spawned_.pid, info.si_status, cwd_, began);
+    }
   }
   outcome.out = out_.take();
   outcome.err = err_.take();

@@ -196,7 +196,7 @@ Result<void> run_job(const Served& by, const ipc::Incoming& incoming) {
     if (kind == nullptr) {
       reply.outcome.ending = Failed{"this worker knows no kind `" + std::string(typed->kind) + "`"};
     } else {
-      JobContext context(request->job, request->attempt, {}, &by.shared);
+      JobContext context(request->job, request->attempt, {}, &by.shared, typed->cpus);
       Executed executed = execute(*kind, typed->args, context, by.max_result);
       reply.outcome = std::move(executed.outcome);
       if (timed) reply.deserialize = executed.entered - incoming.seen;

@@ -198,8 +198,9 @@ void AsyncEngine::begin_command(Seat& seat, const CommandWork& work) {
 }
 
 void AsyncEngine::begin_coroutine(Seat& seat, const AsyncBody& body) {
-  seat.context = JobContext(seat.job->id, seat.attempt, seat.stop.token(), here_.around.shared);
-  const std::span<const std::byte> args = std::as_bytes(std::span(std::get<TypedWork>(seat.job->work).args));
+  const auto& typed = std::get<TypedWork>(seat.job->work);
+  seat.context = JobContext(seat.job->id, seat.attempt, seat.stop.token(), here_.around.shared, typed.cpus);
+  const std::span<const std::byte> args = std::as_bytes(std::span(typed.args));
   seat.bounds = {};
   seat.context.tell(&seat.bounds);
   const auto ended = [this, &seat](const std::exception_ptr& thrown, std::string result) {
@@ -234,7 +235,7 @@ void AsyncEngine::finish(Seat& seat, RanHere ran) {
     stamps.ready = seat.offered;
     costs = ledger_.ended(number(seat.id), stamps);
   }
-  if (ran.stopped && seat.stopping) outcome.ending = stopped_ending(*seat.job, *seat.stopping);
+  if (ran.stopped && seat.stopping) outcome.ending = stopped_ending(*seat.job, *seat.stopping, outcome);
   pending_.emplace_back(JobEnded{seat.job->id, seat.attempt, seat.id, std::move(outcome), false, costs});
   leave(seat);
 }

@@ -356,9 +356,7 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   seat.idle_since = std::max(seat.idle_since, completion.answered);
   if (job.stopping) {
     seat.kill_at.reset();
-    if (completion.reply.terminated) {
-      outcome.ending = stopped_ending(*job.job, *job.stopping);
-    }
+    if (completion.reply.terminated) outcome.ending = stopped_ending(*job.job, *job.stopping, outcome);
   }
   if (const auto* crashed = std::get_if<Crashed>(&outcome.ending);
       crashed != nullptr && crashed->signal == SIGKILL && oom_kills_.take(now())) {
@@ -394,7 +392,9 @@ Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const Worke
                                 bool out_of_memory) const {
   Outcome outcome;
   if (job.stopping) {
-    outcome.ending = stopped_ending(*job.job, *job.stopping);
+    std::string how;
+    if (seat.killed) how = is_command(*job.job) ? "its worker did not answer: killed" : "its worker was killed";
+    outcome.ending = stopped_ending(*job.job, *job.stopping, std::move(how));
   } else if (!seat.broke_rules.empty()) {
     outcome.ending = Crashed{0, "its worker broke the protocol: " + seat.broke_rules};
   } else if (!seat.out_of_memory.empty()) {
@@ -402,7 +402,14 @@ Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const Worke
   } else if (out_of_memory) {
     outcome.ending = OutOfMemory{kOomKiller};
   } else {
-    outcome.ending = Crashed{death.signal, death.signal != 0 ? std::string() : "its worker " + death.how};
+    // A typed job is in its worker, a command beside it.
+    std::string why;
+    if (death.signal == 0) {
+      why = "its worker " + death.how;
+    } else if (is_command(*job.job)) {
+      why = "its worker died of it";
+    }
+    outcome.ending = Crashed{death.signal, std::move(why)};
   }
   outcome.peak_memory = death.peak_memory;
   outcome.core = death.core;

@@ -1,5 +1,7 @@
 #include "master/engines/run_here.hpp"
 
+#include <signal.h>
+
 #include <chrono>
 #include <span>
 #include <string>
@@ -34,9 +36,30 @@ Stamps stamps_here(const JobSpec& job, TimePoint handed, TimePoint seen, const R
   return stamps;
 }
 
-Ending stopped_ending(const JobSpec& job, StopReason reason) {
+namespace {
+
+// What it took, by how it ended then.
+std::string how_it_was_ended(const JobSpec& job, const Outcome& outcome) {
+  const auto* command = std::get_if<CommandWork>(&job.work);
+  if (command == nullptr) return "it returned when it was asked to";
+  if (outcome.exit_code) return "it left with exit status " + std::to_string(*outcome.exit_code) + " at SIGTERM";
+  const auto* crashed = std::get_if<Crashed>(&outcome.ending);
+  if (crashed == nullptr) return {};  // it could not be started, or its output not be kept
+  if (crashed->signal == SIGTERM) return "ended by SIGTERM";
+  if (crashed->signal == SIGKILL)
+    return "it did not end within " + format_duration(command->kill_after) + " of SIGTERM: killed";
+  return "ended by " + signal_name(crashed->signal) + " after SIGTERM";
+}
+
+}  // namespace
+
+Ending stopped_ending(const JobSpec& job, StopReason reason, const Outcome& outcome) {
+  return stopped_ending(job, reason, how_it_was_ended(job, outcome));
+}
+
+Ending stopped_ending(const JobSpec& job, StopReason reason, std::string how) {
   switch (reason) {
-    case StopReason::deadline: return TimedOut{job.timeout};
+    case StopReason::deadline: return TimedOut{job.timeout, std::move(how)};
     case StopReason::interrupt: return Cancelled{"interrupted"};
     case StopReason::halt: break;
   }
@@ -54,8 +77,9 @@ RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const St
     return ran;
   }
   if (kind == nullptr) return {unknown_kind(job), false, std::chrono::steady_clock::now()};
-  JobContext context(job.id, attempt, stop.token(), around.shared);
-  const std::span<const std::byte> args = std::as_bytes(std::span(std::get<TypedWork>(job.work).args));
+  const auto& typed = std::get<TypedWork>(job.work);
+  JobContext context(job.id, attempt, stop.token(), around.shared, typed.cpus);
+  const std::span<const std::byte> args = std::as_bytes(std::span(typed.args));
   worker::Executed executed = worker::execute(*kind, args, context, around.max_result.count);
   return {std::move(executed.outcome), stop.pressed(), executed.entered};
 }

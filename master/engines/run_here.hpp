@@ -5,6 +5,8 @@
 // Fails with   never: the outcome says what went wrong.
 #pragma once
 
+#include <string>
+
 #include <runner/kind.hpp>
 #include <runner/outcome.hpp>
 #include <runner/registry.hpp>
@@ -36,8 +38,9 @@ struct RanHere {
 [[nodiscard]] Stamps stamps_here(const JobSpec& job, TimePoint handed, TimePoint seen, const RanHere& ran, TimePoint answered,
                                  Ledger::Choice sample);
 
-// TimedOut or Cancelled.
-[[nodiscard]] Ending stopped_ending(const JobSpec& job, StopReason reason);
+// TimedOut or Cancelled. `outcome`: how it ended when it was asked to. `how`: what it took, where that is known otherwise.
+[[nodiscard]] Ending stopped_ending(const JobSpec& job, StopReason reason, const Outcome& outcome);
+[[nodiscard]] Ending stopped_ending(const JobSpec& job, StopReason reason, std::string how);
 
 [[nodiscard]] inline bool is_command(const JobSpec& job) { return std::holds_alternative<CommandWork>(job.work); }
 // Null for a command, too.

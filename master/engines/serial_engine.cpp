@@ -112,7 +112,7 @@ class SerialEngine final : public Engine {
       ran = run_here(kind, job, attempt_, stop_, here_.around);
     }
     const std::optional<StopReason> asked = watchdog_->leave();
-    if (ran.stopped && asked) ran.outcome.ending = stopped_ending(job, *asked);
+    if (ran.stopped && asked) ran.outcome.ending = stopped_ending(job, *asked, ran.outcome);
     idle_since_ = steady_clock::now();
     lengths_.learn(kind_of(job), ran.outcome.wall);
     if (ledger_.keeps())

@@ -173,7 +173,7 @@ void ThreadsEngine::collect(std::vector<EngineEvent>& events) {
       stamps.collected = at;
       costs = ledger_.ended(task.worker, stamps);
     }
-    if (task.ran.stopped && task.stopping) outcome.ending = stopped_ending(*task.job, *task.stopping);
+    if (task.ran.stopped && task.stopping) outcome.ending = stopped_ending(*task.job, *task.stopping, outcome);
     events.emplace_back(JobEnded{task.job->id, task.attempt, WorkerId{task.worker}, std::move(outcome), false, costs});
   }
 }

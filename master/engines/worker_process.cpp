@@ -157,7 +157,7 @@ WorkerProcess::Death WorkerProcess::reap() {
   }
   death.signal = info.si_status;
   death.how = "died of " + signal_name(info.si_status);
-  if (info.si_code == CLD_DUMPED) death.core = os::core_file(launched_.pid, info.si_status, {});
+  if (info.si_code == CLD_DUMPED) death.core = os::core_file(launched_.pid, info.si_status, {}, began_);
   return death;
 }
 

@@ -11,6 +11,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -86,6 +87,7 @@ class WorkerProcess {
   std::unique_ptr<ipc::Requester> requester_;
   Launched launched_;
   Guardian* guardian_;
+  std::chrono::system_clock::time_point began_ = std::chrono::system_clock::now();
   bool greeted_ = false;
   bool reaped_ = false;
 };

@@ -58,7 +58,10 @@ void Statement::Finalize::operator()(sqlite3_stmt* handle) const { ::sqlite3_fin
 
 Result<Database> Database::open(const std::string& path, Access access) {
   const bool reads = access != Access::create;
-  const int flags = reads ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
+  // Where the file may not be written, READWRITE reads.
+  const int flags = access == Access::frozen ? SQLITE_OPEN_READONLY
+                    : reads                  ? SQLITE_OPEN_READWRITE
+                                             : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE;
   sqlite3* handle = nullptr;
   // One thread at a time uses it. A path such as `:memory:` or `file:...` is the name of a file too.
   std::string name = path.starts_with('/') ? path : "./" + path;
@@ -69,6 +72,9 @@ Result<Database> Database::open(const std::string& path, Access access) {
   if (answer != SQLITE_OK) return database.failure("opened");
   ::sqlite3_extended_result_codes(handle, 1);
   ::sqlite3_busy_timeout(handle, 10'000);  // a reader may be at it for a moment
+  if (reads) {
+    if (const Result<void> tied = database.run("PRAGMA query_only=1"); !tied) return tl::unexpected(tied.error());
+  }
   return database;
 }
 
@@ -115,8 +121,7 @@ Result<bool> Statement::step() {
   const int answer = ::sqlite3_step(handle_.get());
   if (answer == SQLITE_ROW) return true;
   if (answer == SQLITE_DONE) return false;
-  return failed(::sqlite3_db_handle(handle_.get()), *path_,
-                ::sqlite3_db_readonly(::sqlite3_db_handle(handle_.get()), "main") == 1 ? "read" : "written");
+  return failed(::sqlite3_db_handle(handle_.get()), *path_, ::sqlite3_column_count(handle_.get()) != 0 ? "read" : "written");
 }
 
 void Statement::reset() { ::sqlite3_reset(handle_.get()); }

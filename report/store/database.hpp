@@ -25,7 +25,8 @@ class Statement;
 
 class Database {
  public:
-  // frozen: to be read where not even SQLite's own files can be made beside it; nobody may write it meanwhile.
+  // read: what SQLite puts beside the file goes with the last who has it open, so readers open it for writing where they may, and write
+  // nothing. frozen: to be read where not even SQLite's own files can be made beside it; nobody may write it meanwhile.
   enum class Access : std::uint8_t { read, frozen, create };
   // Nothing is read yet, so a file that is no database is noticed by the first statement only.
   [[nodiscard]] static Result<Database> open(const std::string& path, Access access);

@@ -80,7 +80,10 @@ OutcomeRow row_of(const JobSpec& job, const Outcome& outcome, std::string& left_
                           row.reason = crashed.reason;
                           if (crashed.signal != 0) row.fixed.signal = crashed.signal;
                         },
-                        [&](const TimedOut& late) { row.fixed.limit_ns = late.limit.count(); },
+                        [&](const TimedOut& late) {
+                          row.fixed.limit_ns = late.limit.count();
+                          row.reason = late.reason;
+                        },
                         [&](const Cancelled& cancelled) { row.reason = cancelled.reason; },
                         [&](const OutOfMemory& memory) { row.reason = memory.reason; }},
              outcome.ending);

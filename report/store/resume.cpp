@@ -96,6 +96,7 @@ class Planner {
     if (plan_.unrelated) return true;
     settle_skipped();
     plan_.left = static_cast<std::uint64_t>(std::count(plan_.before.ended.begin(), plan_.before.ended.end(), false));
+    plan_.before.jobs = plan_.jobs;
     return true;
   }
 
@@ -155,6 +156,10 @@ class Planner {
     if (pending) return;  // left alone this time, and still to run again
     ++count_of(plan_.recorded, row.status);
     if (!ok && job_.allow_failure) ++plan_.recorded.allowed;
+    master::HaltRule::Tally& tally = plan_.before.tally;
+    ++tally.done;
+    if (ok) ++tally.succeeded;
+    if (!ok && !cancelled && !job_.allow_failure) ++tally.failed;
   }
 
   void run_again(JobId job, bool same_files) {
@@ -183,6 +188,7 @@ class Planner {
       }
       plan_.before.ended[number(skipped.job)] = true;
       ++plan_.recorded.cancelled;
+      ++plan_.before.tally.done;
       plan_.before.ill.push_back(std::move(skipped));
     }
     std::sort(plan_.before.ill.begin(), plan_.before.ill.end(), [](const auto& a, const auto& b) { return a.job < b.job; });

@@ -24,7 +24,7 @@ CREATE TABLE runs(
   ended_ns INTEGER,                -- NULL: it runs, or was killed
   interrupted INTEGER NOT NULL DEFAULT 0,
   sittings INTEGER NOT NULL DEFAULT 1,  -- 1 and one for each time that it was resumed
-  wall_ns INTEGER NOT NULL DEFAULT 0,
+  wall_ns INTEGER NOT NULL DEFAULT 0,  -- of all its starts; one that runs or was killed: until its last commit
   ok INTEGER NOT NULL DEFAULT 0, failed INTEGER NOT NULL DEFAULT 0, crashed INTEGER NOT NULL DEFAULT 0,
   timed_out INTEGER NOT NULL DEFAULT 0, cancelled INTEGER NOT NULL DEFAULT 0, out_of_memory INTEGER NOT NULL DEFAULT 0,
   allowed INTEGER NOT NULL DEFAULT 0,   -- of those that are not ok: allowed to fail

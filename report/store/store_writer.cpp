@@ -73,13 +73,15 @@ std::string places(int count) {
 }  // namespace
 
 StoreWriter::StoreWriter(StoreLock lock, Database database, Statements statements, std::int64_t run,
-                         const master::Counts& recorded)
+                         const master::Counts& recorded, Duration before)
     : lock_(std::move(lock)),
       database_(std::move(database)),
       statements_(std::move(statements)),
       run_(run),
       counts_(recorded),
-      committed_(recorded.done()) {}
+      committed_(recorded.done()),
+      before_(before),
+      began_(std::chrono::steady_clock::now()) {}
 
 Result<std::unique_ptr<StoreWriter>> StoreWriter::start(StoreLock lock, Database database, std::int64_t run,
                                                         const master::Counts& recorded) {
@@ -91,7 +93,9 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::start(StoreLock lock, Database
   const std::string attempt = fmt::format("INSERT OR REPLACE INTO attempts(run,job,attempt,{}) VALUES({},{})", kOutcomeColumns,
                                           run, places(2 + kOutcomeColumnCount));
   const std::string counts = fmt::format(
-      "UPDATE runs SET ok=?,failed=?,crashed=?,timed_out=?,cancelled=?,out_of_memory=?,allowed=? WHERE run={}", run);
+      "UPDATE runs SET ok=?,failed=?,crashed=?,timed_out=?,cancelled=?,out_of_memory=?,allowed=?,wall_ns=? WHERE run={}", run);
+  const Result<std::int64_t> wall_ns = database.number(fmt::format("SELECT wall_ns FROM runs WHERE run={}", run));
+  if (!wall_ns) return tl::unexpected(wall_ns.error());
   std::vector<Statement> made;
   for (const std::string_view sql :
        {std::string_view("BEGIN IMMEDIATE"), std::string_view("COMMIT"), std::string_view("ROLLBACK"), std::string_view(job),
@@ -103,7 +107,7 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::start(StoreLock lock, Database
   std::unique_ptr<StoreWriter> writer(new StoreWriter(std::move(lock), std::move(database),
                                                       Statements{std::move(made[0]), std::move(made[1]), std::move(made[2]),
                                                                  std::move(made[3]), std::move(made[4]), std::move(made[5])},
-                                                      run, recorded));
+                                                      run, recorded, Duration(*wall_ns)));
   // Signals are for the loop's thread.
   sigset_t all, before;
   ::sigfillset(&all);
@@ -250,6 +254,8 @@ Result<void> StoreWriter::put_counts() {
     update.bind(static_cast<int>(ending) + 1, static_cast<std::int64_t>(count_of(counts_, ending)));
   }
   update.bind(7, static_cast<std::int64_t>(counts_.allowed));
+  // Should it be killed, it has taken as long as until now.
+  update.bind(8, Duration(before_ + (std::chrono::steady_clock::now() - began_)).count());
   return update.run();
 }
 
@@ -262,9 +268,9 @@ Result<void> StoreWriter::finish(std::int64_t ended_ns, std::int64_t wall_ns, bo
   more_.notify_one();
   if (thread_.joinable()) thread_.join();
   if (trouble_) return tl::unexpected(*trouble_);
-  Result<Statement> update = database_.prepare(fmt::format(
-      "UPDATE runs SET ended_ns={}, wall_ns=wall_ns+{}, interrupted={}, jobs=coalesce(jobs,{}), costs=? WHERE run={}", ended_ns,
-      wall_ns, interrupted ? 1 : 0, jobs ? std::to_string(*jobs) : "NULL", run_));
+  Result<Statement> update = database_.prepare(
+      fmt::format("UPDATE runs SET ended_ns={}, wall_ns={}, interrupted={}, jobs=coalesce(jobs,{}), costs=? WHERE run={}",
+                  ended_ns, before_.count() + wall_ns, interrupted ? 1 : 0, jobs ? std::to_string(*jobs) : "NULL", run_));
   if (!update) return tl::unexpected(update.error());
   text_or_null(*update, 1, costs);
   return update->run();

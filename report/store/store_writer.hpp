@@ -50,7 +50,8 @@ class StoreWriter {
   struct Statements {
     Statement begin, commit, rollback, job, attempt, counts;
   };
-  StoreWriter(StoreLock lock, Database database, Statements statements, std::int64_t run, const master::Counts& recorded);
+  StoreWriter(StoreLock lock, Database database, Statements statements, std::int64_t run, const master::Counts& recorded,
+              Duration before);
   void work();
   [[nodiscard]] Result<void> commit(std::string_view rows);
   [[nodiscard]] Result<void> put(std::string_view rows);
@@ -71,6 +72,8 @@ class StoreWriter {
   std::atomic<bool> failed_{false};
   std::atomic<std::uint64_t> added_{0}, written_{0};  // rows
   std::atomic<std::uint64_t> committed_{0};           // jobs
+  const Duration before_;                             // that earlier starts of the run have taken
+  const TimePoint began_;
   std::thread thread_;
 };
 

@@ -92,7 +92,7 @@ Ending ending_of(std::string_view status, std::string reason, int signal, Durati
   if (status == "ok") return Succeeded{};
   if (status == "failed") return Failed{std::move(reason)};
   if (status == "crashed") return Crashed{signal, std::move(reason)};
-  if (status == "timed_out") return TimedOut{limit};
+  if (status == "timed_out") return TimedOut{limit, std::move(reason)};
   if (status == "out_of_memory") return OutOfMemory{std::move(reason)};
   return Cancelled{std::move(reason)};
 }

@@ -79,7 +79,7 @@ TEST(Kinds, AreListedForPeopleAndAsJson) {
   const auto all = nlohmann::json::parse(folder.run({"kinds", "--json"}).out);
   EXPECT_EQ(all.size(), 15U);
   const auto plugged = nlohmann::json::parse(folder.run({"kinds", "--json", "--plugin", RUNNER_TEST_PLUGIN}).out);
-  EXPECT_EQ(plugged.size(), 16U);
+  EXPECT_EQ(plugged.size(), 17U);
 }
 
 TEST(Plugin, RunsInSpawnedAndForkedWorkersAndInProcess) {

@@ -129,6 +129,7 @@ TEST_P(Crash, OfAWorkerKilledFromOutsideChargesTheJobItRan) {
   auto all = results();
   EXPECT_EQ(all["long"]["status"], "crashed");
   EXPECT_EQ(all["long"]["signal"], "SIGKILL");
+  EXPECT_EQ(all["long"]["error"], "crashed: SIGKILL") << "a typed job is its worker";
   EXPECT_EQ(all.size(), 52U);
 }
 

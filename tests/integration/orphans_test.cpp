@@ -123,6 +123,7 @@ TEST_P(OrphansOfWorkers, OfAWorkerThatIsKilledAreEnded) {
   EXPECT_EQ(running.wait().status, 1);
   const auto record = records(folder_.read("r.jsonl"))["run"];
   EXPECT_EQ(record["signal"], "SIGKILL");
+  EXPECT_EQ(record["error"], "crashed: SIGKILL (its worker died of it)") << "the command was ended for that";
   EXPECT_FALSE(record["left_behind"].empty()) << record;
 }
 

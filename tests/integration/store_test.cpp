@@ -45,6 +45,21 @@ TEST(Store, RecordsEveryJobOnce) {
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
+TEST(Store, LetsAShareOfAHaltRuleCountWhatEarlierStartsHaveRecorded) {
+  const Folder folder;
+  folder.write("b.yaml", "version: 1\njobs:\n  - {name: \"j-${{i}}\", shell: \"test ${{i}} -gt 6\", matrix: {i: 1..10}}\n");
+  EXPECT_THAT(folder.run({"--procs", "1", "--halt", "soon,fail=20%", "b.yaml"}).err, HasSubstr("2 jobs"));
+  const Ended reached = folder.run({"--procs", "1", "--resume", "--halt", "soon,fail=20%", "b.yaml"});
+  EXPECT_THAT(reached.err, HasSubstr("halted by soon,fail=20%"));
+  EXPECT_EQ(reached.status, 1) << "two had failed";
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*) FROM jobs"), "2\n");
+  static_cast<void>(folder.run({"--procs", "1", "--resume", "--halt", "soon,fail=40%", "b.yaml"}));
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT count(*) FROM jobs"), "4\n")
+      << "40% of the eight that were left would be more";
+  EXPECT_EQ(folder.run({"--procs", "1", "--resume", "b.yaml"}).status, 1);
+  EXPECT_EQ(query(folder, "b.runs.sqlite", "SELECT ok, failed FROM runs"), "4 6\n");
+}
+
 TEST(Store, IsNotMadeWithNoStore) {
   const Folder folder;
   folder.write("b.yaml", kFive);

@@ -11,6 +11,7 @@ namespace runner::integration {
 namespace {
 
 using testing::ContainsRegex;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
@@ -38,6 +39,58 @@ TEST_F(StoredRuns, AreListedWithHowTheyWent) {
   EXPECT_EQ(runs.status, 0);
   EXPECT_THAT(runs.out, ContainsRegex("   1  b      .* done   4 of 4 · 2 ok · 1 failed · 1 cancelled\n   2  b "));
   EXPECT_EQ(runs.err, "");
+}
+
+TEST_F(StoredRuns, LeaveNothingBesideTheStoreWhenTheyAreRead) {
+  const auto around = [&] {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(folder.path())) {
+      const std::string name = entry.path().filename().string();
+      if (name.find("sqlite") != std::string::npos) names.push_back(name);
+    }
+    return names;
+  };
+  ASSERT_THAT(around(), ElementsAre("b.runs.sqlite"));
+  const auto written = std::filesystem::last_write_time(folder.path() / "b.runs.sqlite");
+  for (const std::vector<std::string>& reader : std::vector<std::vector<std::string>>{
+           {"runs"}, {"show"}, {"export"}, {"explain", "b.yaml", "j-1"}, {"replay", "j-1"}, {"show", "nobody"}}) {
+    static_cast<void>(folder.run(reader));
+    EXPECT_THAT(around(), ElementsAre("b.runs.sqlite")) << reader.front();
+  }
+  EXPECT_EQ(std::filesystem::last_write_time(folder.path() / "b.runs.sqlite"), written)
+      << "or another store would be the newest";
+}
+
+TEST_F(StoredRuns, CanBeReadAgainAndAgainWhileTheyAreWritten) {
+  folder.write(
+      "long.yaml",
+      "version: 1\njobs:\n  - {name: first, shell: \"touch begun\"}\n  - {name: waits, shell: \"while [ ! -e go ]; do sleep "
+      "0.02; done\"}\n  - {name: \"n-${{i}}\", kind: noop, matrix: {i: 1..2000}}\n");
+  Running running(folder, words({"--procs", "1", "--progress", "none", "--store", "l.sqlite", "long.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("begun"); }));
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_THAT(folder.run({"runs", "--store", "l.sqlite"}).out, HasSubstr("running (process "));
+    EXPECT_TRUE(folder.exists("l.sqlite-wal")) << "it is the writer's";
+  }
+  folder.write("go", "");
+  EXPECT_EQ(running.wait().status, 0);
+  EXPECT_THAT(folder.run({"runs", "--store", "l.sqlite"}).out, HasSubstr("2 002 of 2 002"));
+  EXPECT_FALSE(folder.exists("l.sqlite-wal"));
+  EXPECT_FALSE(folder.exists("l.sqlite-shm"));
+}
+
+TEST_F(StoredRuns, ThatWereKilledTookAsLongAsIsRecorded) {
+  folder.write(
+      "long.yaml",
+      "version: 1\njobs:\n  - {name: first, shell: \"sleep 0.3\"}\n  - {name: waits, shell: \"touch begun; sleep 1000\"}\n");
+  Running running(folder, words({"--procs", "1", "--progress", "none", "--store", "l.sqlite", "long.yaml"}));
+  ASSERT_TRUE(eventually([&] { return folder.exists("begun"); }));
+  // The outcome of the first is committed a moment after it ended.
+  ASSERT_TRUE(eventually([&] { return folder.run({"runs", "--store", "l.sqlite"}).out.find("1 of 2") != std::string::npos; }));
+  running.signal(SIGKILL);
+  static_cast<void>(running.wait());
+  EXPECT_THAT(folder.run({"runs", "--store", "l.sqlite"}).out, ContainsRegex(" [0-9.]+ m?s  killed "));
+  EXPECT_THAT(folder.run({"show", "--store", "l.sqlite"}).out, ContainsRegex("took  .* m?s, as far as is recorded\n"));
 }
 
 TEST_F(StoredRuns, OfJobsThatNobodyHadCountedAreDoneOnlyWhenTheirEndWasSeen) {

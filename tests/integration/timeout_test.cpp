@@ -22,7 +22,7 @@ TEST(Timeout, EndsATypedJobWithItsWorkerAndSparesItsNeighbours) {
     const Ended ended =
         folder.run({"--procs", "1", "--progress", "none", "--transport", transport, "--results", "r.jsonl", "jobs.yaml"});
     EXPECT_EQ(ended.status, 1);
-    EXPECT_THAT(ended.err, HasSubstr("hang: timed out after 300 ms"));
+    EXPECT_THAT(ended.err, HasSubstr("hang: timed out after 300 ms (its worker was killed)"));
     EXPECT_THAT(ended.err, HasSubstr("200 ok"));
     EXPECT_THAT(folder.read("r.jsonl"), HasSubstr("\"job\":\"hang\",\"kind\":\"misbehave\",\"status\":\"timed_out\""));
   }
@@ -52,20 +52,25 @@ TEST(Timeout, TellsWhatATypedJobHadUsedOfTheProcessor) {
 
 TEST(Timeout, EndsACommandWithItsWholeGroupInEveryModel) {
   const Folder folder;
-  folder.write("jobs.yaml",
-               "version: 1\njobs:\n  - {name: slow, shell: \"echo begun; sleep 1000 & sleep 1000\", timeout: 300ms}\n"
-               "  - {name: stubborn, shell: \"trap '' TERM; while :; do sleep 0.05; done\", timeout: 300ms}\n  - {name: ok, "
-               "command: [\"true\"]}\n");
+  folder.write(
+      "jobs.yaml",
+      "version: 1\njobs:\n  - {name: slow, shell: \"echo begun; sleep 1000 & sleep 1000\", timeout: 300ms}\n"
+      "  - {name: stubborn, shell: \"trap '' TERM; while :; do sleep 0.05; done\", timeout: 300ms, kill_after: 300ms}\n"
+      "  - {name: tidy, shell: \"trap 'exit 7' TERM; while :; do sleep 0.05; done\", timeout: 300ms}\n  - {name: ok, "
+      "command: [\"true\"]}\n");
   for (const std::vector<std::string>& model : std::vector<std::vector<std::string>>{
            {}, {"--transport", "pipe"}, {"--mode", "threads"}, {"--mode", "async"}, {"--mode", "serial"}}) {
     std::vector<std::string> arguments = model;
     for (const char* more : {"--progress", "none", "--results", "r.jsonl", "jobs.yaml"}) arguments.push_back(more);
     const Ended ended = folder.run(arguments);
     EXPECT_EQ(ended.status, 1) << ended.err;
-    EXPECT_THAT(ended.err, HasSubstr("slow: timed out after 300 ms"));
-    EXPECT_THAT(ended.err, HasSubstr("stubborn: timed out after 300 ms"));
+    EXPECT_THAT(ended.err, HasSubstr("slow: timed out after 300 ms (ended by SIGTERM)"));
+    EXPECT_THAT(ended.err, HasSubstr("stubborn: timed out after 300 ms (it did not end within 300 ms of SIGTERM: killed)"));
+    EXPECT_THAT(ended.err, HasSubstr("tidy: timed out after 300 ms (it left with exit status 7 at SIGTERM)"));
     EXPECT_THAT(ended.err, HasSubstr("1 ok"));
     EXPECT_THAT(folder.read("r.jsonl"), HasSubstr("begun"));
+    EXPECT_THAT(folder.read("r.jsonl"), HasSubstr("\"error\":\"timed out after 300 ms (ended by SIGTERM)\""));
+    EXPECT_THAT(folder.run({"show", "stubborn"}).out, HasSubstr("within 300 ms of SIGTERM: killed)"));
     EXPECT_THAT(leftovers(), IsEmpty());
   }
 }

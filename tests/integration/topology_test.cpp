@@ -92,6 +92,21 @@ TEST_P(CapsInEachMode, ThreadsOfLibrariesAreThoseOfTheJobsPlacesUnlessTheUserSai
   EXPECT_THAT(ended.out, AllOf(HasSubstr("one 1 5 1\n"), HasSubstr("wide 3 5 3\n"), HasSubstr("own 9 3\n"), HasSubstr("0\n")));
 }
 
+TEST_P(CapsInEachMode, ATypedJobLearnsHowManyProcessorsItWasGiven) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs:\n  - {name: one, kind: given}\n  - {name: wide, kind: given, cpus: 3}\n");
+  std::vector<std::string> arguments{"--procs",    "4",        "--mode",           GetParam(),
+                                     "--no-store", "--plugin", RUNNER_TEST_PLUGIN, "jobs.yaml"};
+  for (const char* transport : {"shm", "pipe"}) {
+    const bool processes = std::string_view(GetParam()) == "processes";
+    if (processes) arguments.insert(arguments.end(), {"--transport", transport});
+    const Ended ended = folder.run(arguments);
+    EXPECT_EQ(ended.status, 0) << ended.err;
+    EXPECT_THAT(ended.out, AllOf(HasSubstr("{\"job\":\"one\",\"result\":{\"cpus\":1}}\n"),
+                                 HasSubstr("{\"job\":\"wide\",\"result\":{\"cpus\":3}}\n")));
+  }
+}
+
 TEST(Caps, AreExplained) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs:\n  - {name: a, shell: \"true\", cpus: 2}\n");

@@ -1,5 +1,6 @@
 // A plug-in as a user writes one.
 #include <cctype>
+#include <cstdint>
 #include <runner/job.hpp>
 #include <string>
 
@@ -25,6 +26,20 @@ Shout shout(const ShoutArgs& args, runner::JobContext&) {
   return result;
 }
 
+struct Given {
+  std::uint32_t cpus = 0;
+  template <class A>
+  void serialize(A& a) {
+    a(CEREAL_NVP(cpus));
+  }
+};
+struct NoArgs {
+  template <class A>
+  void serialize(A&) {}
+};
+Given given(const NoArgs&, runner::JobContext& context) { return {context.cpus()}; }
+
 }  // namespace
 
+RUNNER_JOB("given", given, "How many processors it was given.")
 RUNNER_JOB("shout", shout, "Says `text` loudly.")

@@ -140,7 +140,7 @@ TEST_P(Channel, CarriesEveryEndingWithItsEvidence) {
   const std::vector<Ending> endings{Succeeded{},
                                     Failed{"exit status 3"},
                                     Crashed{11, "in its third minute"},
-                                    TimedOut{std::chrono::seconds(2)},
+                                    TimedOut{std::chrono::seconds(2), "ended by SIGTERM"},
                                     Cancelled{"interrupted"},
                                     OutOfMemory{letters(500)}};
   for (const Ending& ending : endings) {

@@ -52,7 +52,7 @@ Ended job(std::uint64_t id) {
                     ? command(id, "c" + std::to_string(id), "output " + std::to_string(id), "", static_cast<int>(id % 2))
                     : typed(id, "t" + std::to_string(id), "kind", "result " + std::to_string(id));
   if (id % 7 == 1) ended.outcome.ending = Crashed{11, "evidence"};
-  if (id % 7 == 2) ended.outcome.ending = TimedOut{std::chrono::seconds(id)};
+  if (id % 7 == 2) ended.outcome.ending = TimedOut{std::chrono::seconds(id), "ended by SIGTERM"};
   if (id % 7 == 4) ended.outcome.ending = Cancelled{"halt"};
   if (id % 7 == 5) ended.outcome.ending = OutOfMemory{"1 GiB"};
   if (id % 5 == 0) ended.outcome.peak_memory = Bytes{id};

@@ -54,6 +54,15 @@ TEST(Request, OfEitherKindComesBack) {
   EXPECT_EQ(std::get<TypedView>(one->work).kind, "primes");
   EXPECT_EQ(std::get<TypedView>(one->work).args.size(), 4U);
 
+  EXPECT_EQ(std::get<TypedView>(one->work).cpus, 1U);
+
+  const std::string wide = request_wire(TypedWork{"primes", "ARGS", {}, 3});
+  const Result<JobRequest> wider = read_request(as_bytes(wide));
+  ASSERT_TRUE(wider.has_value());
+  EXPECT_EQ(std::get<TypedView>(wider->work).cpus, 3U);
+  EXPECT_EQ(std::get<TypedView>(wider->work).args.size(), 4U);
+  EXPECT_FALSE(read_request(as_bytes(request_wire(TypedWork{"primes", "ARGS", {}, 0}))).has_value());
+
   const std::string command = request_wire(kCommand);
   const Result<JobRequest> other = read_request(as_bytes(command));
   ASSERT_TRUE(other.has_value());
@@ -121,7 +130,8 @@ TEST(Reply, WithAnImpossibleValueIsRefused) {
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.exit_code = -1; }))), HasSubstr("exit status"));
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = Crashed{-1, ""}; }))), HasSubstr("signal number"));
   EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = Crashed{1000, ""}; }))), HasSubstr("signal number"));
-  EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = TimedOut{Duration(-1)}; }))), HasSubstr("time limit"));
+  EXPECT_THAT(refusal(reply_wire(reply_of([](Outcome& o) { o.ending = TimedOut{Duration(-1), {}}; }))),
+              HasSubstr("time limit"));
 }
 
 TEST(Reply, WhoseOutputIsOfAnotherSizeThanAnnouncedIsRefused) {

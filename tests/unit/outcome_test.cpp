@@ -29,7 +29,9 @@ TEST(Outcome, IsDescribedInOneClause) {
   EXPECT_EQ(describe(ended(Crashed{SIGSEGV, ""})), "crashed: SIGSEGV");
   EXPECT_EQ(describe(ended(Crashed{SIGKILL, "by hand"})), "crashed: SIGKILL (by hand)");
   EXPECT_EQ(describe(ended(Crashed{0, "its worker left"})), "crashed: its worker left");
-  EXPECT_EQ(describe(ended(TimedOut{std::chrono::seconds(2)})), "timed out after 2.00 s");
+  EXPECT_EQ(describe(ended(TimedOut{std::chrono::seconds(2), {}})), "timed out after 2.00 s");
+  EXPECT_EQ(describe(ended(TimedOut{std::chrono::seconds(2), "ended by SIGTERM"})),
+            "timed out after 2.00 s (ended by SIGTERM)");
   EXPECT_EQ(describe(ended(Cancelled{"interrupted"})), "cancelled: interrupted");
   EXPECT_EQ(describe(ended(OutOfMemory{"the limit was 1 GiB"})), "out of memory: the limit was 1 GiB");
 }

@@ -8,11 +8,14 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
+#include <fstream>
 
 #include "ipc/core_file.hpp"
 #include "ipc/process_tree.hpp"
 #include "master/oom_kills.hpp"
 #include "tests/silence.hpp"
+#include "tests/unit/records.hpp"
 
 namespace runner::os {
 namespace {
@@ -99,6 +102,21 @@ TEST(CoreName, IsToldWhereThePatternTellsIt) {
   EXPECT_EQ(core_name("/var/%p-%s%%", true, 7, SIGSEGV), "/var/7-11%");
   EXPECT_EQ(core_name("|/usr/bin/apport %p", false, 7, SIGSEGV), "");
   EXPECT_EQ(core_name("core.%t", false, 7, SIGSEGV), "");
+}
+
+TEST(CoreFile, IsOursAndNoOlderThanItsProcess) {
+  const test::TempFolder folder;
+  const std::string path = folder.file("core");
+  const auto before = std::chrono::system_clock::now();
+  EXPECT_FALSE(can_be_core(path, before)) << "nothing is there";
+  std::ofstream(path) << "core";
+  EXPECT_TRUE(can_be_core(path, before));
+  EXPECT_FALSE(can_be_core(path, before + std::chrono::hours(1))) << "that of a process before it";
+  EXPECT_FALSE(can_be_core("/", before - std::chrono::hours(1'000'000))) << "a folder";
+  if (::geteuid() == 0) {
+    ASSERT_EQ(::chown(path.c_str(), 1, 1), 0);
+    EXPECT_FALSE(can_be_core(path, before)) << "somebody else's";
+  }
 }
 
 TEST(OomKills, AreCountedInTheCgroupOfEitherVersion) {

@@ -352,7 +352,7 @@ TEST_F(InAFile, SummarySaysWhatBecameOfTheRunAndWhatItCost) {
   crashed.attempts = Attempt{3};
   ASSERT_TRUE(summary.ended(crashed.record()));
   Ended late = test::typed(5, "pi-6", "pi");
-  late.outcome.ending = TimedOut{seconds(2)};
+  late.outcome.ending = TimedOut{seconds(2), {}};
   ASSERT_TRUE(summary.ended(late.record()));
   ASSERT_TRUE(summary.finished(totals()));
   EXPECT_EQ(text(),

@@ -67,7 +67,7 @@ TEST(Registry, RefusesAKindThatExistsAlready) {
   const Result<std::string> second = registry.load_plugin(copy);
   std::filesystem::remove(copy);
   ASSERT_FALSE(second.has_value());
-  EXPECT_THAT(second.error().text, HasSubstr("`shout`, which exists already"));
+  EXPECT_THAT(second.error().text, HasSubstr("`given`, which exists already"));
 }
 
 TEST(Registry, SaysWhatIsWrongWithAFileThatIsNoPlugInOfOurs) {

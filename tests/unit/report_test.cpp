@@ -150,7 +150,7 @@ TEST_F(Results, HoldTheFieldsThatApplyAndNoOthers) {
   crashed.attempts = Attempt{3};
   write(*file, crashed);
   Ended late = command(3, "late");
-  late.outcome.ending = TimedOut{std::chrono::seconds(2)};
+  late.outcome.ending = TimedOut{std::chrono::seconds(2), {}};
   late.outcome.exit_code.reset();
   write(*file, late);
   Ended never = command(4, "never");

@@ -209,8 +209,9 @@ TEST(Scheduler, NeverQuarantinesACommandThatCrashedInAWorkerWhichLives) {
 
 class ThreeJobs {
  public:
-  explicit ThreeJobs(std::string_view halt, std::optional<std::uint64_t> size = 10, bool may_fail = false)
-      : scheduler(true, {nullptr, HaltRule::parse(halt).value(), size, nullptr, 3}) {
+  explicit ThreeJobs(std::string_view halt, std::optional<std::uint64_t> size = 10, bool may_fail = false,
+                     const EndedBefore* before = nullptr)
+      : scheduler(true, {nullptr, HaltRule::parse(halt).value(), size, before, 3}) {
     for (std::uint64_t i = 0; i < 3; ++i) {
       JobSpec& job = scheduler.vacancy();
       job = JobSpec{};
@@ -284,6 +285,27 @@ TEST(Halt, TakesAShareOfAllJobsOfTheBatch) {
   EXPECT_FALSE(three.scheduler.halted());
   three.end(1, Succeeded{});
   EXPECT_TRUE(three.scheduler.halted());
+}
+
+TEST(Halt, OfAShareCountsWhatHadEndedBeforeTheRunWasResumedAndOfANumberDoesNot) {
+  EndedBefore before;
+  before.jobs = 10;
+  before.tally = {.failed = 1, .succeeded = 4, .done = 5};
+  // Of the 5 that are left.
+  ThreeJobs share("soon,fail=20%", 5, false, &before), number("soon,fail=2", 5, false, &before);
+  for (ThreeJobs* three : {&share, &number}) three->end(0, Failed{"no"});
+  EXPECT_TRUE(share.scheduler.halted());
+  EXPECT_FALSE(number.scheduler.halted());
+}
+
+TEST(Halt, OfAShareThatHadBeenReachedStartsNothing) {
+  EndedBefore before;
+  before.jobs = 10;
+  before.tally = {.failed = 1, .succeeded = 4, .done = 5};
+  Scheduler scheduler(true, {nullptr, HaltRule::parse("soon,fail=10%").value(), 5, &before, 3});
+  EXPECT_FALSE(scheduler.wants_jobs());
+  EXPECT_TRUE(scheduler.halted());
+  EXPECT_TRUE(scheduler.done());
 }
 
 TEST(Halt, OfAShareWaitsUntilItIsKnownHowManyJobsThereAre) {

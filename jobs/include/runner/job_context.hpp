@@ -4,6 +4,7 @@
 // Owns         nothing that outlives the call of the job.
 #pragma once
 
+#include <cstdint>
 #include <stop_token>
 #include <utility>
 
@@ -24,11 +25,13 @@ class JobContext {
  public:
   JobContext() = default;
   // `shared` must outlive the job; null: nothing is shared.
-  JobContext(JobId job, Attempt attempt, std::stop_token stop, const Shared* shared = nullptr)
-      : stop_(std::move(stop)), job_(job), attempt_(attempt), shared_(shared) {}
+  JobContext(JobId job, Attempt attempt, std::stop_token stop, const Shared* shared = nullptr, std::uint32_t cpus = 1)
+      : stop_(std::move(stop)), job_(job), attempt_(attempt), cpus_(cpus), shared_(shared) {}
 
   [[nodiscard]] JobId job() const { return job_; }
   [[nodiscard]] Attempt attempt() const { return attempt_; }
+  // How many processors the job was given: its `cpus:`, 1 where it has none. So many threads of its own keep others from nothing.
+  [[nodiscard]] std::uint32_t cpus() const { return cpus_; }
 
   // True once the job's deadline has passed or the run is being ended. In-process engines cannot end a typed job: one that
   // runs long should look at this now and then and return. In a worker process nobody has to look: the process is ended.
@@ -52,6 +55,7 @@ class JobContext {
   std::stop_token stop_;
   JobId job_{};
   Attempt attempt_{1};
+  std::uint32_t cpus_ = 1;
   const Shared* shared_ = nullptr;
 };
 

@@ -19,8 +19,9 @@ namespace runner {
 struct TypedWork {
   std::string kind;
   std::string args;
-  Bytes memory{};       // that its worker may have while it runs; zero: no limit
-  Duration encoding{};  // how long it took to make the bytes of its arguments, as far as that was measured
+  Bytes memory{};          // that its worker may have while it runs; zero: no limit
+  std::uint32_t cpus = 1;  // that it was promised: its context tells it
+  Duration encoding{};     // how long it took to make the bytes of its arguments, as far as that was measured
 };
 
 // A program. List form: argv[0] is looked up in PATH, no shell. Shell form: argv is {"/bin/sh", "-c", script}.

@@ -27,6 +27,7 @@ struct Crashed {   // the process that ran it died of a signal, or a worker left
 };
 struct TimedOut {
   Duration limit{};
+  std::string reason;  // what it took to end it; empty: nobody can say
 };
 struct Cancelled {
   std::string reason;
@@ -77,7 +78,7 @@ inline constexpr std::size_t kEvidenceLines = 20;  // of a failed command's stde
 // The word of the results file: ok failed crashed timed_out cancelled out_of_memory.
 [[nodiscard]] std::string_view status_word(const Ending& ending);
 
-// One clause for a person, without the job's name: "crashed: SIGSEGV", "exit status 3", "timed out after 2 s".
+// One clause for a person, without the job's name: "crashed: SIGSEGV", "exit status 3", "timed out after 2.00 s (ended by SIGTERM)".
 [[nodiscard]] std::string describe(const Outcome& outcome);
 
 // How large a result may be when nobody says otherwise.

@@ -361,6 +361,10 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   const CLI::Option* costs =
       app.add_option("--costs", options.costs, "Write what the run cost beside its jobs, as one\nJSON document (docs/costs.md)")
           ->option_text("FILE.json");
+  const CLI::Option* trace =
+      app.add_option("--trace", options.trace,
+                     "Write the run as a timeline that Perfetto and\nchrome://tracing open (docs/costs.md)")
+          ->option_text("FILE.json");
   choice<master::Measure>(app, "--ledger", options.measure,
                           {{"auto", master::Measure::sampled}, {"all", master::Measure::all}, {"off", master::Measure::off}},
                           "Measure 1 in 64 of jobs below 20 us (default),\nevery job, or none");
@@ -412,6 +416,12 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   }
   if (costs->count() != 0 && options.measure == master::Measure::off) {
     return fail(ErrorCode::usage, "--ledger off measures nothing that --costs could tell; leave out one of the two");
+  }
+  if (trace->count() != 0 && options.trace.empty()) {
+    return fail(ErrorCode::usage, "--trace names no file (an empty variable?); give one, as in --trace trace.json");
+  }
+  if (trace->count() != 0 && options.measure == master::Measure::off) {
+    return fail(ErrorCode::usage, "--ledger off measures nothing that --trace could show; leave out one of the two");
   }
   if (store->count() != 0 && options.store.empty()) {
     return fail(ErrorCode::usage, "--store names no file (an empty variable?); give one, or --no-store");

@@ -37,6 +37,7 @@ struct RunOptions {
   std::optional<Bytes> max_result;  // none: what the batch file says
   std::string results;              // empty: none
   std::string costs;                // the same
+  std::string trace;                // the same
   master::Measure measure{};
   std::string store;  // empty: the default of the batch
   bool no_store = false;

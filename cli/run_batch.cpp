@@ -44,6 +44,7 @@
 #include "report/store/longest_first.hpp"
 #include "report/store/run_store.hpp"
 #include "report/summary.hpp"
+#include "report/trace.hpp"
 
 namespace runner::cli {
 
@@ -92,7 +93,8 @@ class Sinks {
         summary_(console_, options.results),
         keep_order_(options.keep_order) {}
 
-  [[nodiscard]] Result<void> open(const std::string& results_path, const std::string& costs_path) {
+  [[nodiscard]] Result<void> open(const std::string& results_path, const std::string& costs_path,
+                                  const std::string& trace_path) {
     add(printer_);
     if (!results_path.empty()) {
       Result<std::unique_ptr<report::ResultsFile>> file = report::ResultsFile::open(results_path, results_);
@@ -105,6 +107,13 @@ class Sinks {
       if (!file) return tl::unexpected(file.error());
       costs_ = std::move(*file);
       all_.push_back(costs_.get());
+    }
+    if (!trace_path.empty()) {
+      Result<std::unique_ptr<report::Trace>> file =
+          report::Trace::open(trace_path, [this](const std::string& text) { notice(text); });
+      if (!file) return tl::unexpected(file.error());
+      trace_ = std::move(*file);
+      all_.push_back(trace_.get());
     }
     all_.push_back(&progress_);
     all_.push_back(&summary_);
@@ -175,6 +184,7 @@ class Sinks {
   bool keep_order_;
   std::unique_ptr<report::ResultsFile> file_;
   std::unique_ptr<report::CostsFile> costs_;
+  std::unique_ptr<report::Trace> trace_;
   std::unique_ptr<report::RunStore> store_;
   std::vector<std::unique_ptr<report::InOrder>> ordered_;
   HeldBack held_back_{ordered_};
@@ -241,7 +251,8 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
         {ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
   }
   Sinks sinks(registry, options);
-  if (Result<void> opened = sinks.open(options.results, options.costs); !opened) return not_started(opened.error());
+  if (Result<void> opened = sinks.open(options.results, options.costs, options.trace); !opened)
+    return not_started(opened.error());
   Result<ChosenStore> store = choose_store(options, batch);
   if (!store) return not_started(store.error());
   if (options.only_quarantined && store->plan && store->plan->left == 0) {

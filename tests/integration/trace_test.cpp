@@ -1,0 +1,216 @@
+// --trace: what a reader that is not ours finds in the file.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/integration/program.hpp"
+
+namespace runner::integration {
+namespace {
+
+using nlohmann::json;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+using Model = std::vector<std::string>;
+
+const Model kSerial{"--mode", "serial"}, kThreads{"--mode", "threads"}, kAsync{"--mode", "async"}, kShm{"--transport", "shm"},
+    kPipe{"--transport", "pipe"};
+
+constexpr const char* kReader = R"python(
+# An independent reader of the Chrome Trace Event format: whatever it finds wrong is an assertion. What it has seen it prints as JSON.
+import collections, json, sys
+from decimal import Decimal
+
+document = json.load(open(sys.argv[1]), parse_float=Decimal)
+events = document["traceEvents"]
+lanes, flows, names = collections.defaultdict(list), collections.defaultdict(list), {}
+counts = collections.Counter()
+for event in events:
+    for key in ("ph", "pid", "tid", "ts", "name"):
+        assert key in event, (key, event)
+    assert isinstance(event["ts"], (int, Decimal)) and event["ts"] >= 0, event
+    assert event["ph"] in "XisfCM", event
+    counts[event["ph"]] += 1
+    if event["ph"] == "X":
+        assert event["dur"] >= 0, event
+        lanes[event["tid"]].append(event)
+    elif event["ph"] in "sf":
+        flows[event["id"]].append(event)
+    elif event["ph"] == "M" and event["name"] == "thread_name":
+        names[event["tid"]] = event["args"]["name"]
+    elif event["ph"] == "C":
+        assert event["args"]["jobs"] >= 0, event
+for tid, lane in lanes.items():
+    assert tid in names, tid
+    lane.sort(key=lambda event: (event["ts"], -event["dur"]))
+    around = []
+    for event in lane:
+        end = event["ts"] + event["dur"]
+        while around and around[-1] <= event["ts"]:
+            around.pop()
+        assert not around or end <= around[-1], ("overlaps", tid, event, around[-1])
+        around.append(end)
+def inside(flow):
+    return any(x["ts"] <= flow["ts"] <= x["ts"] + x["dur"] for x in lanes[flow["tid"]])
+for number, (id, both) in enumerate(flows.items()):
+    assert sorted(event["ph"] for event in both) == ["f", "s"], (id, both)
+    begin, end = sorted(both, key=lambda event: event["ph"], reverse=True)
+    assert begin["ts"] <= end["ts"], both
+    assert (begin["tid"] == 0) != (end["tid"] == 0), both
+    assert (begin["cat"], begin["name"]) == (end["cat"], end["name"]), both
+    if number < 100:
+        assert inside(begin) and inside(end), both
+work = [x for lane in lanes.values() for x in lane]
+print(json.dumps({
+    "phases": counts,
+    "lanes": [names[tid] for tid in sorted(names)],
+    "attempts": sum(x["cat"] == "job" for x in work),
+    "statuses": collections.Counter(x["args"]["status"] for x in work if x["cat"] == "job"),
+    "spans": collections.Counter(x["name"] for x in work if x["cat"] != "job"),
+    "execute": float(sum(x["dur"] for x in work if x["name"] == "execute" and x["cat"] == "work")) / 1e6,
+    "instants": collections.Counter(x["name"] for x in events if x["ph"] == "i"),
+    "counters": sorted({x["name"] for x in events if x["ph"] == "C"}),
+    "flows": len(flows),
+    "about": document["otherData"],
+}, default=str))
+)python";
+
+std::vector<std::string> command(const Model& model, const std::vector<std::string>& more = {}) {
+  Model all{"--no-store", "--progress", "none", "--procs", "2", "--costs", "costs.json", "--trace", "trace.json", "jobs.yaml"};
+  all.insert(all.end(), model.begin(), model.end());
+  all.insert(all.end(), more.begin(), more.end());
+  return all;
+}
+
+// What the reader has seen. Whatever breaks a rule of the format fails the test.
+json look(const Folder& folder) {
+  folder.write("reader.py", kReader);
+  const Ended read = folder.run_other({"/usr/bin/python3", "reader.py", "trace.json"});
+  EXPECT_EQ(read.status, 0) << read.err.substr(0, 2000);
+  return read.status == 0 ? json::parse(read.out) : json();
+}
+
+void expect_execute_of_costs(const Folder& folder, const json& seen) {
+  const json costs = json::parse(folder.read("costs.json"));
+  const double execute = costs.at("costs").at("execute").get<double>();
+  EXPECT_NEAR(seen.at("execute").get<double>(), execute, 0.02 * execute);
+  EXPECT_EQ(seen.at("attempts"), costs.at("attempts"));
+}
+
+class TraceOf : public testing::TestWithParam<Model> {};
+INSTANTIATE_TEST_SUITE_P(Model, TraceOf, testing::Values(kSerial, kThreads, kAsync, kShm, kPipe),
+                         [](const auto& of) { return of.param[1]; });
+
+TEST_P(TraceOf, HasEveryAttemptOnALaneAndAsMuchWorkAsTheLedger) {
+  const Folder folder;
+  folder.write(
+      "jobs.yaml",
+      "version: 1\njobs: [{kind: spin, args: {duration: 2ms}, matrix: {i: 1..40}}, {kind: noop, matrix: {i: 1..2000}}, "
+      "{kind: misbehave, args: {how: throw}, retries: 2, matrix: {i: 1..5}}, {shell: \"true\", matrix: {i: 1..5}}]\n");
+  const Ended ended = folder.run(command(GetParam()));
+  ASSERT_EQ(ended.status, 1) << ended.err;
+  const json seen = look(folder);
+  expect_execute_of_costs(folder, seen);
+  EXPECT_EQ(seen.at("attempts"), 40 + 2000 + 3 * 5 + 5);
+  EXPECT_EQ(seen.at("statuses"), json({{"ok", 2045}, {"failed", 15}}));
+  EXPECT_EQ(seen.at("instants"), json({{"retry", 10}}));
+  EXPECT_EQ(seen.at("counters"), json({"queued", "running"}));
+  EXPECT_EQ(seen.at("lanes").at(0), "master");
+  EXPECT_EQ(seen.at("lanes").size(), GetParam() == kSerial ? 2 : 3);
+  EXPECT_EQ(seen.at("about").at("one_in"), 1);
+  // Where there is somebody else to talk to, arrows go both ways.
+  if (GetParam() == kShm || GetParam() == kPipe) {
+    EXPECT_GT(seen.at("spans").at("serialize"), 0);
+    EXPECT_GT(seen.at("spans").at("collect"), 0);
+    EXPECT_EQ(seen.at("flows"), seen.at("spans").at("serialize").get<int>() + seen.at("spans").at("collect").get<int>());
+  }
+  EXPECT_THAT(ended.err, testing::Not(HasSubstr("shows 1 in")));
+}
+
+TEST(Trace, ShowsCrashesRetriesAndLostWorkers) {
+  for (const Model& model : {kShm, kPipe}) {
+    const Folder folder;
+    folder.write(
+        "jobs.yaml",
+        "version: 1\njobs: [{kind: misbehave, args: {how: segfault}, retries: 1, matrix: {i: 1..8}}, {kind: spin, args: "
+        "{duration: 5ms}, matrix: {i: 1..20}}]\n");
+    EXPECT_EQ(folder.run(command(model)).status, 1);
+    const json seen = look(folder);
+    expect_execute_of_costs(folder, seen);
+    EXPECT_EQ(seen.at("statuses"), json({{"ok", 20}, {"crashed", 16}}));
+    EXPECT_EQ(seen.at("instants"), json({{"retry", 8}, {"worker lost", 16}}));
+  }
+}
+
+TEST(Trace, OfNoJobAtAllIsAFileWithoutJobs) {
+  const Folder folder;
+  folder.write("none", "");
+  folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop, matrix: {i: {lines: none}}}]\n");
+  const Ended ended = folder.run(command(kShm));
+  ASSERT_EQ(ended.status, 0) << ended.err;
+  const json seen = look(folder);
+  EXPECT_EQ(seen.at("attempts"), 0);
+  EXPECT_THAT(seen.at("instants"), IsEmpty());
+  EXPECT_EQ(seen.at("flows"), 0);
+}
+
+TEST(Trace, ShowsJobsThatWereNeverBegunOnTheMastersLane) {
+  const Folder folder;
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: first, shell: exit 3}, {name: second, shell: \"true\", needs: [first]}]\n");
+  EXPECT_EQ(folder.run(command(kShm)).status, 1);
+  const json seen = look(folder);
+  EXPECT_EQ(seen.at("attempts"), 1);
+  EXPECT_EQ(seen.at("instants"), json({{"second", 1}}));
+}
+
+TEST(Trace, IsThereAfterAnInterruptToo) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{shell: \"touch ran; sleep 0.3\", matrix: {i: 1..1000}}]\n");
+  Running run(folder, words(command(kShm)));
+  ASSERT_TRUE(eventually([&] { return folder.exists("ran"); }));
+  run.signal(SIGINT);
+  EXPECT_EQ(run.wait().status, 130);
+  const json seen = look(folder);
+  EXPECT_GE(seen.at("attempts"), 1);
+  EXPECT_LT(seen.at("attempts"), 1000);
+}
+
+TEST(Trace, OfMoreAttemptsThanItHoldsIsThinnedAndSaysSo) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop, matrix: {i: 1..60000}}]\n");
+  const Ended ended = folder.run(command(kThreads));
+  ASSERT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("runner: `trace.json` shows 1 in 2 of 60000 attempts: it holds at most 50000\n"));
+  const json seen = look(folder);
+  EXPECT_EQ(seen.at("attempts"), 30000);
+  EXPECT_EQ(seen.at("about").at("attempts"), 60000);
+  EXPECT_EQ(seen.at("about").at("attempts_in_trace"), 30000);
+  EXPECT_EQ(seen.at("about").at("one_in"), 2);
+}
+
+TEST(Trace, ThatCannotBeWrittenIsRefusedBeforeAnythingRuns) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{shell: touch ran}]\n");
+  const Ended missing = folder.run({"--no-store", "--trace", "missing/trace.json", "jobs.yaml"});
+  EXPECT_EQ(missing.status, 2);
+  EXPECT_THAT(missing.err, AllOf(StartsWith("runner: "), HasSubstr("missing/trace.json")));
+  const Ended empty = folder.run({"--no-store", "--trace", "", "jobs.yaml"});
+  EXPECT_EQ(empty.status, 2);
+  EXPECT_THAT(empty.err,
+              StartsWith("runner: --trace names no file (an empty variable?); give one, as in --trace trace.json\n"));
+  const Ended unmeasured = folder.run({"--no-store", "--trace", "trace.json", "--ledger", "off", "jobs.yaml"});
+  EXPECT_EQ(unmeasured.status, 2);
+  EXPECT_THAT(unmeasured.err,
+              StartsWith("runner: --ledger off measures nothing that --trace could show; leave out one of the two\n"));
+  EXPECT_FALSE(folder.exists("ran"));
+  EXPECT_FALSE(folder.exists("trace.json"));
+}
+
+}  // namespace
+}  // namespace runner::integration

@@ -44,9 +44,10 @@ void Trace::take(const JobSpec& job, const Outcome& outcome, Attempt attempt, st
     running_.add(placed.entered, placed.left);
     queued_.add(placed.serialized, placed.begin);
   }
-  if (!attempts_.next()) return;
-  attempts_.keep({job.id, job.name.substr(0, kMostOfName), attempt, worker.value_or(WorkerId{}), status_word(outcome.ending),
-                  costs, costs.measured ? Duration{} : since_begin(), retried});
+  Thinned<TracedAttempt>& kind = costs.sampled != 0 ? stamped_ : others_;
+  if (!kind.next()) return;
+  kind.keep({job.id, job.name.substr(0, kMostOfName), attempt, worker.value_or(WorkerId{}), status_word(outcome.ending), costs,
+             costs.measured ? Duration{} : since_begin(), retried});
 }
 
 Result<void> Trace::ended(const master::JobRecord& record) {
@@ -115,15 +116,19 @@ Result<void> Trace::finished(const master::RunTotals& totals) {
   Result<void> well = write_lanes();
   std::vector<MasterSlice> slices;
   std::uint64_t id = 0;
-  for (const TracedAttempt& attempt : attempts_.kept()) {
+  for (const TracedAttempt& attempt : stamped_.kept()) {
     if (!well) return well;
     well = write_all(events_of(attempt, id, began_));
     slices_of(attempt, id++, began_, slices);
   }
+  for (const TracedAttempt& attempt : others_.kept()) {  // they have no slices and no arrows
+    if (!well) return well;
+    well = write_all(events_of(attempt, id, began_));
+  }
   nest(slices);
   for (const MasterSlice& slice : slices) {
     if (!well) return well;
-    well = write_all(events_of(slice, attempts_.kept()[slice.attempt]));
+    well = write_all(events_of(slice, stamped_.kept()[slice.attempt]));
   }
   for (const Death& death : deaths_.kept()) {
     if (!well) return well;
@@ -144,16 +149,18 @@ Result<void> Trace::finished(const master::RunTotals& totals) {
   append_json_string(out, totals.mode);
   out += R"(,"engine":)";
   append_json_string(out, totals.engine);
-  out += fmt::format(
-      R"(,"attempts":{},"attempts_in_trace":{},"one_in":{},"workers_lost":{},"deaths_in_trace":{},"measured_one_in":{}}}}}
-)",
-      attempts_.offered(), attempts_.kept().size(), attempts_.stride(), deaths_.offered(), deaths_.kept().size(),
-      totals.costs.sampled);
+  const auto kind = [&out](std::string_view name, const auto& all) {
+    out += fmt::format(R"(,"{}":{{"all":{},"in_trace":{},"one_in":{}}})", name, all.offered(), all.kept().size(), all.stride());
+  };
+  kind("attempts_with_all_stamps", stamped_);
+  kind("other_attempts", others_);
+  kind("workers_lost", deaths_);
+  out += "}}\n";
   well = file_.end_record();
   if (well) well = file_.flush();
-  if (well && attempts_.stride() != 1) {
-    notice_(fmt::format("`{}` shows 1 in {} of {} attempts: it holds at most {}", path_, attempts_.stride(),
-                        attempts_.offered(), attempts_.most()));
+  if (well && (stamped_.stride() != 1 || others_.stride() != 1)) {
+    notice_(fmt::format("`{}` is thinned: it has 1 in {} of {} attempts with all their stamps and 1 in {} of {} others", path_,
+                        stamped_.stride(), stamped_.offered(), others_.stride(), others_.offered()));
   }
   return well;
 }

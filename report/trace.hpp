@@ -3,7 +3,7 @@
 // One process; a lane for the master and one per worker (trace_events.hpp), and how many jobs ran and were queued.
 //
 // Called from  the run loop's thread.
-// Owns         the file, which is made before anything runs and written once, when it is over; at most kMostAttempts attempts.
+// Owns         the file, which is made before anything runs and written once, when it is over; a bounded number of attempts.
 // Fails with   usage: the file cannot be made. unwritable: it cannot be written.
 #pragma once
 
@@ -23,8 +23,10 @@ namespace runner::report {
 
 class Trace final : public master::Sink {
  public:
-  // An attempt is about 1.5 kB of text in a dozen events: 75 MB, which browsers still open, and 20 MB of memory until then.
-  static constexpr std::size_t kMostAttempts = 50'000;
+  // Of those that have all their stamps, and again of others: thinned together, one in 64 of these and every 32nd of all would
+  // meet always or never. With and without, an attempt is about 1.3 and 0.7 kB of text: 80 MB, which browsers still open, and up to
+  // 30 MB of memory until then.
+  static constexpr std::size_t kMostAttempts = 40'000;
   // Longer names are cut: a batch may have a file's whole line in each.
   static constexpr std::size_t kMostOfName = 200;
 
@@ -46,7 +48,12 @@ class Trace final : public master::Sink {
     Duration at{};
   };
   Trace(OutputFile file, std::string path, Notice notice, std::size_t most)
-      : file_(std::move(file)), path_(std::move(path)), notice_(std::move(notice)), attempts_(most), deaths_(most) {}
+      : file_(std::move(file)),
+        path_(std::move(path)),
+        notice_(std::move(notice)),
+        stamped_(most),
+        others_(most),
+        deaths_(most) {}
   void take(const JobSpec& job, const Outcome& outcome, Attempt attempt, std::optional<WorkerId> worker,
             const master::AttemptCosts& costs, bool retried);
   [[nodiscard]] Duration since_begin() const;
@@ -58,7 +65,7 @@ class Trace final : public master::Sink {
   OutputFile file_;
   std::string path_;
   Notice notice_;
-  Thinned<TracedAttempt> attempts_;
+  Thinned<TracedAttempt> stamped_, others_;
   Thinned<Death> deaths_;
   LoadProfile running_, queued_;
   std::string batch_;

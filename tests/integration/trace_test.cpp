@@ -122,14 +122,15 @@ TEST_P(TraceOf, HasEveryAttemptOnALaneAndAsMuchWorkAsTheLedger) {
   EXPECT_EQ(seen.at("counters"), json({"queued", "running"}));
   EXPECT_EQ(seen.at("lanes").at(0), "master");
   EXPECT_EQ(seen.at("lanes").size(), GetParam() == kSerial ? 2 : 3);
-  EXPECT_EQ(seen.at("about").at("one_in"), 1);
+  EXPECT_EQ(seen.at("about").at("attempts_with_all_stamps").at("one_in"), 1);
+  EXPECT_EQ(seen.at("about").at("other_attempts").at("one_in"), 1);
   // Where there is somebody else to talk to, arrows go both ways.
   if (GetParam() == kShm || GetParam() == kPipe) {
     EXPECT_GT(seen.at("spans").at("serialize"), 0);
     EXPECT_GT(seen.at("spans").at("collect"), 0);
     EXPECT_EQ(seen.at("flows"), seen.at("spans").at("serialize").get<int>() + seen.at("spans").at("collect").get<int>());
   }
-  EXPECT_THAT(ended.err, testing::Not(HasSubstr("shows 1 in")));
+  EXPECT_THAT(ended.err, testing::Not(HasSubstr("thinned")));
 }
 
 TEST(Trace, ShowsCrashesRetriesAndLostWorkers) {
@@ -184,14 +185,26 @@ TEST(Trace, IsThereAfterAnInterruptToo) {
 TEST(Trace, OfMoreAttemptsThanItHoldsIsThinnedAndSaysSo) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop, matrix: {i: 1..60000}}]\n");
-  const Ended ended = folder.run(command(kThreads));
+  const Ended ended = folder.run(command(kShm, {"--ledger", "all"}));
   ASSERT_EQ(ended.status, 0) << ended.err;
-  EXPECT_THAT(ended.err, HasSubstr("runner: `trace.json` shows 1 in 2 of 60000 attempts: it holds at most 50000\n"));
+  EXPECT_THAT(ended.err, HasSubstr("runner: `trace.json` is thinned: it has 1 in 2 of 60000 attempts with all their stamps and "
+                                   "1 in 1 of 0 others\n"));
   const json seen = look(folder);
   EXPECT_EQ(seen.at("attempts"), 30000);
-  EXPECT_EQ(seen.at("about").at("attempts"), 60000);
-  EXPECT_EQ(seen.at("about").at("attempts_in_trace"), 30000);
-  EXPECT_EQ(seen.at("about").at("one_in"), 2);
+  EXPECT_EQ(seen.at("about").at("attempts_with_all_stamps"), json({{"all", 60000}, {"in_trace", 30000}, {"one_in", 2}}));
+}
+
+// The one attempt in 64 that shows the way there and back must not be what is left out.
+TEST(Trace, KeepsWhatWasSampledWhereItIsThinned) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop, matrix: {i: 1..100000}}]\n");
+  ASSERT_EQ(folder.run(command(kShm)).status, 0);
+  const json seen = look(folder);
+  const json& sampled = seen.at("about").at("attempts_with_all_stamps");
+  EXPECT_EQ(sampled.at("one_in"), 1);
+  EXPECT_GE(sampled.at("in_trace"), 100000 / 64);
+  EXPECT_EQ(seen.at("spans").at("collect"), sampled.at("all"));
+  EXPECT_GT(seen.at("about").at("other_attempts").at("one_in"), 1);
 }
 
 TEST(Trace, ThatCannotBeWrittenIsRefusedBeforeAnythingRuns) {
@@ -208,6 +221,12 @@ TEST(Trace, ThatCannotBeWrittenIsRefusedBeforeAnythingRuns) {
   EXPECT_EQ(unmeasured.status, 2);
   EXPECT_THAT(unmeasured.err,
               StartsWith("runner: --ledger off measures nothing that --trace could show; leave out one of the two\n"));
+  for (const char* option : {"--trace", "--costs"}) {
+    const Ended itself = folder.run({"--no-store", option, "./jobs.yaml", "jobs.yaml"});
+    EXPECT_EQ(itself.status, 2);
+    EXPECT_THAT(itself.err, HasSubstr(std::string(option) + " `./jobs.yaml` is the batch file itself; give another name"));
+  }
+  EXPECT_THAT(folder.read("jobs.yaml"), HasSubstr("touch ran"));
   EXPECT_FALSE(folder.exists("ran"));
   EXPECT_FALSE(folder.exists("trace.json"));
 }

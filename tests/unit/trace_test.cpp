@@ -229,7 +229,7 @@ TEST(Trace, OfNothingHasLanesAndNoJobs) {
   std::vector<std::string> notices;
   const json document = trace_of(0, 4, notices);
   EXPECT_THAT(jobs_in(document), IsEmpty());
-  EXPECT_EQ(document.at("otherData").at("attempts"), 0);
+  EXPECT_EQ(document.at("otherData").at("attempts_with_all_stamps").at("all"), 0);
   EXPECT_THAT(notices, IsEmpty());
 }
 
@@ -237,7 +237,7 @@ TEST(Trace, HasAllAttemptsAndIsSilentAboutThatWhereTheyFit) {
   std::vector<std::string> notices;
   const json document = trace_of(4, 4, notices);
   EXPECT_THAT(jobs_in(document), ElementsAre("job-0", "job-1", "job-2", "job-3"));
-  EXPECT_EQ(document.at("otherData").at("one_in"), 1);
+  EXPECT_EQ(document.at("otherData").at("attempts_with_all_stamps").at("one_in"), 1);
   EXPECT_THAT(notices, IsEmpty());
 }
 
@@ -245,10 +245,8 @@ TEST(Trace, LeavesOutEvenlyAndSaysSoInTheFileAndInOneLine) {
   std::vector<std::string> notices;
   const json document = trace_of(9, 4, notices);
   EXPECT_THAT(jobs_in(document), ElementsAre("job-0", "job-4", "job-8"));
-  EXPECT_EQ(document.at("otherData").at("attempts"), 9);
-  EXPECT_EQ(document.at("otherData").at("attempts_in_trace"), 3);
-  EXPECT_EQ(document.at("otherData").at("one_in"), 4);
-  EXPECT_THAT(notices, ElementsAre(HasSubstr("shows 1 in 4 of 9 attempts: it holds at most 4")));
+  EXPECT_EQ(document.at("otherData").at("attempts_with_all_stamps"), json({{"all", 9}, {"in_trace", 3}, {"one_in", 4}}));
+  EXPECT_THAT(notices, ElementsAre(HasSubstr("1 in 4 of 9 attempts with all their stamps and 1 in 1 of 0 others")));
 }
 
 TEST(Trace, CountsInItsLoadWhatItLeavesOut) {

@@ -32,7 +32,7 @@ constexpr const char* kRunExamples = R"(EXAMPLES
   runner --resume jobs.yaml                go on where a run was stopped
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
   runner --halt soon,fail=3 jobs.yaml      start no more once three have failed
-  runner --mode threads jobs.yaml          the same on threads, to compare
+  runner compare jobs.yaml                 processes, threads, ... in turn: which wins
   runner kinds primes                      what a typed job takes and gives
   generate-jobs | runner -                 the batch from standard input
 
@@ -319,6 +319,7 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                   : "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
                     "  runner exec COMMAND ::: ARGUMENT...  run a command for each argument\n"
                     "  runner check jobs.yaml               check a batch file, run nothing\n"
+                    "  runner compare jobs.yaml             run it under all models in turn\n"
                     "  runner explain jobs.yaml JOB         why a job waits, what it would run\n"
                     "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
                     "  runner runs | show [RUN] [JOB]       what was recorded\n"

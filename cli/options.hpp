@@ -92,6 +92,12 @@ struct CompareOptions {
   std::vector<std::string> plugins;
 };
 
+struct BenchIpcOptions {
+  std::vector<std::size_t> sizes;  // bytes of a payload; empty: 8 B to 64 MiB
+  bool quick = false;
+  std::string json;  // empty: none
+};
+
 struct RunsOptions {
   std::string store;  // empty: the one in the working directory that was written last; so for all of these
 };
@@ -121,7 +127,7 @@ struct ShowText {
 };
 
 using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, DoctorOptions, KindsOptions, RunsOptions, ShowOptions,
-                             ExportOptions, ReplayOptions, CompareOptions, ShowText>;
+                             ExportOptions, ReplayOptions, CompareOptions, BenchIpcOptions, ShowText>;
 
 // `arguments` without the program's name.
 [[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);

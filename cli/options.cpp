@@ -32,7 +32,7 @@ constexpr const char* kRunExamples = R"(EXAMPLES
   runner --resume jobs.yaml                go on where a run was stopped
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
   runner --halt soon,fail=3 jobs.yaml      start no more once three have failed
-  runner compare jobs.yaml                 processes, threads, ... in turn: which wins
+  runner compare jobs.yaml                 under all models in turn: which wins
   runner kinds primes                      what a typed job takes and gives
   generate-jobs | runner -                 the batch from standard input
 

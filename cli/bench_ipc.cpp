@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "bench/ipc/guard.hpp"
 #include "bench/ipc/machine.hpp"
@@ -18,6 +19,7 @@
 #include "bench/ipc/survey.hpp"
 #include "cli/complain.hpp"
 #include "report/output_file.hpp"
+#include "report/page.hpp"
 
 namespace runner::cli {
 
@@ -52,7 +54,7 @@ int cannot_write(const std::string& file) {
   return 1;
 }
 
-int measure(const bench::Plan& plan, const std::string& json_file) try {
+int measure(const bench::Plan& plan, const std::string& json_file, const std::string& page_file) try {
   std::ofstream file;
   if (!json_file.empty()) file.open(json_file);  // before a minute is spent on what cannot be kept
   if (!file) return cannot_write(json_file);
@@ -70,9 +72,18 @@ int measure(const bench::Plan& plan, const std::string& json_file) try {
   facts.emplace_back("load after", load());
   fmt::print("{}{:<12} {}\n", tables(results, rows, plan, processors), facts.back().first, facts.back().second);
 
-  if (json_file.empty()) return 0;
-  file << json(results, facts) << std::flush;
-  return file ? 0 : cannot_write(json_file);
+  const std::string figures = json(results, facts);
+  if (!json_file.empty()) {
+    file << figures << std::flush;
+    if (!file) return cannot_write(json_file);
+  }
+  if (page_file.empty()) return 0;
+  nlohmann::ordered_json document{{"title", "The ways for processes to talk"},
+                                  {"bench", nlohmann::ordered_json::parse(figures)}};
+  report::add_origin(document);
+  std::ofstream page(page_file);
+  page << report::page(document) << std::flush;
+  return page ? 0 : cannot_write(page_file);
 } catch (const std::exception& failed) {
   fmt::print(stderr, "runner: bench ipc: {}\n", failed.what());
   return 2;
@@ -81,8 +92,9 @@ int measure(const bench::Plan& plan, const std::string& json_file) try {
 }  // namespace
 
 int bench_ipc(const BenchIpcOptions& options) {
-  if (!options.json.empty()) {
-    if (const Result<report::OutputFile> file = report::OutputFile::create(options.json); !file) {
+  for (const std::string& path : {options.json, options.report}) {
+    if (path.empty()) continue;
+    if (const Result<report::OutputFile> file = report::OutputFile::create(path); !file) {
       complain(file.error());
       return kNothingRan;
     }
@@ -94,7 +106,7 @@ int bench_ipc(const BenchIpcOptions& options) {
       return std::find(options.sizes.begin(), options.sizes.end(), one) == options.sizes.end();
     });
   }
-  return guarded("runner: bench ipc", [&] { return measure(plan, options.json); }, std::chrono::minutes(10));
+  return guarded("runner: bench ipc", [&] { return measure(plan, options.json, options.report); }, std::chrono::minutes(10));
 }
 
 }  // namespace runner::cli

@@ -363,6 +363,9 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   const CLI::Option* costs =
       app.add_option("--costs", options.costs, "Write what the run cost beside its jobs, as one\nJSON document (docs/costs.md)")
           ->option_text("FILE.json");
+  const CLI::Option* report =
+      app.add_option("--report", options.report, "Write a page about the run, to be opened in a\nbrowser, offline too")
+          ->option_text("FILE.html");
   choice<master::Measure>(app, "--ledger", options.measure,
                           {{"auto", master::Measure::sampled}, {"all", master::Measure::all}, {"off", master::Measure::off}},
                           "Measure 1 in 64 of jobs below 20 us (default),\nevery job, or none");
@@ -411,6 +414,12 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   }
   if (costs->count() != 0 && options.costs.empty()) {
     return fail(ErrorCode::usage, "--costs names no file (an empty variable?); give one, as in --costs costs.json");
+  }
+  if (report->count() != 0 && options.report.empty()) {
+    return fail(ErrorCode::usage, "--report names no file (an empty variable?); give one, as in --report run.html");
+  }
+  if (report->count() != 0 && options.measure == master::Measure::off) {
+    return fail(ErrorCode::usage, "--ledger off measures nothing that --report could show; leave out one of the two");
   }
   if (costs->count() != 0 && options.measure == master::Measure::off) {
     return fail(ErrorCode::usage, "--ledger off measures nothing that --costs could tell; leave out one of the two");
@@ -532,6 +541,8 @@ Result<Command> parse_compare(const std::vector<std::string>& arguments) {
       ->check(CLI::Validator(check_sweep, ""));
   const CLI::Option* json =
       app.add_option("--json", options.json, "Write all figures as one JSON document")->option_text("FILE");
+  const CLI::Option* report =
+      app.add_option("--report", options.report, "Write a page, to be opened in a browser")->option_text("FILE.html");
   add_plugins(app, options.plugins);
   const Result<std::optional<ShowText>> parsed = parse(app, arguments);
   if (!parsed) return tl::unexpected(parsed.error());
@@ -542,6 +553,9 @@ Result<Command> parse_compare(const std::vector<std::string>& arguments) {
   }
   if (json->count() != 0 && options.json.empty()) {
     return fail(ErrorCode::usage, "--json names no file (an empty variable?); give one, or leave it out");
+  }
+  if (report->count() != 0 && options.report.empty()) {
+    return fail(ErrorCode::usage, "--report names no file (an empty variable?); give one, or leave it out");
   }
   return options;
 }
@@ -600,6 +614,8 @@ Result<Command> parse_bench(const std::vector<std::string>& arguments) {
   app.add_flag("--quick", options.quick, "Fewer sizes, shorter batches");
   const CLI::Option* json =
       app.add_option("--json", options.json, "Write all figures as one JSON document")->option_text("FILE");
+  const CLI::Option* report =
+      app.add_option("--report", options.report, "Write a page, to be opened in a browser")->option_text("FILE.html");
   const bool named = arguments.front() == "ipc";
   const Result<std::optional<ShowText>> parsed =
       parse(app, std::vector<std::string>(arguments.begin() + (named ? 1 : 0), arguments.end()));
@@ -608,6 +624,9 @@ Result<Command> parse_bench(const std::vector<std::string>& arguments) {
   if (!named) return fail(ErrorCode::usage, "bench what? There is `runner bench ipc`");
   if (json->count() != 0 && options.json.empty()) {
     return fail(ErrorCode::usage, "--json names no file (an empty variable?); give one, or leave it out");
+  }
+  if (report->count() != 0 && options.report.empty()) {
+    return fail(ErrorCode::usage, "--report names no file (an empty variable?); give one, or leave it out");
   }
   return options;
 }

@@ -24,6 +24,7 @@ NOOP = "version: 1\njobs:\n  - name: noop\n    kind: noop\n    matrix: {{i: 1..{
 # The last job keeps the program there while it is looked at.
 WATCHED = NOOP + "  - name: last\n    kind: sleep\n    args: {{duration: 60s}}\n"
 TRUE = "version: 1\njobs:\n  - name: program\n    command: [/bin/true]\n    matrix: {{i: 1..{}}}\n"
+SPIN = "version: 1\njobs:\n  - name: spin\n    kind: spin\n    args: {{duration: 20us}}\n    matrix: {{i: 1..{}}}\n"
 # Adds up squares for about 200 us.
 ADD = "version: 1\njobs:\n  - name: add\n    kind: sum_squares\n    args: {{n: 200000}}\n    matrix: {{i: 1..{}}}\n"
 HEAD = "version: 1\njobs:\n"
@@ -186,6 +187,10 @@ def rows(ours: Ours):
     yield Row("100 000 noop, pipe : shm", ours.seconds(NOOP, 100_000, "--transport", "pipe"), noop)
     yield Row("100 000 noop, threads : shm", ours.seconds(NOOP, 100_000, "--mode", "threads"), noop)
     yield Row("100 000 noop, serial : shm", ours.seconds(NOOP, 100_000, "--mode", "serial"), noop)
+    yield Row("50 000 x 20 us, 2 processes, ledger : without", ours.seconds(SPIN, 50_000, "--procs", "2"),
+              ours.seconds(SPIN, 50_000, "--procs", "2", "--ledger", "off"), 1.01, turns=15)
+    yield Row("1 000 000 noop, 2 processes, ledger : without", ours.seconds(NOOP, 1_000_000, "--procs", "2"),
+              ours.seconds(NOOP, 1_000_000, "--procs", "2", "--ledger", "off"), 1.03, turns=11)
     for shape in (chain, fan, diamonds):
         many, few = ours.seconds(shape(100_000), 100_000), ours.seconds(shape(10_000), 10_000)
         yield Row(f"100 000 noop in a {shape.__name__.rstrip('s')}, each : 10 000, each", lambda many=many: many() / 10, few, 1.3)

@@ -33,7 +33,7 @@ case $table in *ERROR*) status=1 ;; esac
 printf '%s\n\n' "$table"
 
 # A mechanism that gives wrong bytes back is a failure; what it costs is for information. About a minute.
-"$build/bin/bench_ipc" || status=$?
+"$build/bin/runner" bench ipc || status=$?
 echo
 "$build/bin/bench_message_queue_hang" || status=$?
 echo

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "master/usable_cpus.hpp"
 #include "report/comparison.hpp"
 #include "report/output_file.hpp"
+#include "report/page.hpp"
 #include "report/printable.hpp"
 
 namespace runner::cli {
@@ -304,6 +306,15 @@ Result<void> can_be_left_out(Batch& batch) {
   return {};
 }
 
+nlohmann::ordered_json page_of(const Comparison& comparison) {
+  nlohmann::ordered_json document{{"title", fmt::format("{}: models compared", comparison.batch)},
+                                  {"verdict", comparison.verdict()},
+                                  {"summary", report::text_of(comparison)},
+                                  {"compare", nlohmann::ordered_json::parse(report::json_of(comparison))}};
+  report::add_origin(document);
+  return document;
+}
+
 int nothing_ran(const Error& error) {
   complain(error);
   return kNothingRan;
@@ -330,6 +341,12 @@ int compare(const CompareOptions& options) {
     if (!file) return nothing_ran(file.error());
     json.emplace(std::move(*file));
   }
+  std::optional<report::OutputFile> page;
+  if (!options.report.empty()) {
+    Result<report::OutputFile> file = report::OutputFile::create(options.report);
+    if (!file) return nothing_ran(file.error());
+    page.emplace(std::move(*file));
+  }
   Result<ResultHashes> hashes = ResultHashes::make(batch.size.value_or(0));
   if (!hashes) return nothing_ran(hashes.error());
   Course course(options, batch, registry, std::move(*hashes), master::usable_cpus().count);
@@ -343,16 +360,19 @@ int compare(const CompareOptions& options) {
     return kInterrupted;
   }
   int status = print(report::text_of(course.comparison()));
-  if (json) {
-    Result<void> written = json->empty();
-    json->buffer() += report::json_of(course.comparison());
-    if (written) written = json->end_record();
-    if (written) written = json->flush();
+  const auto write = [&](std::optional<report::OutputFile>& file, const std::string& text) {
+    if (!file) return;
+    Result<void> written = file->empty();
+    file->buffer() += text;
+    if (written) written = file->end_record();
+    if (written) written = file->flush();
     if (!written) {
       complain(written.error());
       status = kNotAllWell;
     }
-  }
+  };
+  write(json, report::json_of(course.comparison()));
+  if (page) write(page, report::page(page_of(course.comparison())));
   return course.all_equal() && course.any() ? status : kNotAllWell;
 }
 

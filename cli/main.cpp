@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <runner/registry.hpp>
+#include "cli/bench_ipc.hpp"
 #include "cli/compare.hpp"
 #include "cli/complain.hpp"
 #include "cli/doctor.hpp"
@@ -66,6 +67,7 @@ int run(const std::vector<std::string>& arguments) {
   if (const auto* exported = std::get_if<ExportOptions>(&*command)) return export_run(*exported);
   if (const auto* replay = std::get_if<ReplayOptions>(&*command)) return replay_job(*replay);
   if (const auto* doctor = std::get_if<DoctorOptions>(&*command)) return examine(*doctor);
+  if (const auto* bench = std::get_if<BenchIpcOptions>(&*command)) return bench_ipc(*bench);
   if (const auto* compared = std::get_if<CompareOptions>(&*command)) return compare(*compared);
   return run_batch(std::get<RunOptions>(*command));
 }

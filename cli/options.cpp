@@ -32,7 +32,7 @@ constexpr const char* kRunExamples = R"(EXAMPLES
   runner --resume jobs.yaml                go on where a run was stopped
   runner --keep-order jobs.yaml > out.txt  output in the order of the file
   runner --halt soon,fail=3 jobs.yaml      start no more once three have failed
-  runner --mode threads jobs.yaml          the same on threads, to compare
+  runner compare jobs.yaml                 under all models in turn: which wins
   runner kinds primes                      what a typed job takes and gives
   generate-jobs | runner -                 the batch from standard input
 
@@ -319,6 +319,8 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
                   : "\nUSAGE\n  runner [run] [OPTIONS] jobs.yaml     run a batch (`-`: from standard input)\n"
                     "  runner exec COMMAND ::: ARGUMENT...  run a command for each argument\n"
                     "  runner check jobs.yaml               check a batch file, run nothing\n"
+                    "  runner compare jobs.yaml             run it under all models in turn\n"
+                    "  runner bench ipc                     what ways for processes to talk cost\n"
                     "  runner explain jobs.yaml JOB         why a job waits, what it would run\n"
                     "  runner kinds [NAME]                  kinds of typed jobs, their arguments\n"
                     "  runner runs | show [RUN] [JOB]       what was recorded\n"
@@ -365,6 +367,9 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
       app.add_option("--trace", options.trace,
                      "Write the run as a timeline that Perfetto and\nchrome://tracing open (docs/costs.md)")
           ->option_text("FILE.json");
+  const CLI::Option* report =
+      app.add_option("--report", options.report, "Write a page about the run, to be opened in a\nbrowser, offline too")
+          ->option_text("FILE.html");
   choice<master::Measure>(app, "--ledger", options.measure,
                           {{"auto", master::Measure::sampled}, {"all", master::Measure::all}, {"off", master::Measure::off}},
                           "Measure 1 in 64 of jobs below 20 us (default),\nevery job, or none");
@@ -413,6 +418,12 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   }
   if (costs->count() != 0 && options.costs.empty()) {
     return fail(ErrorCode::usage, "--costs names no file (an empty variable?); give one, as in --costs costs.json");
+  }
+  if (report->count() != 0 && options.report.empty()) {
+    return fail(ErrorCode::usage, "--report names no file (an empty variable?); give one, as in --report run.html");
+  }
+  if (report->count() != 0 && options.measure == master::Measure::off) {
+    return fail(ErrorCode::usage, "--ledger off measures nothing that --report could show; leave out one of the two");
   }
   if (costs->count() != 0 && options.measure == master::Measure::off) {
     return fail(ErrorCode::usage, "--ledger off measures nothing that --costs could tell; leave out one of the two");
@@ -540,6 +551,8 @@ Result<Command> parse_compare(const std::vector<std::string>& arguments) {
       ->check(CLI::Validator(check_sweep, ""));
   const CLI::Option* json =
       app.add_option("--json", options.json, "Write all figures as one JSON document")->option_text("FILE");
+  const CLI::Option* report =
+      app.add_option("--report", options.report, "Write a page, to be opened in a browser")->option_text("FILE.html");
   add_plugins(app, options.plugins);
   const Result<std::optional<ShowText>> parsed = parse(app, arguments);
   if (!parsed) return tl::unexpected(parsed.error());
@@ -550,6 +563,80 @@ Result<Command> parse_compare(const std::vector<std::string>& arguments) {
   }
   if (json->count() != 0 && options.json.empty()) {
     return fail(ErrorCode::usage, "--json names no file (an empty variable?); give one, or leave it out");
+  }
+  if (report->count() != 0 && options.report.empty()) {
+    return fail(ErrorCode::usage, "--report names no file (an empty variable?); give one, or leave it out");
+  }
+  return options;
+}
+
+// "8" is bytes, as the name of the option says; "64KiB" is a size as everywhere else.
+Result<std::size_t> payload_size(const std::string& text) {
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  const Result<Bytes> size = parse_size(digits ? text + "B" : text);
+  if (!size) return tl::unexpected(size.error());
+  constexpr std::uint64_t most = std::uint64_t{1} << 30;
+  if (size->count < 8 || size->count % 8 != 0 || size->count > most) {
+    return fail(ErrorCode::usage, fmt::format("`{}` cannot be measured: a size is a multiple of 8 from 8 to 1GiB", text));
+  }
+  return static_cast<std::size_t>(size->count);
+}
+
+// "8,64KiB", or "8..64MiB": both ends, and what lies between by factors of 8.
+Result<std::vector<std::size_t>> payload_sizes(const std::string& text) {
+  std::vector<std::size_t> sizes;
+  for (const std::string& part : parts_of(text)) {
+    const std::size_t dots = part.find("..");
+    const Result<std::size_t> first = payload_size(part.substr(0, dots));
+    if (!first) return tl::unexpected(first.error());
+    sizes.push_back(*first);
+    if (dots == std::string::npos) continue;
+    const Result<std::size_t> last = payload_size(part.substr(dots + 2));
+    if (!last) return tl::unexpected(last.error());
+    if (*last < *first) {
+      return fail(ErrorCode::usage, fmt::format("`{}` ends before it begins; write the smaller size first", part));
+    }
+    while (sizes.back() < *last) sizes.push_back(std::min(*last, sizes.back() * 8));
+  }
+  return sizes;
+}
+
+Result<Command> parse_bench(const std::vector<std::string>& arguments) {
+  if (arguments.empty() || (arguments.front() != "ipc" && !arguments.front().starts_with("-"))) {
+    return fail(ErrorCode::usage, arguments.empty()
+                                      ? "bench what? There is `runner bench ipc`"
+                                      : fmt::format("there is no bench `{}`, only `runner bench ipc`", arguments.front()));
+  }
+  BenchIpcOptions options;
+  CLI::App app(
+      "What the ways for processes to talk cost, side by side in one run: the limit, our\n"
+      "channel, pipe, Unix socket, POSIX mq, Boost message_queue, futex, eventfd. Round\n"
+      "trips and streams, on the same core and another. About a minute.");
+  shape(app, "\nUSAGE\n  runner bench ipc [OPTIONS]\n");
+  const auto take_sizes = [&](const std::string& text) { options.sizes = payload_sizes(text).value(); };
+  const auto check_sizes = [](const std::string& text) {
+    const Result<std::vector<std::size_t>> sizes = payload_sizes(text);
+    return sizes ? std::string() : sizes.error().text;
+  };
+  app.add_option_function<std::string>("--sizes", take_sizes, "Payloads, as in 8,1KiB or 8..64MiB (by factors\nof 8)")
+      ->option_text("LIST")
+      ->check(CLI::Validator(check_sizes, ""));
+  app.add_flag("--quick", options.quick, "Fewer sizes, shorter batches");
+  const CLI::Option* json =
+      app.add_option("--json", options.json, "Write all figures as one JSON document")->option_text("FILE");
+  const CLI::Option* report =
+      app.add_option("--report", options.report, "Write a page, to be opened in a browser")->option_text("FILE.html");
+  const bool named = arguments.front() == "ipc";
+  const Result<std::optional<ShowText>> parsed =
+      parse(app, std::vector<std::string>(arguments.begin() + (named ? 1 : 0), arguments.end()));
+  if (!parsed) return tl::unexpected(parsed.error());
+  if (*parsed) return **parsed;
+  if (!named) return fail(ErrorCode::usage, "bench what? There is `runner bench ipc`");
+  if (json->count() != 0 && options.json.empty()) {
+    return fail(ErrorCode::usage, "--json names no file (an empty variable?); give one, or leave it out");
+  }
+  if (report->count() != 0 && options.report.empty()) {
+    return fail(ErrorCode::usage, "--report names no file (an empty variable?); give one, or leave it out");
   }
   return options;
 }
@@ -702,6 +789,7 @@ Result<Command> parse_arguments(const std::vector<std::string>& arguments) {
   const std::vector<std::string> rest(arguments.begin() + (arguments.empty() ? 0 : 1), arguments.end());
   if (first == "check") return parse_check(rest);
   if (first == "compare") return parse_compare(rest);
+  if (first == "bench") return parse_bench(rest);
   if (first == "explain") return parse_explain(rest);
   if (first == "doctor") return parse_doctor(rest);
   if (first == "kinds") return parse_kinds(rest);

@@ -38,6 +38,7 @@ struct RunOptions {
   std::string results;              // empty: none
   std::string costs;                // the same
   std::string trace;                // the same
+  std::string report;               // the same
   master::Measure measure{};
   std::string store;  // empty: the default of the batch
   bool no_store = false;
@@ -89,8 +90,14 @@ struct CompareOptions {
   std::vector<std::uint32_t> procs;  // empty: the usable CPUs
   std::uint32_t repeat = 5;
   Duration sweep = std::chrono::seconds(10);  // how long it may take; zero: none
-  std::string json;                           // empty: none
+  std::string json, report;                   // empty: none
   std::vector<std::string> plugins;
+};
+
+struct BenchIpcOptions {
+  std::vector<std::size_t> sizes;  // bytes of a payload; empty: 8 B to 64 MiB
+  bool quick = false;
+  std::string json, report;  // empty: none
 };
 
 struct RunsOptions {
@@ -122,7 +129,7 @@ struct ShowText {
 };
 
 using Command = std::variant<RunOptions, CheckOptions, ExplainOptions, DoctorOptions, KindsOptions, RunsOptions, ShowOptions,
-                             ExportOptions, ReplayOptions, CompareOptions, ShowText>;
+                             ExportOptions, ReplayOptions, CompareOptions, BenchIpcOptions, ShowText>;
 
 // `arguments` without the program's name.
 [[nodiscard]] Result<Command> parse_arguments(const std::vector<std::string>& arguments);

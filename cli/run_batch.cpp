@@ -40,6 +40,7 @@
 #include "report/job_printer.hpp"
 #include "report/printable.hpp"
 #include "report/progress.hpp"
+#include "report/report_file.hpp"
 #include "report/results_file.hpp"
 #include "report/store/longest_first.hpp"
 #include "report/store/run_store.hpp"
@@ -93,8 +94,9 @@ class Sinks {
         summary_(console_, options.results),
         keep_order_(options.keep_order) {}
 
-  [[nodiscard]] Result<void> open(const std::string& results_path, const std::string& costs_path,
-                                  const std::string& trace_path) {
+  [[nodiscard]] Result<void> open(const RunOptions& options) {
+    const std::string& results_path = options.results;
+    const std::string& costs_path = options.costs;
     add(printer_);
     if (!results_path.empty()) {
       Result<std::unique_ptr<report::ResultsFile>> file = report::ResultsFile::open(results_path, results_);
@@ -108,15 +110,22 @@ class Sinks {
       costs_ = std::move(*file);
       all_.push_back(costs_.get());
     }
-    if (!trace_path.empty()) {
+    if (!options.trace.empty()) {
       Result<std::unique_ptr<report::Trace>> file =
-          report::Trace::open(trace_path, [this](const std::string& text) { notice(text); });
+          report::Trace::open(options.trace, [this](const std::string& text) { notice(text); });
       if (!file) return tl::unexpected(file.error());
       trace_ = std::move(*file);
       all_.push_back(trace_.get());
     }
+    if (!options.report.empty()) {
+      Result<std::unique_ptr<report::ReportFile>> file =
+          report::ReportFile::open(options.report, [this](const master::RunTotals& totals) { return summary_.text(totals); });
+      if (!file) return tl::unexpected(file.error());
+      report_ = std::move(*file);
+    }
     all_.push_back(&progress_);
     all_.push_back(&summary_);
+    if (report_) all_.push_back(report_.get());  // after the summary, which it quotes
     return {};
   }
   // Before any other: what a person has seen is recorded, or as good as.
@@ -124,9 +133,11 @@ class Sinks {
     store_ =
         std::make_unique<report::RunStore>(std::move(sitting), results_, [this](const std::string& text) { notice(text); });
     all_.insert(all_.begin(), store_.get());
-    summary_.replays([this, path = store_->path()](std::string_view job) {
+    const auto line = [this, path = store_->path()](std::string_view job) {
       return store_->records() ? replay_line(path, job) : std::string();
-    });
+    };
+    summary_.replays(line);
+    if (report_) report_->replays(line);
   }
   void skip(const master::EndedBefore& before) {
     for (const auto& ordered : ordered_) {
@@ -185,6 +196,7 @@ class Sinks {
   std::unique_ptr<report::ResultsFile> file_;
   std::unique_ptr<report::CostsFile> costs_;
   std::unique_ptr<report::Trace> trace_;
+  std::unique_ptr<report::ReportFile> report_;
   std::unique_ptr<report::RunStore> store_;
   std::vector<std::unique_ptr<report::InOrder>> ordered_;
   HeldBack held_back_{ordered_};
@@ -245,14 +257,15 @@ int run_batch(const RunOptions& options) {
 }
 
 int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
-  std::error_code unknown;
-  if (!options.results.empty() && std::filesystem::equivalent(options.file, options.results, unknown)) {
-    return not_started(
-        {ErrorCode::usage, fmt::format("--results `{}` is the batch file itself; give another name", options.results)});
+  for (const auto& [option, path] : {std::pair("--results", &options.results), std::pair("--costs", &options.costs),
+                                     std::pair("--report", &options.report), std::pair("--trace", &options.trace)}) {
+    std::error_code unknown;
+    if (!path->empty() && std::filesystem::equivalent(options.file, *path, unknown)) {
+      return not_started({ErrorCode::usage, fmt::format("{} `{}` is the batch file itself; give another name", option, *path)});
+    }
   }
   Sinks sinks(registry, options);
-  if (Result<void> opened = sinks.open(options.results, options.costs, options.trace); !opened)
-    return not_started(opened.error());
+  if (Result<void> opened = sinks.open(options); !opened) return not_started(opened.error());
   Result<ChosenStore> store = choose_store(options, batch);
   if (!store) return not_started(store.error());
   if (options.only_quarantined && store->plan && store->plan->left == 0) {

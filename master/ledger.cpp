@@ -101,11 +101,11 @@ Costs Ledger::close(TimePoint over, TimePoint gone) {
   costs.wall = gone - opened_;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const Worker& of = workers_[i];
-    if (!of.there) continue;  // nobody came in its place: that is what is unaccounted for
     const TimePoint end = std::clamp(over, of.until, std::max(of.until, gone));
-    costs.workers[i][Use::idle] += end - of.until;
+    // One that had died was being replaced.
+    costs.workers[i][of.there ? Use::idle : Use::start] += end - of.until;
     costs.workers[i][Use::stop] += std::max(gone, end) - end;
-    costs.tail += std::max(last_answer_, of.until) - of.until;
+    if (of.there) costs.tail += std::max(last_answer_, of.until) - of.until;
   }
   if (sampled_of_some_ != 0) {
     const double missing = static_cast<double>(some_ - sampled_of_some_) / static_cast<double>(sampled_of_some_);

@@ -50,6 +50,30 @@ std::string by_size(const Results& results, std::vector<std::string> rows, const
   return text;
 }
 
+// Of single round trips: what is rare is what is waited for.
+std::string by_percentile(const Results& results, const std::vector<std::string>& rows, const Plan& plan) {
+  if (plan.sizes.empty()) return {};
+  const std::size_t bytes = plan.sizes.front();
+  std::string text = fmt::format("{:<31}{:<25}{}\n", "round trips of " + size_name(bytes), "same core: 50/90/99/99.9 %",
+                                 "  other core: 50/90/99/99.9 %");
+  for (const std::string& row : rows) {
+    std::string line = fmt::format("{:<31}", row);
+    for (const Placement placement : {Placement::same_core, Placement::other_core}) {
+      const master::Histogram* of = results.distribution({What::round_trip, row, bytes, 1, placement});
+      std::string cell = "-";
+      if (of != nullptr) {
+        const auto us = [&](double percent) {
+          return three_digits(static_cast<double>(of->percentile(percent).count()) / 1e3);
+        };
+        cell = fmt::format("{} {} {} {} us", us(50), us(90), us(99), us(99.9));
+      }
+      line += fmt::format("{:<27}", cell);
+    }
+    text += without_end_spaces(line) + '\n';
+  }
+  return text + '\n';
+}
+
 std::string by_crew(const Results& results, const std::vector<std::string>& rows, const Plan& plan) {
   std::string text;
   for (const std::size_t bytes : plan.crew_sizes) {
@@ -80,7 +104,7 @@ std::string tables(const Results& results, const std::vector<std::string>& rows,
       "Who spins yields (sched_yield) between two looks where there are more processes than cores.\n"
       "Our channel, spinning: the worker looks for up to 10 us before it sleeps, and there it sleeps at once.\n\n",
       plan.repetitions);
-  text += by_size(results, rows, plan, processors) + by_crew(results, rows, plan);
+  text += by_size(results, rows, plan, processors) + by_percentile(results, rows, plan) + by_crew(results, rows, plan);
   if (!processors.remark().empty()) text += processors.remark() + '\n';
   for (const std::string& remark : results.remarks()) text += remark + '\n';
   return text;
@@ -93,15 +117,22 @@ std::string json(const Results& results, const Facts& facts) {
   all["results"] = nlohmann::ordered_json::array();
   for (const auto& [measured, samples] : results.all()) {
     const Spread of = spread(samples);
-    all["results"].push_back({{"what", measured.what == What::round_trip ? "round trip" : "stream"},
-                              {"mechanism", measured.by},
-                              {"bytes", measured.bytes},
-                              {"children", measured.children},
-                              {"placement", to_string(measured.placement)},
-                              {"median_s", of.median},
-                              {"least_s", of.least},
-                              {"most_s", of.most},
-                              {"samples_s", samples}});
+    nlohmann::ordered_json result({{"what", measured.what == What::round_trip ? "round trip" : "stream"},
+                                   {"mechanism", measured.by},
+                                   {"bytes", measured.bytes},
+                                   {"children", measured.children},
+                                   {"placement", to_string(measured.placement)},
+                                   {"median_s", of.median},
+                                   {"least_s", of.least},
+                                   {"most_s", of.most},
+                                   {"samples_s", samples}});
+    if (const master::Histogram* distribution = results.distribution(measured)) {
+      for (const auto& [name, percent] :
+           {std::pair("p50", 50.0), std::pair("p90", 90.0), std::pair("p99", 99.0), std::pair("p99.9", 99.9)}) {
+        result["percentiles_s"][name] = static_cast<double>(distribution->percentile(percent).count()) / 1e9;
+      }
+    }
+    all["results"].push_back(std::move(result));
   }
   return all.dump(1) + '\n';
 }

@@ -29,16 +29,20 @@ struct Measured {
 class Results {
  public:
   void add(const Measured& measured, Seconds sample) { samples_[measured].push_back(sample.count()); }
+  void add(const Measured& measured, const master::Histogram& more) { distributions_[measured] += more; }
   // Printed below the tables, each once.
   void remark(const std::string& text);
 
   // Nothing when it was not measured.
   [[nodiscard]] const std::vector<double>* find(const Measured& measured) const;
+  // Of single messages; null: these were not timed.
+  [[nodiscard]] const master::Histogram* distribution(const Measured& measured) const;
   [[nodiscard]] const std::map<Measured, std::vector<double>>& all() const { return samples_; }  // seconds per message
   [[nodiscard]] const std::vector<std::string>& remarks() const { return remarks_; }
 
  private:
   std::map<Measured, std::vector<double>> samples_;
+  std::map<Measured, master::Histogram> distributions_;
   std::vector<std::string> remarks_;
 };
 

@@ -20,7 +20,10 @@ class Surveyor {
       if (!takes(*mechanism, bytes)) continue;
       for (const Placement placement : {Placement::same_core, Placement::other_core}) {
         if (!processors_.has(placement)) continue;
-        keep({What::round_trip, mechanism->name(), bytes, 1, placement}, round_trip(*mechanism, payloads, setting(placement)));
+        const Measured measured{What::round_trip, mechanism->name(), bytes, 1, placement};
+        const Result<RoundTrip> trip = round_trip(*mechanism, payloads, setting(placement));
+        keep(measured, trip.map([](const RoundTrip& one) { return one.each; }));
+        if (trip) results_.add(measured, trip->distribution);
       }
       const Placement placement = stream_placement(processors_);
       keep({What::stream, mechanism->name(), bytes, 1, placement}, stream(*mechanism, payloads, 1, setting(placement)));

@@ -80,7 +80,7 @@ class Stream {
 
 }  // namespace
 
-Result<Seconds> round_trip(const Mechanism& mechanism, Payloads& payloads, const Setting& setting) {
+Result<RoundTrip> round_trip(const Mechanism& mechanism, Payloads& payloads, const Setting& setting) {
   const std::size_t bytes = payloads.usual.bytes();
   setting.processors.bind_parent(setting.placement);
   const Demand demand{.there = bytes, .crowded = setting.processors.crowded(setting.placement, 2)};
@@ -98,8 +98,17 @@ Result<Seconds> round_trip(const Mechanism& mechanism, Payloads& payloads, const
   const Seconds each = timed(1, setting.least, [&](std::uint64_t n) {
     for (; n > 0; --n) exchange(payloads.usual.numbered(number++), payloads.usual);
   });
+  // One by one, for as long again, so that what is rare is seen. Two readings of the clock are in each.
+  RoundTrip trip{each, {}};
+  const auto many = static_cast<std::uint64_t>(std::clamp(setting.least / std::max(each, Seconds(1e-9)), 1.0, 100'000.0));
+  for (std::uint64_t n = 0; n < many; ++n) {
+    const Message message = payloads.usual.numbered(number++);
+    const auto began = std::chrono::steady_clock::now();
+    exchange(message, payloads.usual);
+    trip.distribution.add(std::chrono::steady_clock::now() - began);
+  }
   exchange(payloads.proof.thorough(number), payloads.proof);
-  return each;
+  return trip;
 }
 
 Result<Seconds> stream(const Mechanism& mechanism, Payloads& payloads, std::size_t children, const Setting& setting) {

@@ -13,6 +13,7 @@
 #include "bench/ipc/mechanism.hpp"
 #include "bench/ipc/payload.hpp"
 #include "bench/ipc/placement.hpp"
+#include "master/histogram.hpp"
 
 namespace runner::bench {
 
@@ -35,8 +36,13 @@ struct Setting {
   Seconds least;
 };
 
-// One child, one message at a time, echoed. Per message there and back.
-[[nodiscard]] Result<Seconds> round_trip(const Mechanism& mechanism, Payloads& payloads, const Setting& setting);
+// Per message there and back; and, where each was timed by itself afterwards, how these are distributed.
+struct RoundTrip {
+  Seconds each;
+  master::Histogram distribution;
+};
+// One child, one message at a time, echoed.
+[[nodiscard]] Result<RoundTrip> round_trip(const Mechanism& mechanism, Payloads& payloads, const Setting& setting);
 
 // A stream to each of the children, answered with receipts; as many messages in flight as fit 4 MiB, 2 to 64 per child.
 // Per message, all children together.

@@ -30,7 +30,7 @@ void round_trip(Table& table, const Scale& scale) {
   const Setting setting{processors, placement, std::chrono::milliseconds(20)};
   table.compare({.what = "round trip, worker awake : cache line",
                  .ours = [&] { return submit_noop(pool, 50'000 / scale.less, 1); },
-                 .theirs = [&] { return bench::round_trip(*line, payloads, setting).value(); },
+                 .theirs = [&] { return bench::round_trip(*line, payloads, setting).value().each; },
                  .budget = at_most(4.0),
                  .no_verdict = no_verdict(processors)});
 }

@@ -117,6 +117,13 @@ TEST_P(Sums, AddUpToWorkersTimesWall) {
   }
 }
 
+TEST(Costs, AddUpWhereTheLastJobsCrash) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop}, {kind: misbehave, args: {how: segfault}, matrix: {i: 1..4}}]\n");
+  EXPECT_EQ(folder.run(command(kShm, {"--procs", "3"})).status, 1);
+  expect_sums(json::parse(folder.read("costs.json")));
+}
+
 TEST(Costs, AddUpWhereWorkersCrash) {
   for (const Model& model : {kShm, kPipe}) {
     const Folder folder;

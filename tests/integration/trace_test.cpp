@@ -221,7 +221,7 @@ TEST(Trace, ThatCannotBeWrittenIsRefusedBeforeAnythingRuns) {
   EXPECT_EQ(unmeasured.status, 2);
   EXPECT_THAT(unmeasured.err,
               StartsWith("runner: --ledger off measures nothing that --trace could show; leave out one of the two\n"));
-  for (const char* option : {"--trace", "--costs"}) {
+  for (const char* option : {"--costs", "--report", "--trace"}) {
     const Ended itself = folder.run({"--no-store", option, "./jobs.yaml", "jobs.yaml"});
     EXPECT_EQ(itself.status, 2);
     EXPECT_THAT(itself.err, HasSubstr(std::string(option) + " `./jobs.yaml` is the batch file itself; give another name"));

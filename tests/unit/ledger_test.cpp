@@ -109,9 +109,12 @@ TEST_F(LedgerTest, CountsWhatADeadWorkerDidAndTheStartOfTheNextOne) {
   EXPECT_EQ(account[Use::idle], ns(500 + 100 + 1000));
 }
 
-TEST_F(LedgerTest, LeavesUnaccountedForWhatNobodySatOn) {
+TEST_F(LedgerTest, CountsAReplacementThatNeverCameAsStart) {
   ledger.lost(0, at(5000));
-  EXPECT_EQ(ledger.close(at(9000), at(9000)).unaccounted(), ns(4000));
+  const Account account = this->account(9000, 9500);
+  EXPECT_EQ(account[Use::start], ns(1000 + 4000));
+  EXPECT_EQ(account[Use::idle], ns(4000));
+  EXPECT_EQ(account[Use::stop], ns(500));
 }
 
 TEST_F(LedgerTest, BelievesStampsOnlyInTheirOrder) {

@@ -402,10 +402,11 @@ Result<Command> parse_run(const std::vector<std::string>& arguments, bool exec =
   app.add_flag("-n,--dry-run", options.dry_run, "Print what would run, and run nothing");
   choice<report::ProgressStyle>(app, "--progress", options.progress,
                                 {{"auto", report::ProgressStyle::automatic},
+                                 {"full", report::ProgressStyle::full},
                                  {"bar", report::ProgressStyle::bar},
                                  {"lines", report::ProgressStyle::lines},
                                  {"none", report::ProgressStyle::none}},
-                                "Default: a bar on a terminal, else lines");
+                                "Default: a bar on a terminal, else lines; full:\na row for each worker, and keys");
   add_plugins(app, options.plugins);
 
   const Result<std::optional<ShowText>> parsed =

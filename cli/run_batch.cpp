@@ -90,7 +90,7 @@ class Sinks {
       : console_(STDOUT_FILENO, STDERR_FILENO),
         results_(registry),
         printer_(console_, results_),
-        progress_(console_, options.progress),
+        progress_(console_, options.progress, options.file != "-"),
         summary_(console_, options.results),
         keep_order_(options.keep_order) {}
 
@@ -139,6 +139,8 @@ class Sinks {
     summary_.replays(line);
     if (report_) report_->replays(line);
   }
+  [[nodiscard]] const bool& paused() const { return progress_.paused(); }
+  void leave_keys() { progress_.leave_keys(); }
   void skip(const master::EndedBefore& before) {
     for (const auto& ordered : ordered_) {
       ordered->skip([&before](JobId id) { return before.has(id); });
@@ -171,6 +173,7 @@ class Sinks {
   [[noreturn]] void give_up(const JobSpec& job, master::StopReason reason) {
     for (const auto& ordered : ordered_) static_cast<void>(ordered->release());
     for (master::Sink* sink : all_) static_cast<void>(sink->flush());
+    report::Keyboard::restore();
     console_.clear();
     console_.err().buffer() += stuck_message(job, reason, safe());
     static_cast<void>(console_.err().end_record());
@@ -297,6 +300,9 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   if (store->sitting) sinks.add_store(std::move(*store->sitting));
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
+  // Jobs that come from standard input leave no keys there.
+  if (!batch.size && !batch.jobs->rewind()) sinks.leave_keys();
+  master::Interrupts::before_the_end(&report::Keyboard::restore);
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
   if (!shared) return not_started(shared.error());
   const master::UsableCpus cpus = master::usable_cpus();
@@ -336,7 +342,8 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
       master::run(batch, *engine, sinks.all(), interrupts->get(), give_up, shared->view(), guardian->get(), options.halt,
                   {.cpus = options.mode == Mode::serial ? UINT32_MAX : places,
                    .memory_free = options.memory_free,
-                   .read = &master::read_file},
+                   .read = &master::read_file,
+                   .paused = &sinks.paused()},
                   store->plan ? &store->plan->before : nullptr);
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {

@@ -63,6 +63,7 @@ struct WorkerView {
   WorkerId worker{};
   std::optional<JobId> job;  // none: idle
   TimePoint since{};         // of that job, or of idleness
+  std::int32_t pid = 0;      // of its process; 0: it has none of its own
 };
 
 class Engine {
@@ -95,6 +96,9 @@ class Engine {
   [[nodiscard]] virtual Result<void> wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) = 0;
 
   [[nodiscard]] virtual std::vector<WorkerView> view() const = 0;
+
+  // The ledger up to now; null: nobody keeps it.
+  [[nodiscard]] virtual const Costs* so_far() const { return nullptr; }
 
   // Ends the workers and answers what the run cost. Jobs still running are abandoned.
   [[nodiscard]] virtual Costs close() = 0;

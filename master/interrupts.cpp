@@ -21,6 +21,7 @@ std::atomic<unsigned> signals{0};    // as count() tells them
 std::atomic<std::uint64_t> rung{0};  // each adds one to the descriptor's counter, a moment later
 std::atomic<int> wake{-1};
 std::atomic<std::int64_t> last_urgent{0};
+std::atomic<void (*)()> last_call{nullptr};
 
 constexpr std::array kSignals{SIGINT, SIGTERM, SIGHUP};
 constexpr unsigned kNotHeard = 4;  // the third one ends everything; if there is a fourth, nobody listens
@@ -45,7 +46,10 @@ void on_signal(int signal) {
     after = urgent ? std::max(before + 1, 2U) : before + 1;
   } while (!signals.compare_exchange_weak(before, after));
   // A write that blocks for ever, say: only the end of the process helps, and it takes the workers with it.
-  if (after >= kNotHeard) ::_exit(130);
+  if (after >= kNotHeard) {
+    if (void (*const last)() = last_call.load()) last();
+    ::_exit(130);
+  }
   const std::uint64_t one = 1;
   // A counter that is full is readable already.
   if (::write(wake.load(std::memory_order_relaxed), &one, sizeof one) > 0) rung.fetch_add(1, std::memory_order_relaxed);
@@ -53,6 +57,8 @@ void on_signal(int signal) {
 }
 
 }  // namespace
+
+void Interrupts::before_the_end(void (*last)()) noexcept { last_call = last; }
 
 Result<std::unique_ptr<Interrupts>> Interrupts::install() {
   UniqueFd fd(os::call("eventfd", ::eventfd, 0U, EFD_CLOEXEC | EFD_NONBLOCK));

@@ -27,6 +27,8 @@ class Interrupts {
   [[nodiscard]] unsigned count();
   // The same, from any thread, leaving fd() as it is: for who watches while the loop's thread is inside a job.
   [[nodiscard]] unsigned so_far() const;
+  // Called in the handler before the fourth ends the program; must be async-signal-safe. Null: nothing.
+  static void before_the_end(void (*last)()) noexcept;
 
  private:
   explicit Interrupts(UniqueFd fd) : fd_(std::move(fd)) {}

@@ -90,6 +90,7 @@ class Loop {
     skip();
     awaited_ = -1;
     look_at_memory();
+    look_at_switch();
     fill();
     if (Result<void> watched = wake_ups_.await(awaited_); !watched) return collapse(watched.error());
     carry_out();
@@ -135,6 +136,12 @@ class Loop {
       scheduler_.skip(actions_);
       carry_out();
     }
+  }
+
+  void look_at_switch() {
+    if (limits_.paused == nullptr) return;
+    scheduler_.pause(*limits_.paused, actions_);
+    carry_out();
   }
 
   void look_at_memory() {
@@ -302,6 +309,8 @@ class Loop {
                       workers,
                       names,
                       {}};
+    snapshot.costs = engine_.so_far();
+    snapshot.paused = scheduler_.paused();
     if (scheduler_.short_of_memory() && !scheduler_.stopping()) snapshot.memory = {*free_memory_, *limits_.memory_free};
     tell([&](Sink& sink) { return sink.tick(snapshot); });
   }

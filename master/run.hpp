@@ -42,6 +42,8 @@ struct Limits {
   std::uint32_t cpus = 0;  // places, of which a job takes as many as its demand says; 0: as many as the engine runs at a time
   std::optional<Bytes> memory_free;  // no job is started while less is free
   ReadFile read = &read_file;        // how that is found out
+  const bool* paused =
+      nullptr;  // a switch that the sinks may turn (a key): while it is on no job is started; null: there is none
 };
 
 // A typed job in this process did not return after it was told to. `job` names it; `safe` outcomes are with the sinks, which

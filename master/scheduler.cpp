@@ -79,7 +79,7 @@ bool Scheduler::Candidate::operator<(const Candidate& other) const {
 
 // Those that go first of each demand are asked, so what it costs does not depend on how many wait behind them.
 Scheduler::Choice Scheduler::choose() {
-  if (short_of_memory_) return {};
+  if (short_of_memory_ || paused_) return {};
   candidates_.clear();
   const bool more = takes_more();
   for (std::uint32_t demand = 0; demand < waiting_.size(); ++demand) {
@@ -299,6 +299,12 @@ void Scheduler::memory(bool enough, Actions& actions) {
   if (enough == !short_of_memory_) return;
   short_of_memory_ = !enough;
   if (!enough) actions.emplace_back(TakeBackUnstarted{});
+}
+
+void Scheduler::pause(bool paused, Actions& actions) {
+  if (paused == paused_) return;
+  paused_ = paused;
+  if (paused) actions.emplace_back(TakeBackUnstarted{});
 }
 
 void Scheduler::interrupt(TimePoint now, Actions& actions) {

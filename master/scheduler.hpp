@@ -116,6 +116,10 @@ class Scheduler {
   void memory(bool enough, Actions& actions);
   [[nodiscard]] bool short_of_memory() const { return short_of_memory_; }
 
+  // While it is paused nothing starts, and what was not begun is taken back; running jobs finish.
+  void pause(bool paused, Actions& actions);
+  [[nodiscard]] bool paused() const { return paused_ && !stopping_; }
+
   // The first asks running jobs to finish and starts no more; the second stops them; the third ends everything.
   void interrupt(TimePoint now, Actions& actions);
   // As the first interrupt, for a reason of the program's own (results cannot be written).
@@ -212,6 +216,7 @@ class Scheduler {
   bool halted_ = false;
   bool stopping_ = false;
   bool short_of_memory_ = false;
+  bool paused_ = false;
   bool source_ended_ = false;
   unsigned interrupts_ = 0;
   std::deque<Job> pool_;                                 // fixed addresses

@@ -74,6 +74,8 @@ struct Snapshot {
     Bytes free, wanted;
   };
   std::optional<Memory> memory;
+  const Costs* costs = nullptr;  // the ledger up to now; null: nobody keeps it
+  bool paused = false;           // by a key: no job is started until it goes on
 };
 
 struct RunTotals {

@@ -48,6 +48,12 @@ std::size_t Console::columns() const {
   return size.ws_col;
 }
 
+std::size_t Console::rows() const {
+  winsize size{};
+  if (os::call("ioctl", ::ioctl, err_.fd(), static_cast<unsigned long>(TIOCGWINSZ), &size) != 0 || size.ws_row == 0) return 24;
+  return size.ws_row;
+}
+
 void Console::show(std::vector<std::string> lines) {
   if (!live_ || (lines.empty() && lines_.empty())) return;
   std::string bytes = drawn_ ? erasure() : std::string();  // in one write with what follows, so that nothing flickers

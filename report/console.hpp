@@ -32,6 +32,7 @@ class Console {
   // Both streams are the same terminal: the order in which they are flushed is what a person sees.
   [[nodiscard]] bool together() const { return together_; }
   [[nodiscard]] std::size_t columns() const;
+  [[nodiscard]] std::size_t rows() const;
 
   // Replaces the live lines; each must be narrower than the terminal.
   void show(std::vector<std::string> lines);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <numeric>
 
 namespace runner::report {
 
@@ -33,6 +35,28 @@ std::optional<Duration> Pace::left(std::uint64_t jobs) const {
   constexpr double kYear = 365.0 * 86'400;
   return std::chrono::duration_cast<Duration>(
       std::chrono::duration<double>(std::min(static_cast<double>(jobs) / *pace, kYear)));
+}
+
+std::vector<double> Pace::history() const {
+  std::vector<double> rates;
+  for (std::size_t i = 1; i < window_.size(); ++i) {
+    rates.push_back(static_cast<double>(window_[i].done - window_[i - 1].done) / seconds(window_[i].at - window_[i - 1].at));
+  }
+  return rates;
+}
+
+std::optional<Duration> Pace::uncertainty(std::uint64_t jobs) const {
+  constexpr std::size_t least = 4;
+  const std::vector<double> rates = history();
+  const std::optional<Duration> rest = left(jobs);
+  if (rates.size() < least || !rest) return std::nullopt;
+  const auto count = static_cast<double>(rates.size());
+  const double mean = std::accumulate(rates.begin(), rates.end(), 0.0) / count;
+  if (mean <= 0) return std::nullopt;
+  double squares = 0;
+  for (const double rate : rates) squares += (rate - mean) * (rate - mean);
+  const double standard_error = std::sqrt(squares / (count - 1) / count);
+  return std::chrono::duration_cast<Duration>(*rest * std::min(standard_error / mean, 1.0));
 }
 
 }  // namespace runner::report

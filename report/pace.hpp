@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <vector>
 
 #include <runner/units.hpp>
 
@@ -23,6 +24,11 @@ class Pace {
   // Jobs per second; nothing before the first has ended.
   [[nodiscard]] std::optional<double> rate() const;
   [[nodiscard]] std::optional<Duration> left(std::uint64_t jobs) const;
+  // How far off that is likely to be, to either side: what is left, by the standard error of the pace of the half seconds of the
+  // window (the variance of a quotient to first order, the "delta method"). Nothing before there are four of them.
+  [[nodiscard]] std::optional<Duration> uncertainty(std::uint64_t jobs) const;
+  // Jobs per second in each half second of the window, the oldest first.
+  [[nodiscard]] std::vector<double> history() const;
   [[nodiscard]] Duration elapsed() const { return last_.at - began_; }
 
  private:

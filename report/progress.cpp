@@ -1,8 +1,13 @@
 #include "report/progress.hpp"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <chrono>
 #include <utility>
 
+#include "ipc/process_tree.hpp"
+#include "report/dashboard.hpp"
 #include "report/printable.hpp"
 #include "report/progress_lines.hpp"
 #include "report/verdict.hpp"
@@ -12,17 +17,44 @@ namespace runner::report {
 namespace {
 
 constexpr Duration kRedraw = std::chrono::milliseconds(100);
+constexpr Duration kBetweenMemory = std::chrono::seconds(1);
 constexpr Duration kBetweenLines = std::chrono::seconds(5);
 
 ProgressStyle settle(ProgressStyle style, const Console& console) {
   if (style == ProgressStyle::automatic) return console.live() ? ProgressStyle::bar : ProgressStyle::lines;
-  if (style == ProgressStyle::bar && !console.live()) return ProgressStyle::lines;
+  if ((style == ProgressStyle::bar || style == ProgressStyle::full) && !console.live()) return ProgressStyle::lines;
   return style;
 }
 
 }  // namespace
 
-Progress::Progress(Console& console, ProgressStyle style) : console_(console), style_(settle(style, console)) {}
+Progress::Progress(Console& console, ProgressStyle style, bool keys) : console_(console), style_(settle(style, console)) {
+  if (style_ == ProgressStyle::full) keyboard_.emplace(keys);
+}
+
+// `q` is one Ctrl-C: whoever hears those hears it too.
+void Progress::listen() {
+  if (!keyboard_) return;
+  for (char key = keyboard_->next(); key != 0; key = keyboard_->next()) {
+    switch (key) {
+      case 'p': paused_ = !paused_; break;
+      case 'q': ::kill(::getpid(), SIGINT); break;
+      case '?':
+      case 'h': help_ = !help_; break;
+      default: break;
+    }
+  }
+}
+
+// Once a second: it is a system call for each worker.
+void Progress::look_at_memory(const master::Snapshot& snapshot) {
+  if (!memory_.empty() && memory_.size() == snapshot.workers.size() && snapshot.now - memory_at_ < kBetweenMemory) return;
+  memory_at_ = snapshot.now;
+  memory_.assign(snapshot.workers.size(), Bytes{});
+  for (std::size_t i = 0; i < memory_.size(); ++i) {
+    if (snapshot.workers[i].pid > 0) memory_[i] = os::own_memory(snapshot.workers[i].pid);
+  }
+}
 
 Result<void> Progress::started(const master::RunInfo& info) {
   pace_ = Pace(info.started);
@@ -52,7 +84,7 @@ Result<void> Progress::worker_drifted(const master::WorkerDrifted& drifted) {
 }
 
 std::optional<Duration> Progress::tick_interval() const {
-  if (style_ == ProgressStyle::bar) return kRedraw;
+  if (style_ == ProgressStyle::bar || style_ == ProgressStyle::full) return kRedraw;
   if (style_ == ProgressStyle::lines) return kBetweenLines;
   return std::nullopt;
 }
@@ -64,6 +96,7 @@ Result<void> Progress::tick(const master::Snapshot& snapshot) {
     const Result<void> said = say(interrupt_line(snapshot));
     return said ? console_.flush() : said;
   }
+  listen();
   pace_.note(snapshot.now, snapshot.counts.done());
   bool heard = snapshot.stopping && !std::exchange(stopping_, snapshot.stopping);
   heard = (snapshot.memory && !std::exchange(waited_, true)) || heard || interrupted;
@@ -71,11 +104,18 @@ Result<void> Progress::tick(const master::Snapshot& snapshot) {
   if (!heard && shown_ && snapshot.now - *shown_ < *tick_interval()) return {};
   shown_ = snapshot.now;
   if (style_ == ProgressStyle::lines) return say(plain_line(snapshot, pace_));
+  if (style_ == ProgressStyle::full) {
+    look_at_memory(snapshot);
+    console_.show(
+        dashboard(snapshot, pace_, memory_, {console_.columns(), console_.rows()}, keyboard_ && keyboard_->there(), help_));
+    return {};
+  }
   console_.show(live_lines(snapshot, pace_, console_.columns()));
   return {};
 }
 
 Result<void> Progress::finished(const master::RunTotals&) {
+  keyboard_.reset();
   console_.clear();
   return console_.flush();
 }

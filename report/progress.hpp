@@ -1,5 +1,6 @@
 // progress.hpp - how far the run is, while it runs, on standard error.
 //
+// full   a small dashboard on a terminal (dashboard.hpp), with keys; where there is no terminal, as `lines`.
 // bar    one or two live lines on a terminal, at most ten times a second; where there is no terminal, as `lines`.
 // lines  a plain line every five seconds.
 // none   nothing, but that and how an interrupt was heard.
@@ -12,18 +13,25 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "master/sink.hpp"
 #include "report/console.hpp"
+#include "report/keyboard.hpp"
 #include "report/pace.hpp"
 
 namespace runner::report {
 
-enum class ProgressStyle { automatic, bar, lines, none };  // automatic: bar on a terminal, else lines
+enum class ProgressStyle { automatic, full, bar, lines, none };  // automatic: bar on a terminal, else lines
 
 class Progress final : public master::Sink {
  public:
-  Progress(Console& console, ProgressStyle style);
+  // `keys`: with `full`, whether standard input may be read for keys.
+  Progress(Console& console, ProgressStyle style, bool keys = false);
+  // The switch that `p` turns.
+  [[nodiscard]] const bool& paused() const { return paused_; }
+  // From now on no keys: jobs are read from there.
+  void leave_keys() { keyboard_.reset(); }
 
   [[nodiscard]] Result<void> started(const master::RunInfo& info) override;
   [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;
@@ -34,10 +42,15 @@ class Progress final : public master::Sink {
   [[nodiscard]] Result<void> tick(const master::Snapshot& snapshot) override;
   [[nodiscard]] Result<void> flush() override { return console_.flush(); }
   [[nodiscard]] Result<void> finished(const master::RunTotals& totals) override;
-  void salvage() noexcept override { console_.salvage(); }
+  void salvage() noexcept override {
+    Keyboard::restore();
+    console_.salvage();
+  }
 
  private:
   [[nodiscard]] Result<void> say(const std::string& line);
+  void listen();
+  void look_at_memory(const master::Snapshot& snapshot);
 
   Console& console_;
   ProgressStyle style_;
@@ -46,6 +59,10 @@ class Progress final : public master::Sink {
   bool stopping_ = false;
   unsigned interrupts_ = 0;  // that were told of
   bool waited_ = false;      // for memory, once at least
+  std::optional<Keyboard> keyboard_;
+  bool paused_ = false, help_ = false;
+  std::vector<Bytes> memory_;  // of the workers
+  TimePoint memory_at_{};
 };
 
 }  // namespace runner::report

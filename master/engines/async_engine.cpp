@@ -99,6 +99,7 @@ class AsyncEngine final : public Engine {
   void take_back() override;
   Result<void> wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) override;
   std::vector<WorkerView> view() const override;
+  const Costs* so_far() const override { return ledger_.keeps() ? &ledger_.so_far() : nullptr; }
   Costs close() override;
 
  private:

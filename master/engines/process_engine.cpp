@@ -553,6 +553,7 @@ std::vector<WorkerView> ProcessEngine::view() const {
         view.since = past(*entered);
       }
     }
+    view.pid = crew_.pid(number(id_of(seat)));
     views.push_back(view);
   }
   return views;

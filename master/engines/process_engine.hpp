@@ -40,6 +40,7 @@ class ProcessEngine final : public Engine, private CrewOwner {
   [[nodiscard]] bool can_end_jobs() const override { return true; }
   [[nodiscard]] Result<void> wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) override;
   [[nodiscard]] std::vector<WorkerView> view() const override;
+  [[nodiscard]] const Costs* so_far() const override { return ledger_.keeps() ? &ledger_.so_far() : nullptr; }
   [[nodiscard]] Costs close() override;
 
  private:

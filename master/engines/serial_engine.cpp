@@ -84,6 +84,8 @@ class SerialEngine final : public Engine {
     return {{WorkerId{0}, job_->id, steady_clock::now()}};  // it begins with the next wait()
   }
 
+  const Costs* so_far() const override { return ledger_.keeps() ? &ledger_.so_far() : nullptr; }
+
   // Whatever the loop did beside the jobs is idleness of its one worker, and the master's own processor time.
   Costs close() override {
     const TimePoint over = steady_clock::now();

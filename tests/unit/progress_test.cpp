@@ -5,9 +5,11 @@
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include <runner/registry.hpp>
+#include "report/dashboard.hpp"
 #include "report/job_printer.hpp"
 #include "report/printable.hpp"
 #include "report/progress.hpp"
@@ -24,6 +26,8 @@ using test::command;
 using test::Ended;
 
 const TimePoint kBegan{seconds(1000)};
+
+double seconds_of(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
 
 // A moment of a run with `procs` workers, all busy.
 struct Moment {
@@ -260,6 +264,81 @@ TEST_F(OnATerminal, ADyingProgramTakesItsLiveLinesAway) {
   console.salvage();
   look();
   EXPECT_EQ(screen_.text(), "saved\n\n");
+}
+
+// ---- the dashboard ----
+
+Pace steady() {
+  Pace pace(kBegan);
+  for (int i = 0; i <= 20; ++i) pace.note(kBegan + milliseconds(500 * i), static_cast<std::uint64_t>(10 * i + i % 2));
+  return pace;
+}
+
+TEST(Dashboard, FitsEveryTerminalWhateverIsOnIt) {
+  for (const std::size_t procs : {0U, 1U, 4U, 40U}) {
+    for (const std::size_t columns : {1U, 2U, 10U, 20U, 40U, 80U, 200U}) {
+      for (const std::size_t rows : {1U, 2U, 3U, 5U, 10U, 24U, 60U}) {
+        for (const bool help : {false, true}) {
+          Moment moment(200, 1000, procs, "j\u00f6b-\u6f22\u5b57-with-a-very-long-name-that-nobody-can-read-at-once");
+          moment.snapshot.now = kBegan + seconds(10);
+          moment.snapshot.paused = help;
+          const std::vector<Bytes> memory(procs, Bytes{std::uint64_t{34} << 20});
+          const std::vector<std::string> lines = dashboard(moment.snapshot, steady(), memory, {columns, rows}, true, help);
+          ASSERT_FALSE(lines.empty());
+          EXPECT_LE(lines.size(), std::max<std::size_t>(1, rows - 1)) << rows;
+          for (const std::string& line : lines) {
+            EXPECT_LT(columns_of(std::string_view(line)), std::max<std::size_t>(2, columns)) << line;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(Dashboard, HasARowForEachWorkerWithItsJobItsAgeAndItsMemory) {
+  Moment moment(200, 1000, 3, "pi");
+  moment.snapshot.now = kBegan + seconds(10);
+  moment.workers[1].job.reset();
+  moment.snapshot.workers = moment.workers;
+  master::Costs costs;
+  costs.workers.resize(1);
+  costs.workers[0][master::Use::execute] = seconds(9);
+  costs.workers[0][master::Use::wake_up] = seconds(1);
+  moment.snapshot.costs = &costs;
+  const std::vector<std::string> lines =
+      dashboard(moment.snapshot, steady(), {Bytes{1 << 20}, Bytes{2 << 20}, Bytes{}}, {60, 24}, true, false);
+  ASSERT_EQ(lines.size(), 6U);
+  EXPECT_THAT(lines[1], testing::AllOf(testing::HasSubstr("IPC 10.0 %"), testing::ContainsRegex("ETA [0-9]+ s ± [0-9]+ s")));
+  EXPECT_EQ(lines[2], "w0  running  pi                             10 s   1.00 MiB");
+  EXPECT_EQ(lines[3], "w1  idle                                    10 s   2.00 MiB");
+  EXPECT_EQ(lines[4], "w2  running  pi                                        10 s");
+  EXPECT_EQ(lines[5], "p pause · q stop · ? keys");
+}
+
+TEST(Dashboard, SaysOfTheWorkersThatHaveNoRowHowManyRun) {
+  Moment moment(200, 1000, 40, "pi");
+  moment.snapshot.now = kBegan + seconds(10);
+  for (std::size_t i = 0; i < 10; ++i) moment.workers[i].job.reset();
+  moment.snapshot.workers = moment.workers;
+  const std::vector<std::string> lines = dashboard(moment.snapshot, steady(), {}, {80, 12}, false, false);
+  EXPECT_EQ(lines.size(), 11U);
+  EXPECT_TRUE(lines[2].starts_with("w10 running")) << lines[2] << ": an idle one tells least";
+  EXPECT_EQ(lines.back(), "and 32 more workers: 22 running, 10 idle");
+}
+
+TEST(ThePace, SaysHowFarOffItMayBe) {
+  EXPECT_FALSE(Pace(kBegan).uncertainty(100).has_value());
+  Pace even(kBegan), uneven(kBegan);
+  std::uint64_t done = 0;
+  for (int i = 0; i <= 20; ++i) {
+    even.note(kBegan + milliseconds(500 * i), static_cast<std::uint64_t>(10 * i));
+    uneven.note(kBegan + milliseconds(500 * i), done);
+    done += i % 2 == 0 ? 0U : 20U;
+  }
+  EXPECT_EQ(even.uncertainty(100), Duration::zero());
+  ASSERT_TRUE(uneven.uncertainty(100).has_value());
+  // Rates of 0 and 40 in turn: mean 20, standard error about 20 / sqrt(19), of the 5 s that 100 jobs take.
+  EXPECT_NEAR(seconds_of(*uneven.uncertainty(100)), 5 / std::sqrt(19.0), 0.2);
 }
 
 // Standard error is a file; standard output nobody looks at.

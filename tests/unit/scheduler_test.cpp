@@ -445,6 +445,18 @@ TEST(Memory, StartsNothingWhileThereIsTooLittleAndTakesBackWhatWasNotBegun) {
   EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1, 2}));
 }
 
+TEST(Pausing, StartsNothingAndTakesBackWhatWasNotBegunUntilItGoesOn) {
+  Taking jobs({0, 0, 0});
+  jobs.scheduler.pause(true, jobs.actions);
+  ASSERT_EQ(jobs.actions.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<TakeBackUnstarted>(jobs.actions[0]));
+  jobs.scheduler.pause(true, jobs.actions);
+  EXPECT_EQ(jobs.actions.size(), 1U) << "once is enough";
+  EXPECT_EQ(jobs.fill(), Taking::Started{});
+  jobs.scheduler.pause(false, jobs.actions);
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1, 2}));
+}
+
 // ---- backoff ----
 
 TEST(Backoff, GrowsByItsFactorUpToItsMaximum) {

@@ -37,11 +37,16 @@ void replace(std::string& text, std::string_view what, std::string_view by) {
   text.replace(at, what.size(), by);
 }
 
-// JSON inside a script element: nothing in it may end the element or begin a comment.
-std::string harmless(std::string json) {
+// JSON inside a script element: nothing in it may end the element, or begin a comment or another one (HTML, "restrictions for contents of
+// script elements": `<!--`, `<script`, `</script`).
+std::string harmless(const std::string& json) {
   std::string safe;
   safe.reserve(json.size());
-  for (const char c : json) c == '<' ? safe += "\\u003c" : safe += c;
+  for (std::size_t i = 0; i < json.size(); ++i) {
+    const char next = i + 1 < json.size() ? json[i + 1] : '\0';
+    const bool harms = json[i] == '<' && (next == '/' || next == '!' || next == 's' || next == 'S');
+    harms ? safe += "\\u003c" : safe += json[i];
+  }
   return safe;
 }
 

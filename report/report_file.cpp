@@ -15,6 +15,16 @@ using Json = nlohmann::ordered_json;
 
 double in_seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
 
+// A page must stay small whatever jobs are called and say.
+constexpr std::size_t kLongestName = 200, kLongestTail = 2'000;
+
+std::string beginning(std::string_view text, std::size_t most) {
+  return text.size() <= most ? std::string(text) : std::string(text.substr(0, most)) + "…";
+}
+std::string ending(std::string_view text, std::size_t most) {
+  return text.size() <= most ? std::string(text) : "…" + std::string(text.substr(text.size() - most));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<ReportFile>> ReportFile::open(const std::string& path, Summary summary) {
@@ -40,19 +50,19 @@ void ReportFile::note(const JobSpec& job, const Outcome& outcome, std::optional<
     if ((seen_ - 1) % one_in_ != 0) return;
   }
   attempts_.push_back({number(*worker), costs.seen + costs.spans[master::Span::deserialize], costs.spans[master::Span::execute],
-                       status_word(outcome.ending), job.name});
+                       status_word(outcome.ending), beginning(job.name, kLongestName)});
 }
 
 Result<void> ReportFile::ended(const master::JobRecord& record) {
   note(record.job, record.outcome, record.worker, record.costs);
   if (succeeded(record.outcome) || ++failed_ > kMostFailures) return {};
-  failures_.push_back({{"job", record.job.name},
+  failures_.push_back({{"job", beginning(record.job.name, kLongestName)},
                        {"status", status_word(record.outcome.ending)},
-                       {"error", describe(record.outcome)},
+                       {"error", beginning(describe(record.outcome), kLongestTail)},
                        {"attempts", number(record.attempts)},
                        {"worker", record.worker ? Json(number(*record.worker)) : Json(nullptr)},
                        {"seconds", in_seconds(record.outcome.wall)},
-                       {"stderr_tail", std::string(last_lines(record.outcome.err, kEvidenceLines))},
+                       {"stderr_tail", ending(last_lines(record.outcome.err, kEvidenceLines), kLongestTail)},
                        {"replay", replay_ && number(record.attempts) != 0 ? replay_(record.job.name) : std::string()}});
   return {};
 }

@@ -71,6 +71,20 @@ TEST_F(Report, OfAMillionJobsIsSmallAndOpens) {
   EXPECT_THAT(page.out, AllOf(HasSubstr("Every job ended well."), HasSubstr("jobs is shown")));
 }
 
+TEST_F(Report, StaysSmallWhateverJobsAreCalledAndSay) {
+  folder_.write("jobs.yaml",
+                "version: 1\njobs: [{name: \"" + std::string(3000, 'n') +
+                    "\", shell: \"head -c 300000 /dev/zero | tr '\\\\0' '<' >&2; exit 1\", matrix: {i: 1..600}}]\n");
+  EXPECT_EQ(
+      folder_.run_other({"/bin/sh", "-c", "'" + words({})[0] + "' --no-store --report run.html jobs.yaml > /dev/null 2>&1"})
+          .status,
+      1);
+  EXPECT_LT(std::filesystem::file_size(folder_.path() / "run.html"), std::uintmax_t{5} << 20);
+  const Ended page = opened(folder_, "run.html", "#filter=100%");
+  expect_drawn(page, 2);
+  EXPECT_THAT(page.out, HasSubstr("data-shown=\"0\">0 of 500"));
+}
+
 TEST_F(Report, OfNothingIsAPageToo) {
   folder_.write("rows", "");
   folder_.write("jobs.yaml", "version: 1\njobs: [{shell: \"true ${{ l }}\", matrix: {l: {lines: rows}}}]\n");

@@ -136,6 +136,8 @@ struct Stages {
   std::uint64_t unconfirmed = 0;  // of entered: an item's code has ended, and it does not count as finished yet
 };
 
+bool has_evidence(const Result<ipc::JobReply>& reply) { return reply && reply->outcome.peak_memory.has_value(); }
+
 class Sweep : public testing::TestWithParam<ipc::Transport> {
  protected:
   Sweep() : modules_(ipc::Modules::take()) { effects().clear(); }  // and makes them, before the fork
@@ -228,7 +230,12 @@ class Sweep : public testing::TestWithParam<ipc::Transport> {
         ASSERT_EQ(text_of((*front)->stream.bytes), stream_of(expected, (*front)->finished_items));
         ASSERT_EQ((*front)->finished_items, expected.results.size());
         if (is_shm() && (*front)->last_part != LastPart::none) {
-          ASSERT_EQ(seen.reply_place, expected.place);
+          // On a busy machine the steps through a job's code may take so long that its reply brings evidence, which takes room.
+          const bool evidence = request.form == ipc::Form::job && seen.reply_place == Place::arena &&
+                                has_evidence(ipc::read_reply((*front)->last.bytes, 0));
+          if (!evidence) {
+            ASSERT_EQ(seen.reply_place, expected.place);
+          }
         }
         expected.check(**front);
         ASSERT_EQ(master().wreck(behind).fate, Fate::untouched);

@@ -67,12 +67,14 @@ constexpr const char* kUpgrade =
 
 // 0: an empty file.
 Result<std::int64_t> version_of(Database& database) {
+  // All three at one moment: another run may be making the tables.
+  if (const Result<void> begun = database.run("SAVEPOINT look"); !begun) return tl::unexpected(begun.error());
   Result<std::int64_t> version = database.number("PRAGMA user_version");
-  if (!version) return version;
-  Result<std::int64_t> application = database.number("PRAGMA application_id");
-  if (!application) return application;
-  Result<std::int64_t> tables = database.number("SELECT count(*) FROM sqlite_schema");
+  const Result<std::int64_t> application = version ? database.number("PRAGMA application_id") : version;
+  const Result<std::int64_t> tables = application ? database.number("SELECT count(*) FROM sqlite_schema") : application;
+  const Result<void> over = database.run("RELEASE look");
   if (!tables) return tables;
+  if (!over) return tl::unexpected(over.error());
   if (*application != kApplication && (*tables != 0 || *version != 0)) {
     return fail(
         ErrorCode::unwritable,

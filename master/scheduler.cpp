@@ -54,7 +54,7 @@ void Scheduler::offer(Actions& actions) {
   ++offered_;
   // Without a plan it is only now known what it takes.
   if (!backlog_) look();
-  const bool fits = backlog_ || occupancy_.fits(job.spec.demand);
+  const bool fits = !held() && (backlog_ || occupancy_.fits(job.spec.demand));
   jobs_.emplace(number(job.spec.id), &job);
   if (fits) {
     start(job, actions);
@@ -79,7 +79,8 @@ bool Scheduler::Candidate::operator<(const Candidate& other) const {
 
 // Those that go first of each demand are asked, so what it costs does not depend on how many wait behind them.
 Scheduler::Choice Scheduler::choose() {
-  if (short_of_memory_ || paused_) return {};
+  // While nothing may start, one job is still asked for once no other is left, to wait: or the end of the source would not be seen.
+  if (held()) return jobs_.empty() && !backlog_ && takes_more() ? Choice{Choice::Who::fresh} : Choice{};
   candidates_.clear();
   const bool more = takes_more();
   for (std::uint32_t demand = 0; demand < waiting_.size(); ++demand) {

@@ -215,6 +215,8 @@ class Scheduler {
   std::uint64_t offered_ = 0;
   bool halted_ = false;
   bool stopping_ = false;
+  // Nothing may start for now.
+  [[nodiscard]] bool held() const { return short_of_memory_ || paused_; }
   bool short_of_memory_ = false;
   bool paused_ = false;
   bool source_ended_ = false;

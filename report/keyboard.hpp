@@ -4,7 +4,8 @@
 // in the foreground: a stopped or background job must not take keys from the shell. After `fg` the keys work again.
 //
 // Called from  the run loop's thread. restore() also from a handler of signals (it is async-signal-safe).
-// Owns         the modes of the terminal: what they were is put back when this ends. Only SIGKILL leaves them (`stty sane`).
+// Owns         the modes of the terminal: what they were is put back when this ends. SIGKILL and SIGQUIT leave them (`stty sane`), and a
+//              shell that does not set them itself sees them while this is stopped.
 // Fails with   nothing: where there is no terminal there are no keys.
 #pragma once
 

@@ -32,13 +32,15 @@ Progress::Progress(Console& console, ProgressStyle style, bool keys) : console_(
   if (style_ == ProgressStyle::full) keyboard_.emplace(keys);
 }
 
-// `q` is one Ctrl-C: whoever hears those hears it too.
+// `q` is one Ctrl-C, and no more than one however long it is held down: whoever hears those hears it too.
 void Progress::listen() {
   if (!keyboard_) return;
   for (char key = keyboard_->next(); key != 0; key = keyboard_->next()) {
     switch (key) {
       case 'p': paused_ = !paused_; break;
-      case 'q': ::kill(::getpid(), SIGINT); break;
+      case 'q':
+        if (interrupts_ == 0 && !std::exchange(quit_, true)) ::kill(::getpid(), SIGINT);
+        break;
       case '?':
       case 'h': help_ = !help_; break;
       default: break;

@@ -60,7 +60,7 @@ class Progress final : public master::Sink {
   unsigned interrupts_ = 0;  // that were told of
   bool waited_ = false;      // for memory, once at least
   std::optional<Keyboard> keyboard_;
-  bool paused_ = false, help_ = false;
+  bool paused_ = false, help_ = false, quit_ = false;
   std::vector<Bytes> memory_;  // of the workers
   TimePoint memory_at_{};
 };

@@ -71,6 +71,17 @@ TEST(Live, ShowsEachWorkerAndObeysKeysAndLeavesTheTerminalAsItWas) {
   EXPECT_THAT(leftovers(), IsEmpty());
 }
 
+TEST(Live, EndsThoughItIsPausedWhenNothingIsLeftAndTakesAHeldDownQForOne) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{name: spinning, kind: spin, args: {duration: 400ms}, matrix: {i: 1..2}}]\n");
+  Ended ended = on_terminal(folder, "w0  running=p", {"--procs", "2", "--no-store", "--progress", "full", "jobs.yaml"});
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("status 0"), HasSubstr("2 jobs · 2 ok")));
+  folder.write("jobs.yaml", "version: 1\njobs: [{name: spinning, kind: spin, args: {duration: 400ms}, matrix: {i: 1..100}}]\n");
+  ended = on_terminal(folder, "w0  running=qqqqqq", {"--procs", "2", "--no-store", "--progress", "full", "jobs.yaml"});
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("status 130"), HasSubstr("2 ok"), HasSubstr("never ran to an end")))
+      << "running jobs finish";
+}
+
 TEST(Live, LeavesTheTerminalAsItWasAfterATermAndOnAnEndByItself) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{name: spinning, kind: spin, args: {duration: 50ms}, matrix: {i: 1..2000}}]\n");

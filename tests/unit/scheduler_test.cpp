@@ -457,6 +457,26 @@ TEST(Pausing, StartsNothingAndTakesBackWhatWasNotBegunUntilItGoesOn) {
   EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1, 2}));
 }
 
+TEST(Pausing, DoesNotKeepARunThatHasNothingLeftFromItsEnd) {
+  Taking jobs({0, 0});
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1}));
+  jobs.scheduler.pause(true, jobs.actions);
+  jobs.end(0);
+  jobs.end(1);
+  EXPECT_EQ(jobs.fill(), Taking::Started{});
+  EXPECT_TRUE(jobs.scheduler.done());
+}
+
+TEST(Pausing, KeepsWhatItHasSeenOfTheSourceForWhenItGoesOn) {
+  Taking jobs({0, 0, 0});
+  jobs.scheduler.pause(true, jobs.actions);
+  EXPECT_EQ(jobs.fill(), Taking::Started{});
+  EXPECT_FALSE(jobs.scheduler.done());
+  EXPECT_EQ(jobs.given, 1U) << "one is enough to know that there is no end";
+  jobs.scheduler.pause(false, jobs.actions);
+  EXPECT_EQ(jobs.fill(), (Taking::Started{0, 1, 2}));
+}
+
 // ---- backoff ----
 
 TEST(Backoff, GrowsByItsFactorUpToItsMaximum) {

@@ -56,6 +56,7 @@ struct AttemptCosts {
   std::uint32_t sampled = 0;  // one in so many such attempts has all its stamps, and this is one of them; 0: it is none
   bool measured = false;      // false: nothing is known of it (it was never begun, or nobody measures)
 };
+inline constexpr AttemptCosts kNothingMeasured{};
 
 // What a worker's time went into.
 enum class Use : std::uint8_t {

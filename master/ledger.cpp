@@ -36,13 +36,17 @@ void Ledger::lost(std::uint32_t worker, TimePoint at) {
   of = {at, {}, false};
 }
 
-AttemptCosts Ledger::ended(std::uint32_t worker, const Stamps& stamps) {
+// Once per job, however short that is. So each sum is added to as soon as its summand is there: to read the array of spans back
+// in larger pieces than it was written in stalls until the writes are through.
+void Ledger::ended(std::uint32_t worker, const Stamps& stamps, AttemptCosts& costs) {
   Worker& of = workers_[worker];
   Account& account = costs_.workers[worker];
-  AttemptCosts costs;
   costs.measured = true;
-  if (stamps.sampled) costs.sampled = stamps.one_in;
-  Spans& spans = costs.spans;
+  costs.sampled = stamps.sampled ? stamps.one_in : 0;
+  const auto span = [&](Span which, Duration took, Duration of_the_one_before = {}) {
+    costs.spans[which] = took;
+    costs_.attempts[which] += took + of_the_one_before;
+  };
 
   // In order, whatever they say.
   const TimePoint collected = stamps.collected;
@@ -57,43 +61,39 @@ AttemptCosts Ledger::ended(std::uint32_t worker, const Stamps& stamps) {
   const bool woke = stamps.woken != TimePoint{} && published >= free;
   const TimePoint awake = woke ? std::clamp(stamps.woken, begin, seen) : begin;
 
-  spans[Span::queue_wait] = (handed - ready) + (begin - published);
-  spans[Span::serialize] = stamps.encoding + (published - handed);
-  spans[Span::wake_up] = awake - begin;
-  spans[Span::transport] = seen - awake;
-  spans[Span::deserialize] = entered - seen;
-  spans[Span::execute] = left - entered;
-  spans[Span::answer] = answered - left;
-  spans[Span::collect] = last - answered;
+  span(Span::queue_wait, (handed - ready) + (begin - published));
+  span(Span::serialize, stamps.encoding + (published - handed));
+  span(Span::wake_up, awake - begin);
+  span(Span::transport, seen - awake);
+  span(Span::deserialize, entered - seen);
+  span(Span::execute, left - entered);
+  // The reply before was still on its way when it was complete, and collected meanwhile.
+  const Duration late = free - of.until, meanwhile = std::min(late, of.collect);
+  span(Span::answer, answered - left, late);
+  span(Span::collect, last - answered, -meanwhile);
   costs.seen = seen;
 
-  account[Use::answer] += free - of.until + (answered - left);
+  account[Use::answer] += late + (answered - left);
   account[Use::idle] += begin - free;
   account[Use::wake_up] += awake - begin;
   account[Use::waiting] += seen - awake;
   account[Use::deserialize] += entered - seen;
   account[Use::execute] += left - entered;
-  // The reply before was still on its way when it was complete, and collected meanwhile.
-  const Duration late = free - of.until, meanwhile = std::min(late, of.collect);
-  costs_.attempts[Span::answer] += late;
-  costs_.attempts[Span::collect] -= meanwhile;
-  of.collect = spans[Span::collect];
+  of.collect = last - answered;
   of.until = answered;
   last_answer_ = std::max(last_answer_, answered);
 
-  costs_.attempts += spans;
   ++costs_.measured;
   if (woke) ++costs_.wake_ups;
   costs_.sampled = std::max(costs_.sampled, stamps.one_in);
   if (stamps.one_in != 1) ++some_;
   if (stamps.sampled) {
-    for (std::size_t i = 0; i < kSpans; ++i) costs_.distribution[i].add(spans[static_cast<Span>(i)]);
+    for (std::size_t i = 0; i < kSpans; ++i) costs_.distribution[i].add(costs.spans[static_cast<Span>(i)]);
     if (stamps.one_in != 1) {
       ++sampled_of_some_;
       placed_of_some_ += published - handed;
     }
   }
-  return costs;
 }
 
 Costs Ledger::close(TimePoint over, TimePoint gone) {

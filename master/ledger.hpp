@@ -63,8 +63,8 @@ class Ledger {
   void all_there(TimePoint at) { costs_.start = at - opened_; }
   // A worker takes requests: at first, or in place of one that died.
   void arrived(std::uint32_t worker, TimePoint at);
-  // An attempt is over, or its worker is.
-  [[nodiscard]] AttemptCosts ended(std::uint32_t worker, const Stamps& stamps);
+  // An attempt is over, or its worker is. What it cost goes into `costs`.
+  void ended(std::uint32_t worker, const Stamps& stamps, AttemptCosts& costs);
   // A worker died. What it was in was told by ended().
   void lost(std::uint32_t worker, TimePoint at);
   // When the worker was last known to have ended something, or to have arrived.

@@ -185,13 +185,12 @@ class Loop {
   }
 
   void carry_out() {
-    // Telling a sink can add actions (a halt), so the list may grow while it is walked.
-    while (carried_out_ < actions_.size()) {
-      Action action = std::move(actions_[carried_out_++]);
-      carry_out(action);
+    // Telling a sink can add actions (a halt): they come after those that are being walked, which stay where they are.
+    while (!actions_.empty()) {
+      std::swap(actions_, carried_out_);
+      for (Action& action : carried_out_) carry_out(action);
+      carried_out_.clear();
     }
-    actions_.clear();
-    carried_out_ = 0;
     scheduler_.recycle();
   }
 
@@ -346,7 +345,7 @@ class Loop {
   int awaited_ = -1;  // the input that the source of jobs waits for; -1: none
   RunAnswer answer_;
   Actions actions_;
-  std::size_t carried_out_ = 0;  // of those
+  Actions carried_out_;  // those that carry_out() walks
   std::vector<EngineEvent> events_;
   std::vector<Sink*> broken_;
   std::optional<Duration> tick_interval_;

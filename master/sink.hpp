@@ -39,7 +39,7 @@ struct JobRecord {
   const Outcome& outcome;
   Attempt attempts{1};             // how many there were; 0: it was never started, for want of a job that it needs
   std::optional<WorkerId> worker;  // of the last attempt
-  AttemptCosts costs{};            // the same
+  const AttemptCosts& costs = kNothingMeasured;  // the same
 };
 
 // An attempt that ended badly and is tried again.
@@ -48,7 +48,7 @@ struct RetryRecord {
   const Outcome& outcome;
   Attempt attempt{1};
   std::optional<WorkerId> worker{};
-  AttemptCosts costs{};
+  const AttemptCosts& costs = kNothingMeasured;
 };
 
 struct Counts {

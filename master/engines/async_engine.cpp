@@ -234,7 +234,7 @@ void AsyncEngine::finish(Seat& seat, RanHere ran) {
     const TimePoint answered = now();
     Stamps stamps = stamps_here(*seat.job, seat.handed, seat.since, ran, answered, ledger_.sample(expected));
     stamps.ready = seat.offered;
-    costs = ledger_.ended(number(seat.id), stamps);
+    ledger_.ended(number(seat.id), stamps, costs);
   }
   if (ran.stopped && seat.stopping) outcome.ending = stopped_ending(*seat.job, *seat.stopping, outcome);
   pending_.emplace_back(JobEnded{seat.job->id, seat.attempt, seat.id, std::move(outcome), false, costs});

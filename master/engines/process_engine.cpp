@@ -324,34 +324,37 @@ Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSp
   return {};
 }
 
-// What an attempt cost that `stamps` tell the worker's side of.
-AttemptCosts ProcessEngine::costs_of(const Seat& seat, const InHand& job, Stamps stamps) {
-  stamps.ready = job.ready;
-  stamps.handed = job.handed;
-  stamps.published = job.published;
-  stamps.one_in = job.sample.one_in;
-  stamps.sampled = job.sample.sampled;
-  if (const auto* typed = std::get_if<TypedWork>(&job.job->work)) stamps.encoding = typed->encoding;
-  return ledger_.ended(number(id_of(seat)), stamps);
+// How long its arguments were made into bytes, before the engine had it.
+static Duration encoding(const JobSpec& job) {
+  const auto* typed = std::get_if<TypedWork>(&job.work);
+  return typed != nullptr ? typed->encoding : Duration::zero();
 }
 
 void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job, TimePoint at,
                            std::vector<EngineEvent>& events) {
   const ipc::JobReply& reply = completion.reply;
-  Outcome outcome = std::move(completion.reply.outcome);
+  JobEnded& ended = std::get<JobEnded>(events.emplace_back(std::in_place_type<JobEnded>, job.job->id, job.attempt, id_of(seat),
+                                                           std::move(completion.reply.outcome), !seat.broke_rules.empty()));
+  Outcome& outcome = ended.outcome;
   prefetch_.learn(learnt_by(*job.job), outcome.wall);
   seat.told_cpu += outcome.cpu;
-  AttemptCosts costs;
   if (ledger_.keeps() && completion.seen != TimePoint{}) {
-    Stamps stamps;
-    stamps.seen = completion.seen;
-    if (reply.arriving) stamps.woken = completion.seen - *reply.arriving;
-    if (reply.free) stamps.free = completion.seen - *reply.free;
-    stamps.entered = completion.seen + reply.deserialize;
-    stamps.left = stamps.entered + outcome.wall;
-    stamps.answered = completion.answered;
-    stamps.collected = at;
-    costs = costs_of(seat, job, stamps);
+    const TimePoint seen = completion.seen, entered = seen + reply.deserialize;
+    ledger_.ended(number(id_of(seat)),
+                  {.ready = job.ready,
+                   .handed = job.handed,
+                   .published = job.published,
+                   .woken = reply.arriving ? seen - *reply.arriving : TimePoint{},
+                   .free = reply.free ? seen - *reply.free : TimePoint{},
+                   .seen = seen,
+                   .entered = entered,
+                   .left = entered + outcome.wall,
+                   .answered = completion.answered,
+                   .collected = at,
+                   .encoding = encoding(*job.job),
+                   .one_in = job.sample.one_in,
+                   .sampled = job.sample.sampled},
+                  ended.costs);
   }
   seat.idle_since = std::max(seat.idle_since, completion.answered);
   if (job.stopping) {
@@ -362,7 +365,6 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
       crashed != nullptr && crashed->signal == SIGKILL && oom_kills_.take(now())) {
     outcome.ending = OutOfMemory{kOomKiller};
   }
-  events.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.broke_rules.empty(), costs});
   if (!std::exchange(seat.looked_where, true)) {
     if (std::optional<std::string> how = crew_.drift(number(id_of(seat))))
       events.emplace_back(WorkerDrifted{id_of(seat), std::move(*how)});
@@ -439,10 +441,20 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
       Outcome outcome = death_of(seat, job, death, out_of_memory);
       AttemptCosts costs;
       if (const std::optional<TimePoint> seen = seat.hand->requester().entered(job.ticket); seen && ledger_.keeps()) {
-        Stamps stamps;
-        stamps.seen = stamps.entered = past(*seen);
-        stamps.left = stamps.answered = stamps.collected = now();
-        costs = costs_of(seat, job, stamps);
+        const TimePoint entered = past(*seen), died = now();
+        ledger_.ended(number(id_of(seat)),
+                      {.ready = job.ready,
+                       .handed = job.handed,
+                       .published = job.published,
+                       .seen = entered,
+                       .entered = entered,
+                       .left = died,
+                       .answered = died,
+                       .collected = died,
+                       .encoding = encoding(*job.job),
+                       .one_in = job.sample.one_in,
+                       .sampled = job.sample.sampled},
+                      costs);
       }
       pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.killed, costs});
     }

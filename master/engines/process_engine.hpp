@@ -78,7 +78,6 @@ class ProcessEngine final : public Engine, private CrewOwner {
   [[nodiscard]] Duration expected(const JobSpec& job) const;
   void hand_over(Seat& seat, InHand job);
   [[nodiscard]] TimePoint burst();
-  [[nodiscard]] AttemptCosts costs_of(const Seat& seat, const InHand& job, Stamps stamps);
   void count_traffic(Seat& seat);
   void give_back(const std::vector<InHand>& jobs);
   void tell_starts(std::vector<EngineEvent>& events);

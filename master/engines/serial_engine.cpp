@@ -118,7 +118,7 @@ class SerialEngine final : public Engine {
     idle_since_ = steady_clock::now();
     lengths_.learn(kind_of(job), ran.outcome.wall);
     if (ledger_.keeps())
-      ended.costs = ledger_.ended(0, stamps_here(job, handed_, seen, ran, idle_since_, ledger_.sample(expected)));
+      ledger_.ended(0, stamps_here(job, handed_, seen, ran, idle_since_, ledger_.sample(expected)), ended.costs);
     if (!is_command(job)) typed_cpu_ += ran.outcome.cpu;
     ended.outcome = std::move(ran.outcome);
     return ended;

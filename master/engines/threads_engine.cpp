@@ -172,7 +172,7 @@ void ThreadsEngine::collect(std::vector<EngineEvent>& events) {
           stamps_here(*task.job, task.offered, task.entered, task.ran, task.answered, ledger_.sample(task.expected));
       if (task.woke) stamps.woken = task.entered;
       stamps.collected = at;
-      costs = ledger_.ended(task.worker, stamps);
+      ledger_.ended(task.worker, stamps, costs);
     }
     if (task.ran.stopped && task.stopping) outcome.ending = stopped_ending(*task.job, *task.stopping, outcome);
     events.emplace_back(JobEnded{task.job->id, task.attempt, WorkerId{task.worker}, std::move(outcome), false, costs});

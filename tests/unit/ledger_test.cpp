@@ -24,6 +24,12 @@ Stamps attempt(std::int64_t published, std::int64_t seen) {
   return stamps;
 }
 
+AttemptCosts ended(Ledger& ledger, std::uint32_t worker, const Stamps& stamps) {
+  AttemptCosts costs;
+  ledger.ended(worker, stamps, costs);
+  return costs;
+}
+
 class LedgerTest : public testing::Test {
  protected:
   LedgerTest() {
@@ -39,7 +45,7 @@ class LedgerTest : public testing::Test {
 };
 
 TEST_F(LedgerTest, TellsTheWayToAnAwakeWorkerFromIdlenessBeforeIt) {
-  const AttemptCosts costs = ledger.ended(0, attempt(1500, 1540));
+  const AttemptCosts costs = ended(ledger, 0, attempt(1500, 1540));
   EXPECT_EQ(costs.spans[Span::queue_wait], ns(0));
   EXPECT_EQ(costs.spans[Span::serialize], ns(3));
   EXPECT_EQ(costs.spans[Span::transport], ns(40));
@@ -58,8 +64,8 @@ TEST_F(LedgerTest, TellsTheWayToAnAwakeWorkerFromIdlenessBeforeIt) {
 }
 
 TEST_F(LedgerTest, CountsTheTimeBehindOtherJobsAsQueueWaitAndNotAsCommunication) {
-  static_cast<void>(ledger.ended(0, attempt(1500, 1540)));  // until 1660
-  const AttemptCosts second = ledger.ended(0, attempt(1510, 1664));
+  ended(ledger, 0, attempt(1500, 1540));  // until 1660
+  const AttemptCosts second = ended(ledger, 0, attempt(1510, 1664));
   EXPECT_EQ(second.spans[Span::queue_wait], ns(150));
   EXPECT_EQ(second.spans[Span::transport], ns(4));
   EXPECT_EQ(account(1800, 1800)[Use::idle], ns(500 + 1800 - 1784));
@@ -68,27 +74,27 @@ TEST_F(LedgerTest, CountsTheTimeBehindOtherJobsAsQueueWaitAndNotAsCommunication)
 TEST_F(LedgerTest, CountsTheWakeUpOfAWorkerThatSleptAndWhatFollowsItAsTransport) {
   Stamps stamps = attempt(1500, 1900);
   stamps.woken = at(1700);
-  const AttemptCosts costs = ledger.ended(0, stamps);
+  const AttemptCosts costs = ended(ledger, 0, stamps);
   EXPECT_EQ(costs.spans[Span::wake_up], ns(200));
   EXPECT_EQ(costs.spans[Span::transport], ns(200));
   EXPECT_EQ(ledger.so_far().wake_ups, 1U);
 }
 
 TEST_F(LedgerTest, CallsNoWorkerAsleepThatHadSomethingToDo) {
-  static_cast<void>(ledger.ended(0, attempt(1500, 1540)));  // until 1660
+  ended(ledger, 0, attempt(1500, 1540));  // until 1660
   Stamps stamps = attempt(1510, 1700);
   stamps.woken = at(1690);
-  const AttemptCosts costs = ledger.ended(0, stamps);
+  const AttemptCosts costs = ended(ledger, 0, stamps);
   EXPECT_EQ(costs.spans[Span::wake_up], ns(0));
   EXPECT_EQ(costs.spans[Span::transport], ns(40));
   EXPECT_EQ(ledger.so_far().wake_ups, 0U);
 }
 
 TEST_F(LedgerTest, CountsAReplyThatLeavesLateAsAnAnswerThatTookLong) {
-  static_cast<void>(ledger.ended(0, attempt(1500, 1540)));  // complete at 1660, collected at 1665
+  ended(ledger, 0, attempt(1500, 1540));  // complete at 1660, collected at 1665
   Stamps stamps = attempt(1510, 1770);
   stamps.free = at(1760);
-  static_cast<void>(ledger.ended(0, stamps));
+  ended(ledger, 0, stamps);
   const Costs costs = ledger.close(at(2000), at(2000));
   EXPECT_EQ(costs.workers[0][Use::answer], ns(10 + 100 + 10));
   EXPECT_EQ(costs.attempts[Span::answer], ns(10 + 100 + 10)) << "both accounts tell the same";
@@ -100,7 +106,7 @@ TEST_F(LedgerTest, CountsWhatADeadWorkerDidAndTheStartOfTheNextOne) {
   Stamps stamps = attempt(1500, 1540);
   stamps.entered = at(1540);
   stamps.left = stamps.answered = stamps.collected = at(5000);
-  EXPECT_EQ(ledger.ended(0, stamps).spans[Span::execute], ns(3460));
+  EXPECT_EQ(ended(ledger, 0, stamps).spans[Span::execute], ns(3460));
   ledger.lost(0, at(5100));
   ledger.arrived(0, at(6000));
   const Account account = this->account(7000, 7000);
@@ -128,7 +134,7 @@ TEST_F(LedgerTest, BelievesStampsOnlyInTheirOrder) {
       *stamp = at(any(random));
     }
     stamps.collected = at(collected += 17);
-    const AttemptCosts costs = ledger.ended(0, stamps);
+    const AttemptCosts costs = ended(ledger, 0, stamps);
     for (std::size_t span = 0; span < kSpans; ++span) EXPECT_GE(costs.spans[static_cast<Span>(span)], ns(0));
   }
   const Costs costs = ledger.close(at(collected), at(collected + 5));
@@ -156,7 +162,7 @@ TEST_F(LedgerTest, ScalesWhatOnlySampledAttemptsKnow) {
     stamps.one_in = choice.one_in;
     stamps.sampled = choice.sampled;
     if (!choice.sampled) stamps.ready = stamps.handed = stamps.published;
-    const AttemptCosts costs = ledger.ended(0, stamps);
+    const AttemptCosts costs = ended(ledger, 0, stamps);
     EXPECT_EQ(costs.sampled, choice.sampled ? 64U : 0U);
   }
   const Costs costs = ledger.close(at(1'000'000), at(1'000'000));

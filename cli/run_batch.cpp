@@ -156,6 +156,11 @@ class Sinks {
     static_cast<void>(console_.err().end_record());
     static_cast<void>(console_.flush());
   }
+  // On the watchdog's thread, while the loop's is inside a job. A closed standard error is the loop's to find out.
+  void hear(unsigned interrupts) {
+    const master::SinksLent lent;
+    static_cast<void>(progress_.interrupted(interrupts));
+  }
   // Counts what the others have; so it comes last.
   [[nodiscard]] Result<void> add_last_words() {
     all_.push_back(&held_back_);
@@ -329,8 +334,9 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
       options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search,
       group ? group->folder() : std::string());
   if (!guardian) return not_started(guardian.error());
-  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared,
-                                                             options.max_result.value_or(batch.max_result), **guardian, widest);
+  const std::unique_ptr<master::Engine> engine =
+      make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result),
+                  **guardian, widest, [&](unsigned count) { sinks.hear(count); });
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }

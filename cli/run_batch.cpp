@@ -302,7 +302,15 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   if (!store->first.empty()) {
     batch.jobs = std::make_unique<report::FirstThese>(std::move(batch.jobs), std::move(store->first));
   }
-  if (store->sitting) sinks.add_store(std::move(*store->sitting));
+  const master::UsableCpus cpus = master::usable_cpus();
+  const std::uint32_t places = options.procs.value_or(default_procs(cpus, options.processors));
+  const std::uint32_t widest = most_cpus(batch.demands);
+  const std::uint32_t threads = options.threads.value_or(
+      threads_of_place(options.mode == Mode::processes ? options.bind : master::Bind::none, widest, places, cpus));
+  if (store->sitting) {
+    store->sitting->threads = threads;
+    sinks.add_store(std::move(*store->sitting));
+  }
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
   // Jobs that come from standard input leave no keys there.
@@ -310,9 +318,6 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   master::Interrupts::before_the_end(&report::Keyboard::restore);
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
   if (!shared) return not_started(shared.error());
-  const master::UsableCpus cpus = master::usable_cpus();
-  const std::uint32_t places = options.procs.value_or(default_procs(cpus, options.processors));
-  const std::uint32_t widest = most_cpus(batch.demands);
   if (options.mode != Mode::serial) {
     if (const std::optional<std::string> never = master::never_to_be_had(batch.demands, places))
       return not_started({ErrorCode::bad_batch, *never});
@@ -322,8 +327,7 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(places, useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
   // Before there is any other thread, or anybody who inherits the environment.
-  const ipc::ThreadCaps caps = ipc::ThreadCaps::plan(
-      threads_of_place(options.mode == Mode::processes ? options.bind : master::Bind::none, widest, places, cpus));
+  const ipc::ThreadCaps caps = ipc::ThreadCaps::plan(threads);
   if (const Result<void> capped = caps.set(); !capped) return not_started(capped.error());
   if (options.nice && options.mode != Mode::processes) {
     if (const Result<void> polite = master::be_nice(0, *options.nice); !polite) return not_started(polite.error());

@@ -26,8 +26,9 @@ void allow_descriptors(std::uint32_t procs, std::uint32_t shared) {
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
                                             const master::StuckHandler& stuck, const ipc::SharedState& shared, Bytes max_result,
-                                            master::Guardian& guardian, std::uint32_t widest) {
-  const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}, options.measure};
+                                            master::Guardian& guardian, std::uint32_t widest,
+                                            const master::InterruptHandler& heard) {
+  const master::InProcess here{registry, &interrupts, stuck, {&shared.view(), max_result}, options.measure, heard};
   switch (options.mode) {
     case Mode::serial: return master::make_serial_engine(here);
     case Mode::threads: return master::make_threads_engine(procs, here);

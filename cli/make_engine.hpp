@@ -23,6 +23,7 @@ namespace runner::cli {
                                                           const master::UsableCpus& cpus, Registry& registry,
                                                           const master::Interrupts& interrupts,
                                                           const master::StuckHandler& stuck, const ipc::SharedState& shared,
-                                                          Bytes max_result, master::Guardian& guardian, std::uint32_t widest);
+                                                          Bytes max_result, master::Guardian& guardian, std::uint32_t widest,
+                                                          const master::InterruptHandler& heard = {});
 
 }  // namespace runner::cli

@@ -53,6 +53,8 @@ struct RunOptions {
   report::ProgressStyle progress{};
   std::vector<std::string> plugins;
   std::optional<config::ExecSpec> exec;  // `runner exec`: in place of a file
+  std::optional<std::uint32_t>
+      threads;  // of a replay: that a job may start for each of its `cpus`; none: its share of the machine
 };
 
 struct CheckOptions {

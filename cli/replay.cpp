@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
@@ -21,6 +22,7 @@
 #include "cli/run_batch.hpp"
 #include "config/read_batch.hpp"
 #include "ipc/os.hpp"
+#include "ipc/thread_caps.hpp"
 #include "report/store/schema.hpp"
 
 namespace runner::cli {
@@ -44,6 +46,8 @@ class OneJob final : public JobSource {
 struct Found {
   report::StoredRun run;
   JobSpec job;
+  std::uint32_t cpus = 1;                // of the job
+  std::optional<std::uint32_t> threads;  // for each of those; none: the store is older than that
 };
 
 Result<Found> find(const ReplayOptions& options) {
@@ -60,7 +64,10 @@ Result<Found> find(const ReplayOptions& options) {
     return fail(ErrorCode::usage,
                 fmt::format("what job `{}` ran cannot be read from `{}`: the store is damaged", options.job, *path));
   }
-  return Found{*run, job->job};
+  const std::uint32_t cpus = std::visit([](const auto& work) { return work.cpus; }, job->job.work);
+  Found found{*run, job->job, cpus, {}};
+  if (job->threads) found.threads = std::max(1U, *job->threads / cpus);
+  return found;
 }
 
 // What a batch file says beside its jobs, as far as it is still there: the typed job may use it.
@@ -77,13 +84,18 @@ tl::unexpected<Error> cannot(std::string_view what, const std::string& which) {
 }
 
 // Answers only when it cannot.
-Result<void> become(const CommandWork& command) {
+Result<void> become(const CommandWork& command, std::uint32_t threads) {
   const std::string& input = command.stdin_path.empty() ? "/dev/null" : command.stdin_path;
   {
     const UniqueFd in(os::retry("open", ::open, input.c_str(), O_RDONLY | O_CLOEXEC));
     if (!in || os::retry("dup2", ::dup2, in.get(), STDIN_FILENO) < 0) return cannot("open the standard input", input);
   }
   if (!command.cwd.empty() && ::chdir(command.cwd.c_str()) != 0) return cannot("go to the folder", command.cwd);
+  const std::string most = std::to_string(threads);
+  for (const std::string_view name : ipc::ThreadCaps::plan(threads).ours) {
+    if (::setenv(std::string(name).c_str(), most.c_str(), 1) != 0) return cannot("set the variable", std::string(name));
+  }
+  if (::setenv(ipc::kCpus, most.c_str(), 1) != 0) return cannot("set the variable", ipc::kCpus);
   for (const auto& [name, value] : command.env) {
     if (::setenv(name.c_str(), value.c_str(), 1) != 0) return cannot("set the variable", name);
   }
@@ -121,17 +133,23 @@ int replay_job(const ReplayOptions& options) {
   }
   if (options.debug) {
     job.timeout = {};  // a person who looks at it takes longer
-    if (const auto* command = std::get_if<CommandWork>(&job.work)) return not_replayed(become(*command).error());
+    if (const auto* command = std::get_if<CommandWork>(&job.work)) {
+      return not_replayed(become(*command, found->cpus * found->threads.value_or(1)).error());
+    }
   }
 
   Batch batch;
   batch.name = found->run.batch;
   batch.size = 1;
+  batch.demands.push_back({found->cpus, {}, job.name});
+  job.demand = 1;
   batch.plugins = registry.plugins();
   if (std::holds_alternative<TypedWork>(job.work)) add_surroundings(batch, found->run, registry);
   batch.jobs = std::make_unique<OneJob>(std::move(job));
   RunOptions run;
-  run.procs = 1;
+  run.procs = found->cpus;  // one worker, which has the places that the job takes
+  run.threads = found->threads;
+  if (found->threads.value_or(1) > 1) run.bind = master::Bind::none;  // it had more than the core of a place
   run.no_store = true;
   run.progress = report::ProgressStyle::none;
   if (options.debug) run.mode = Mode::serial;

@@ -156,6 +156,11 @@ class Sinks {
     static_cast<void>(console_.err().end_record());
     static_cast<void>(console_.flush());
   }
+  // On the watchdog's thread, while the loop's is inside a job. A closed standard error is the loop's to find out.
+  void hear(unsigned interrupts) {
+    const master::SinksLent lent;
+    static_cast<void>(progress_.interrupted(interrupts));
+  }
   // Counts what the others have; so it comes last.
   [[nodiscard]] Result<void> add_last_words() {
     all_.push_back(&held_back_);
@@ -297,7 +302,15 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   if (!store->first.empty()) {
     batch.jobs = std::make_unique<report::FirstThese>(std::move(batch.jobs), std::move(store->first));
   }
-  if (store->sitting) sinks.add_store(std::move(*store->sitting));
+  const master::UsableCpus cpus = master::usable_cpus();
+  const std::uint32_t places = options.procs.value_or(default_procs(cpus, options.processors));
+  const std::uint32_t widest = most_cpus(batch.demands);
+  const std::uint32_t threads = options.threads.value_or(
+      threads_of_place(options.mode == Mode::processes ? options.bind : master::Bind::none, widest, places, cpus));
+  if (store->sitting) {
+    store->sitting->threads = threads;
+    sinks.add_store(std::move(*store->sitting));
+  }
   const Result<std::unique_ptr<master::Interrupts>> interrupts = master::Interrupts::install();
   if (!interrupts) return not_started(interrupts.error());
   // Jobs that come from standard input leave no keys there.
@@ -305,9 +318,6 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   master::Interrupts::before_the_end(&report::Keyboard::restore);
   const Result<ipc::SharedState> shared = ipc::SharedState::create(batch.shared);
   if (!shared) return not_started(shared.error());
-  const master::UsableCpus cpus = master::usable_cpus();
-  const std::uint32_t places = options.procs.value_or(default_procs(cpus, options.processors));
-  const std::uint32_t widest = most_cpus(batch.demands);
   if (options.mode != Mode::serial) {
     if (const std::optional<std::string> never = master::never_to_be_had(batch.demands, places))
       return not_started({ErrorCode::bad_batch, *never});
@@ -317,8 +327,7 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
   const auto procs = static_cast<std::uint32_t>(std::min<std::uint64_t>(places, useful));
   const master::StuckHandler stuck = [&](const JobSpec& job, master::StopReason reason) { sinks.give_up(job, reason); };
   // Before there is any other thread, or anybody who inherits the environment.
-  const ipc::ThreadCaps caps = ipc::ThreadCaps::plan(
-      threads_of_place(options.mode == Mode::processes ? options.bind : master::Bind::none, widest, places, cpus));
+  const ipc::ThreadCaps caps = ipc::ThreadCaps::plan(threads);
   if (const Result<void> capped = caps.set(); !capped) return not_started(capped.error());
   if (options.nice && options.mode != Mode::processes) {
     if (const Result<void> polite = master::be_nice(0, *options.nice); !polite) return not_started(polite.error());
@@ -329,8 +338,9 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
       options.mode == Mode::processes ? master::Guardian::Orphans::adopt : master::Guardian::Orphans::search,
       group ? group->folder() : std::string());
   if (!guardian) return not_started(guardian.error());
-  const std::unique_ptr<master::Engine> engine = make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared,
-                                                             options.max_result.value_or(batch.max_result), **guardian, widest);
+  const std::unique_ptr<master::Engine> engine =
+      make_engine(options, procs, cpus, registry, **interrupts, stuck, *shared, options.max_result.value_or(batch.max_result),
+                  **guardian, widest, [&](unsigned count) { sinks.hear(count); });
   if (!engine->can_end_jobs()) {
     if (Result<void> ready = sinks.add_last_words(); !ready) return not_started(ready.error());
   }

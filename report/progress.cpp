@@ -95,7 +95,7 @@ Result<void> Progress::tick(const master::Snapshot& snapshot) {
   const bool interrupted = std::exchange(interrupts_, snapshot.interrupts) < snapshot.interrupts;
   if (style_ == ProgressStyle::none) {
     if (!interrupted) return {};
-    const Result<void> said = say(interrupt_line(snapshot));
+    const Result<void> said = say(interrupt_line(snapshot.interrupts, any_running(snapshot)));
     return said ? console_.flush() : said;
   }
   listen();
@@ -114,6 +114,15 @@ Result<void> Progress::tick(const master::Snapshot& snapshot) {
   }
   console_.show(live_lines(snapshot, pace_, console_.columns()));
   return {};
+}
+
+// No numbers: those are the loop's, and what is on the screen is as old as the job.
+Result<void> Progress::interrupted(unsigned interrupts) {
+  if (interrupts <= interrupts_) return {};
+  interrupts_ = interrupts;
+  stopping_ = true;
+  const Result<void> said = say(interrupt_line(interrupts, true));
+  return said ? console_.flush() : said;
 }
 
 Result<void> Progress::finished(const master::RunTotals&) {

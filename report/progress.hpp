@@ -42,6 +42,8 @@ class Progress final : public master::Sink {
   [[nodiscard]] Result<void> tick(const master::Snapshot& snapshot) override;
   [[nodiscard]] Result<void> flush() override { return console_.flush(); }
   [[nodiscard]] Result<void> finished(const master::RunTotals& totals) override;
+  // So many interrupts were heard while the run loop is inside a job, and cannot tick: any thread, while that one touches no sink.
+  [[nodiscard]] Result<void> interrupted(unsigned interrupts);
   void salvage() noexcept override {
     Keyboard::restore();
     console_.salvage();

@@ -169,10 +169,12 @@ std::string plain_line(const master::Snapshot& snapshot, const Pace& pace) {
   return line;
 }
 
-std::string interrupt_line(const master::Snapshot& snapshot) {
-  if (running(snapshot) == 0) return "interrupted: nothing more starts";
-  if (snapshot.interrupts < 2) return "interrupted: running jobs finish, nothing more starts; another Ctrl-C ends them";
-  if (snapshot.interrupts == 2) return "interrupted: the running jobs were sent TERM; one more Ctrl-C kills them at once";
+bool any_running(const master::Snapshot& snapshot) { return running(snapshot) > 0; }
+
+std::string interrupt_line(unsigned interrupts, bool any_running) {
+  if (!any_running) return "interrupted: nothing more starts";
+  if (interrupts < 2) return "interrupted: running jobs finish, nothing more starts; another Ctrl-C ends them";
+  if (interrupts == 2) return "interrupted: the running jobs were sent TERM; one more Ctrl-C kills them at once";
   return "interrupted: the running jobs are killed";
 }
 

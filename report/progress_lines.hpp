@@ -20,6 +20,7 @@ namespace runner::report {
 [[nodiscard]] std::string plain_line(const master::Snapshot& snapshot, const Pace& pace);
 
 // "interrupted: running jobs finish, nothing more starts; another Ctrl-C ends them": for who wants no other line.
-[[nodiscard]] std::string interrupt_line(const master::Snapshot& snapshot);
+[[nodiscard]] std::string interrupt_line(unsigned interrupts, bool any_running);
+[[nodiscard]] bool any_running(const master::Snapshot& snapshot);
 
 }  // namespace runner::report

@@ -138,7 +138,7 @@ Result<void> AsyncEngine::open() {
   } catch (const std::exception& error) {
     return fail(ErrorCode::system, std::string("the event loop cannot be set up: ") + error.what());
   }
-  Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start(here_.interrupts, here_.stuck);
+  Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start({here_.interrupts, here_.stuck, here_.heard});
   if (!watchdog) return tl::unexpected(watchdog.error());
   watchdog_ = std::move(*watchdog);
   const TimePoint ready = now();

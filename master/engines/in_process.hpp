@@ -32,12 +32,17 @@ namespace runner::master {
 // then and stay so: they may be flushed).
 using StuckHandler = std::function<void(const JobSpec& job, StopReason reason)>;
 
+// The loop's thread is inside a job and cannot tell that there were so many interrupts by now. Called as StuckHandler is, but
+// returns: until then the loop's thread stays out of the sinks.
+using InterruptHandler = std::function<void(unsigned interrupts)>;
+
 struct InProcess {
   const Registry& registry;                // lives as long as the engine, unchanged
   const Interrupts* interrupts = nullptr;  // null: nobody interrupts
   StuckHandler stuck;
   Surroundings around;
   Measure measure = Measure::sampled;  // for the ledger
+  InterruptHandler heard = {};         // empty: the loop tells it once the job has returned
 };
 
 [[nodiscard]] std::unique_ptr<Engine> make_serial_engine(InProcess here);

@@ -19,7 +19,7 @@ constexpr timespec kNap{0, 1'000'000};
 
 // All of it is read by a signal handler: lock-free atomics, and plain words of the thread that is interrupted.
 std::atomic<LastWords*> installed{nullptr};
-enum class Sinks : int { in_use, at_rest, seized };
+enum class Sinks : int { in_use, at_rest, lent, seized };
 std::atomic<Sinks> sinks_are{Sinks::in_use};
 std::atomic<int> dying_thread{0};
 static_assert(std::atomic<LastWords*>::is_always_lock_free && std::atomic<Sinks>::is_always_lock_free);
@@ -62,7 +62,8 @@ bool seize_sinks(bool patiently) {
   for (int naps = 0;; ++naps) {
     Sinks expected = Sinks::at_rest;
     if (sinks_are.compare_exchange_strong(expected, Sinks::seized, std::memory_order_acquire)) return true;
-    if (!patiently || naps == kMostNaps) return false;
+    // Lent to a thread that is not the crashed one, they soon come back.
+    if ((!patiently && expected != Sinks::lent) || naps == kMostNaps) return false;
     ::nanosleep(&kNap, nullptr);
   }
 }
@@ -131,5 +132,13 @@ LoopAtRest::~LoopAtRest() {
   if (sinks_are.exchange(Sinks::in_use, std::memory_order_acquire) != Sinks::seized) return;
   for (;;) ::pause();
 }
+
+SinksLent::SinksLent() noexcept {
+  Sinks expected = Sinks::at_rest;
+  if (sinks_are.compare_exchange_strong(expected, Sinks::lent, std::memory_order_acquire)) return;
+  for (;;) ::pause();
+}
+
+SinksLent::~SinksLent() { sinks_are.store(Sinks::at_rest, std::memory_order_release); }
 
 }  // namespace runner::master

@@ -9,7 +9,7 @@
 //
 // Called from  cli installs it, for the in-process engines only, and hands it to the run as the *last* of the sinks: what it
 //              was told is with all the others, and it counts that. JobNote: each thread that enters a job. LoopAtRest: the
-//              loop's thread.
+//              loop's thread. SinksLent: the watchdog's.
 // Owns         the dispositions of those signals while it lives (at most one exists); an alternate stack for each thread that
 //              runs jobs, so that an overflowing stack is told too.
 // Fails with   install: system.
@@ -82,6 +82,16 @@ class LoopAtRest {
   ~LoopAtRest();
   LoopAtRest(const LoopAtRest&) = delete;
   LoopAtRest& operator=(const LoopAtRest&) = delete;
+};
+
+// Another thread touches the sinks for the loop's, which is at rest and stays so. Where a crash has seized them it does not return:
+// the program is about to end.
+class SinksLent {
+ public:
+  SinksLent() noexcept;
+  ~SinksLent();
+  SinksLent(const SinksLent&) = delete;
+  SinksLent& operator=(const SinksLent&) = delete;
 };
 
 }  // namespace runner::master

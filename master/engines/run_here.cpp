@@ -72,6 +72,7 @@ RanHere run_here(const Kind* kind, const JobSpec& job, Attempt attempt, const St
     ran.entered = std::chrono::steady_clock::now();
     ran.outcome = worker::run_command(*command, stop.fd(), [&] {
       ran.stopped = stop.pressed();
+      if (stop.insisted()) return worker::Wish::kill;
       return ran.stopped ? worker::Wish::terminate : worker::Wish::go_on;
     });
     return ran;

@@ -25,7 +25,7 @@ class SerialEngine final : public Engine {
 
   Result<void> open() override {
     ledger_.open(1, steady_clock::now());
-    Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start(here_.interrupts, here_.stuck);
+    Result<std::unique_ptr<Watchdog>> watchdog = Watchdog::start({here_.interrupts, here_.stuck, here_.heard});
     if (!watchdog) return tl::unexpected(watchdog.error());
     watchdog_ = std::move(*watchdog);
     idle_since_ = steady_clock::now();

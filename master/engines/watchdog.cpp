@@ -20,8 +20,8 @@ constexpr Duration kFarAway = std::chrono::hours(24 * 365);
 
 }  // namespace
 
-Result<std::unique_ptr<Watchdog>> Watchdog::start(const Interrupts* interrupts, StuckHandler stuck) {
-  std::unique_ptr<Watchdog> watchdog(new Watchdog(interrupts, std::move(stuck)));
+Result<std::unique_ptr<Watchdog>> Watchdog::start(Ears ears) {
+  std::unique_ptr<Watchdog> watchdog(new Watchdog(std::move(ears)));
   try {
     watchdog->thread_ = std::thread([raw = watchdog.get()] { raw->watch(); });
   } catch (const std::system_error& error) {
@@ -69,17 +69,20 @@ void Watchdog::watch() {
 }
 
 void Watchdog::look(TimePoint now) {
-  const unsigned interrupted = interrupts_ != nullptr ? interrupts_->so_far() : 0;
+  const unsigned interrupted = ears_.interrupts != nullptr ? ears_.interrupts->so_far() : 0;
   if (!asked_ && (now >= deadline_ || interrupted >= 2)) {
     asked_ = now >= deadline_ ? StopReason::deadline : StopReason::interrupt;
     deadline_ = is_command(*job_) ? TimePoint::max() : now + Scheduler::kGrace;
     stop_->press();
   }
+  if (is_command(*job_) && interrupted >= 3) stop_->insist();
+  // With the lock held, as below: the loop's thread stays in leave().
+  if (const unsigned told = std::exchange(told_, interrupted); told < interrupted && ears_.heard) ears_.heard(interrupted);
   if (!asked_ || is_command(*job_) || given_up_) return;
   if (now >= deadline_ || interrupted >= 3) {
     given_up_ = true;
     // With the lock held: the loop's thread, should the job return now, stays in leave(), out of the sinks.
-    stuck_(*job_, interrupted >= 3 ? StopReason::interrupt : *asked_);
+    ears_.stuck(*job_, interrupted >= 3 ? StopReason::interrupt : *asked_);
   }
 }
 

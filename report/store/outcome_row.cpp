@@ -64,10 +64,14 @@ OutcomeRow row_of(const JobSpec& job, const Outcome& outcome, std::string& left_
   row.fixed.allow_failure = job.allow_failure;
   row.fixed.quarantined = outcome.quarantined;
   row.fixed.timeout_ns = job.timeout.count();
-  std::visit(Overloaded{[&](const TypedWork& typed) { row.fixed.memory = static_cast<std::int64_t>(typed.memory.count); },
+  std::visit(Overloaded{[&](const TypedWork& typed) {
+                          row.fixed.memory = static_cast<std::int64_t>(typed.memory.count);
+                          row.fixed.cpus = typed.cpus;
+                        },
                         [&](const CommandWork& command) {
                           row.fixed.is_command = true;
                           row.fixed.memory = static_cast<std::int64_t>(command.memory.count);
+                          row.fixed.cpus = command.cpus;
                           row.fixed.kill_after_ns = command.kill_after.count();
                         }},
              job.work);

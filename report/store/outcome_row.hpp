@@ -24,6 +24,7 @@ struct OutcomeRow {
     std::int64_t exit_code = kNone, signal = kNone, limit_ns = kNone;
     std::int64_t out_bytes = 0, err_bytes = 0, peak_memory = kNone;
     std::int64_t timeout_ns = 0, kill_after_ns = 0, memory = 0;  // limits that it had
+    std::int64_t cpus = 1, threads = kNone;
     // Sizes of what follows.
     std::uint32_t name = 0, content = 0, result = 0, reason = 0, out = 0, err = 0, core = 0, left_behind = 0, costs = 0;
     std::uint8_t ending = 0;  // index of its Ending

@@ -81,6 +81,7 @@ Result<void> RunStore::add(OutcomeRow& row, const JobSpec& job, Attempt attempt,
   content_of(job, content_);
   row.content = content_;
   row.fixed.attempt = number(attempt);
+  if (sitting_.threads) row.fixed.threads = row.fixed.cpus * std::int64_t{*sitting_.threads};
   if (!sitting_.attempts.empty()) {
     const auto before = sitting_.attempts.find(number(job.id));
     if (before != sitting_.attempts.end()) row.fixed.attempt += before->second;

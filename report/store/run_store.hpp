@@ -31,6 +31,7 @@ struct Sitting {
   std::string batch_file;                                            // as given
   std::vector<std::string> plugins;                                  // of the batch
   std::optional<std::uint64_t> jobs;                                 // in the batch, whatever was done before
+  std::optional<std::uint32_t> threads;                              // that a job may start for each of its `cpus`
   std::optional<std::int64_t> run;                                   // that is resumed; nothing: a new one
   master::Counts recorded;                                           // outcomes that it has
   boost::unordered_flat_map<std::uint64_t, std::uint32_t> attempts;  // made before, of jobs that are run again

@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <string>
 
 namespace runner::report {
 
@@ -46,6 +48,8 @@ CREATE TABLE jobs(
   stdout BLOB, stderr BLOB,        -- beyond 1 MiB only the last 64 KiB
   work BLOB NOT NULL,              -- arguments of the kind, or the command, in wire form
   timeout_ns INTEGER NOT NULL, kill_after_ns INTEGER NOT NULL, memory INTEGER NOT NULL,  -- 0: none
+  cpus INTEGER NOT NULL DEFAULT 1,
+  threads INTEGER,                 -- that its libraries might start; NULL: nobody knows
   PRIMARY KEY(run, job)
 ) WITHOUT ROWID;
 CREATE TABLE attempts(
@@ -60,10 +64,12 @@ CREATE TABLE attempts(
 ) WITHOUT ROWID;
 )";
 
-// From the version before.
-constexpr const char* kUpgrade =
-    "ALTER TABLE runs ADD COLUMN costs TEXT; ALTER TABLE jobs ADD COLUMN costs TEXT; ALTER TABLE attempts ADD COLUMN costs "
-    "TEXT";
+// From each version to the next, the first from 1.
+constexpr std::array<const char*, kStoreVersion - 1> kUpgrades = {
+    "ALTER TABLE runs ADD COLUMN costs TEXT; ALTER TABLE jobs ADD COLUMN costs TEXT; "
+    "ALTER TABLE attempts ADD COLUMN costs TEXT; ",
+    "ALTER TABLE jobs ADD COLUMN cpus INTEGER NOT NULL DEFAULT 1; ALTER TABLE jobs ADD COLUMN threads INTEGER; ",
+};
 
 // 0: an empty file.
 Result<std::int64_t> version_of(Database& database) {
@@ -109,7 +115,9 @@ Result<Database> open_store(const std::string& path) {
       ready = database->run(
           fmt::format("PRAGMA application_id={}; PRAGMA user_version={}; COMMIT", kApplication, kStoreVersion).c_str());
   } else if (ready && *version < kStoreVersion) {
-    ready = database->run(fmt::format("BEGIN IMMEDIATE; {}; PRAGMA user_version={}; COMMIT", kUpgrade, kStoreVersion).c_str());
+    std::string steps;
+    for (auto step = static_cast<std::size_t>(*version) - 1; step < kUpgrades.size(); ++step) steps += kUpgrades[step];
+    ready = database->run(fmt::format("BEGIN IMMEDIATE; {}PRAGMA user_version={}; COMMIT", steps, kStoreVersion).c_str());
   } else if (ready) {
     // Whether it can be written at all.
     ready = database->run(fmt::format("BEGIN IMMEDIATE; PRAGMA user_version={}; ROLLBACK", kStoreVersion).c_str());

@@ -18,7 +18,7 @@
 
 namespace runner::report {
 
-inline constexpr int kStoreVersion = 2;  // 2: costs
+inline constexpr int kStoreVersion = 3;  // 2: costs; 3: processors of a job
 
 // Ready to be written. The caller holds its lock.
 [[nodiscard]] Result<Database> open_store(const std::string& path);

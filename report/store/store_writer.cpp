@@ -87,9 +87,9 @@ Result<std::unique_ptr<StoreWriter>> StoreWriter::start(StoreLock lock, Database
                                                         const master::Counts& recorded) {
   const std::string job = fmt::format(
       "INSERT OR REPLACE INTO "
-      "jobs(run,job,content,inputs,name,kind,allow_failure,attempts,work,timeout_ns,kill_after_ns,memory,{}) "
+      "jobs(run,job,content,inputs,name,kind,allow_failure,attempts,work,timeout_ns,kill_after_ns,memory,cpus,threads,{}) "
       "VALUES({},{})",
-      kOutcomeColumns, run, places(11 + kOutcomeColumnCount));
+      kOutcomeColumns, run, places(13 + kOutcomeColumnCount));
   const std::string attempt = fmt::format("INSERT OR REPLACE INTO attempts(run,job,attempt,{}) VALUES({},{})", kOutcomeColumns,
                                           run, places(2 + kOutcomeColumnCount));
   const std::string counts = fmt::format(
@@ -235,7 +235,9 @@ Result<void> StoreWriter::put(std::string_view rows) {
       into.bind(9, row.fixed.timeout_ns);
       into.bind(10, row.fixed.kill_after_ns);
       into.bind(11, row.fixed.memory);
-      bind_outcome(into, 12, row);
+      into.bind(12, row.fixed.cpus);
+      into.bind(13, maybe(row.fixed.threads));
+      bind_outcome(into, 14, row);
       ++count_of(counts_, row.fixed.ending);
       if (row.fixed.ending != 0 && row.fixed.allow_failure) ++counts_.allowed;
     } else {

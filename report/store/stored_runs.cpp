@@ -70,13 +70,13 @@ std::string of_table(std::string_view table, std::string_view columns) {
 // What next() reads. `number`: the column with the number of the attempt; `outcome`: the table that the others are of.
 std::string columns(std::string_view number, std::string_view outcome) {
   return fmt::format(
-      "j.job,j.name,j.kind,j.allow_failure,{},j.work,j.timeout_ns,j.kill_after_ns,j.memory,{},"
+      "j.job,j.name,j.kind,j.allow_failure,{},j.work,j.timeout_ns,j.kill_after_ns,j.memory,j.cpus,j.threads,{},"
       "EXISTS(SELECT 1 FROM attempts a WHERE {})",
       number, of_table(outcome, kOutcomeColumns), kPending);
 }
 
-Work work_of(std::string_view kind, std::string_view form, Duration kill_after, Bytes memory) {
-  if (kind != "command") return TypedWork{std::string(kind), std::string(form), memory};
+Work work_of(std::string_view kind, std::string_view form, Duration kill_after, Bytes memory, std::uint32_t cpus) {
+  if (kind != "command") return TypedWork{std::string(kind), std::string(form), memory, cpus};
   CommandWork command;
   try {
     command = command_of(std::as_bytes(std::span(form)));
@@ -85,6 +85,7 @@ Work work_of(std::string_view kind, std::string_view form, Duration kill_after, 
   }
   command.kill_after = kill_after;
   command.memory = memory;
+  command.cpus = cpus;
   return command;
 }
 
@@ -156,8 +157,11 @@ Result<bool> StoredJobs::next(StoredJob& job) {
   job.job.allow_failure = from.number(3) != 0;
   job.attempts = Attempt{static_cast<std::uint32_t>(from.number(4))};
   job.job.timeout = Duration(from.number(6));
-  job.job.work = work_of(from.text(2), from.text(5), Duration(from.number(7)), Bytes{count_at(from, 8)});
-  constexpr int at = 9;  // kOutcomeColumns
+  job.job.work = work_of(from.text(2), from.text(5), Duration(from.number(7)), Bytes{count_at(from, 8)},
+                         static_cast<std::uint32_t>(std::max<std::int64_t>(1, from.number(9))));
+  job.threads.reset();
+  if (!from.is_null(10)) job.threads = static_cast<std::uint32_t>(from.number(10));
+  constexpr int at = 11;  // kOutcomeColumns
   Outcome& outcome = job.outcome;
   outcome.quarantined = from.number(at + 1) != 0;
   job.worker.reset();

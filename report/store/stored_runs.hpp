@@ -45,10 +45,11 @@ struct StoredJob {
   Outcome outcome;  // streams beyond 1 MiB have lost all but their last 64 KiB
   Attempt attempts{1};
   std::optional<WorkerId> worker;
-  std::int64_t started_ns = 0;  // of the attempt
-  std::string costs;            // JSON; of an attempt that was sampled
-  std::string result;           // JSON; of a typed job that succeeded
-  bool pending = false;         // it is to run again, and was not yet
+  std::int64_t started_ns = 0;           // of the attempt
+  std::string costs;                     // JSON; of an attempt that was sampled
+  std::optional<std::uint32_t> threads;  // that its libraries might start; none: it was not recorded
+  std::string result;                    // JSON; of a typed job that succeeded
+  bool pending = false;                  // it is to run again, and was not yet
 };
 
 class StoredJobs {

@@ -165,7 +165,7 @@ TEST(Store, OfANewerVersionIsRefused) {
   folder.write("ran", "");
   const Ended ended = folder.run({"--store", "b.runs.sqlite", "b.yaml"});
   EXPECT_EQ(ended.status, 2);
-  EXPECT_THAT(ended.err, HasSubstr("its format is 99, this program knows 2"));
+  EXPECT_THAT(ended.err, HasSubstr("its format is 99, this program knows 3"));
   EXPECT_EQ(folder.read("ran"), "");
 }
 

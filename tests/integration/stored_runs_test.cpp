@@ -257,26 +257,52 @@ TEST(StoredCosts, TellWhatTheRunAndItsJobsCost) {
               AllOf(HasSubstr("costs"), HasSubstr("{\"queue_wait\":"), HasSubstr("\"sampled\":1}")));
 }
 
-// What the version before has written: without the columns for costs.
-TEST(StoredCosts, OfTheFormatBeforeAreBroughtUpToDateByTheNextRun) {
+TEST(StoredRunsOfWideJobs, AreReplayedWithTheProcessorsThatTheyHad) {
+  const Folder folder;
+  const std::string shown = "shell: 'echo $RUNNER_CPUS $OMP_NUM_THREADS'";
+  folder.write("w.yaml", "version: 1\njobs:\n  - {name: wide, cpus: 3, " + shown + "}\n  - {name: one, " + shown +
+                             "}\n  - {name: typed, kind: given, cpus: 3}\n");
+  // On eight places one thread each; on three of a machine with more than five processors more.
+  for (const char* procs : {"8", "3"}) {
+    const Ended ran = folder.run({"--procs", procs, "--keep-order", "--plugin", RUNNER_TEST_PLUGIN, "w.yaml"});
+    ASSERT_EQ(ran.status, 0) << ran.err;
+    EXPECT_EQ(folder.run({"replay", "wide"}).out + folder.run({"replay", "one"}).out + folder.run({"replay", "typed"}).out,
+              ran.out);
+    EXPECT_EQ(folder.run({"replay", "--debug", "wide"}).out + folder.run({"replay", "--debug", "one"}).out +
+                  folder.run({"replay", "--debug", "typed"}).out,
+              ran.out);
+  }
+  EXPECT_THAT(folder.run({"replay", "wide"}).out, "3 3\n");
+}
+
+// What versions before have written: without the columns for costs, or for processors.
+class OlderStore : public testing::TestWithParam<int> {};
+INSTANTIATE_TEST_SUITE_P(OfFormat, OlderStore, testing::Values(1, 2), testing::PrintToStringParamName());
+
+TEST_P(OlderStore, IsBroughtUpToDateByTheNextRun) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\nname: b\njobs: [{name: a, shell: touch ran}, {name: b, shell: test -e now}]\n");
   ASSERT_EQ(folder.run({"jobs.yaml"}).status, 1);
   const Ended older =
       folder.run_other({"/usr/bin/python3", "-c",
-                        "import sqlite3\nstore = sqlite3.connect('b.runs.sqlite')\n"
-                        "for table in 'runs', 'jobs', 'attempts': store.execute(f'ALTER TABLE {table} DROP COLUMN costs')\n"
-                        "store.execute('PRAGMA user_version=1')\nstore.commit()"});
+                        "import sqlite3, sys\nstore = sqlite3.connect('b.runs.sqlite')\n"
+                        "for column in 'cpus', 'threads': store.execute(f'ALTER TABLE jobs DROP COLUMN {column}')\n"
+                        "if sys.argv[1] == '1':\n"
+                        "  for table in 'runs', 'jobs', 'attempts': store.execute(f'ALTER TABLE {table} DROP COLUMN costs')\n"
+                        "store.execute('PRAGMA user_version=' + sys.argv[1])\nstore.commit()",
+                        std::to_string(GetParam())});
   ASSERT_EQ(older.status, 0) << older.err;
   const Ended reading = folder.run({"runs"});
   EXPECT_EQ(reading.status, 2);
-  EXPECT_THAT(reading.err, HasSubstr("has the older format 1, this program reads 2; the next run"));
+  EXPECT_THAT(reading.err,
+              HasSubstr("has the older format " + std::to_string(GetParam()) + ", this program reads 3; the next run"));
   folder.write("now", "");
   std::filesystem::remove(folder.path() / "ran");
   const Ended resumed = folder.run({"--retry-failed", "jobs.yaml"});
   EXPECT_EQ(resumed.status, 0) << resumed.err;
   EXPECT_FALSE(folder.exists("ran")) << "what was recorded counts";
   EXPECT_THAT(folder.run({"show", "b"}).out, HasSubstr("{\"queue_wait\":"));
+  EXPECT_EQ(folder.run({"replay", "a"}).status, 0) << "though what it had is not known";
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include "bench/ipc/mechanisms.hpp"
 #include "bench/ipc/report.hpp"
 #include "bench/ipc/survey.hpp"
+#include "cli/command_line.hpp"
 #include "cli/complain.hpp"
 #include "report/output_file.hpp"
 #include "report/page.hpp"
@@ -80,7 +81,7 @@ int measure(const bench::Plan& plan, const std::string& json_file, const std::st
   if (page_file.empty()) return 0;
   nlohmann::ordered_json document{{"title", "The ways for processes to talk"},
                                   {"bench", nlohmann::ordered_json::parse(figures)}};
-  report::add_origin(document);
+  report::add_origin(document, command_line());
   std::ofstream page(page_file);
   page << report::page(document) << std::flush;
   return page ? 0 : cannot_write(page_file);

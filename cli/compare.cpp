@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <runner/registry.hpp>
+#include "cli/command_line.hpp"
 #include "cli/complain.hpp"
 #include "cli/print.hpp"
 #include "cli/shares.hpp"
@@ -311,7 +312,7 @@ nlohmann::ordered_json page_of(const Comparison& comparison) {
                                   {"verdict", comparison.verdict()},
                                   {"summary", report::text_of(comparison)},
                                   {"compare", nlohmann::ordered_json::parse(report::json_of(comparison))}};
-  report::add_origin(document);
+  report::add_origin(document, command_line());
   return document;
 }
 

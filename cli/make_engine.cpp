@@ -1,27 +1,9 @@
 #include "cli/make_engine.hpp"
 
-#include <sys/resource.h>
-
-#include <algorithm>
-
 #include "master/engines/processes.hpp"
+#include "master/engines/room_for_workers.hpp"
 
 namespace runner::cli {
-
-namespace {
-
-// Each worker takes about six descriptors of ours, and what is on its way to it counts too; a limit that the system lets us raise
-// should stop nobody.
-void allow_descriptors(std::uint32_t procs, std::uint32_t shared) {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  const rlim_t wanted = 64 + shared + (rlim_t{8} + shared) * procs;
-  if (limit.rlim_cur >= wanted) return;
-  limit.rlim_cur = std::min(wanted, limit.rlim_max);
-  ::setrlimit(RLIMIT_NOFILE, &limit);  // if it is refused, the worker that is one too many gets the message
-}
-
-}  // namespace
 
 std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint32_t procs, const master::UsableCpus& cpus,
                                             Registry& registry, const master::Interrupts& interrupts,
@@ -35,7 +17,7 @@ std::unique_ptr<master::Engine> make_engine(const RunOptions& options, std::uint
     case Mode::async: return master::make_async_engine(procs, here);
     case Mode::processes: break;
   }
-  allow_descriptors(procs, shared.segments());
+  master::allow_descriptors(procs, shared.segments());
   return master::make_process_engine({.procs = procs,
                                       .transport = options.transport,
                                       .start = options.start,

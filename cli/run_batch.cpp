@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "cli/choose_store.hpp"
+#include "cli/command_line.hpp"
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
 #include "cli/find_store.hpp"
@@ -80,6 +81,7 @@ class HeldBack final : public master::Sink {
 };
 
 void say_last(std::string_view job, std::uint64_t told, int signal) {
+  report::Keyboard::restore();
   say_crash(job, told - std::min(told, HeldBack::count.load()), signal);
 }
 
@@ -118,8 +120,8 @@ class Sinks {
       all_.push_back(trace_.get());
     }
     if (!options.report.empty()) {
-      Result<std::unique_ptr<report::ReportFile>> file =
-          report::ReportFile::open(options.report, [this](const master::RunTotals& totals) { return summary_.text(totals); });
+      Result<std::unique_ptr<report::ReportFile>> file = report::ReportFile::open(
+          options.report, [this](const master::RunTotals& totals) { return summary_.text(totals); }, command_line());
       if (!file) return tl::unexpected(file.error());
       report_ = std::move(*file);
     }
@@ -140,6 +142,7 @@ class Sinks {
     if (report_) report_->replays(line);
   }
   [[nodiscard]] const bool& paused() const { return progress_.paused(); }
+  [[nodiscard]] std::int32_t& more_workers() { return progress_.more_workers(); }
   void leave_keys() { progress_.leave_keys(); }
   void skip(const master::EndedBefore& before) {
     for (const auto& ordered : ordered_) {
@@ -178,6 +181,8 @@ class Sinks {
   [[noreturn]] void give_up(const JobSpec& job, master::StopReason reason) {
     for (const auto& ordered : ordered_) static_cast<void>(ordered->release());
     for (master::Sink* sink : all_) static_cast<void>(sink->flush());
+    if (trace_) trace_->salvage();
+    if (report_) report_->salvage();
     report::Keyboard::restore();
     console_.clear();
     console_.err().buffer() += stuck_message(job, reason, safe());
@@ -353,7 +358,9 @@ int carry_out(const RunOptions& options, Batch& batch, Registry& registry) {
                   {.cpus = options.mode == Mode::serial ? UINT32_MAX : places,
                    .memory_free = options.memory_free,
                    .read = &master::read_file,
-                   .paused = &sinks.paused()},
+                   .paused = &sinks.paused(),
+                   .more_workers = &sinks.more_workers(),
+                   .most_workers = kMostProcs},
                   store->plan ? &store->plan->before : nullptr);
   if (!answer) return not_started(answer.error());
   if (answer->trouble) {

@@ -8,6 +8,12 @@
 
 namespace runner::config {
 
+namespace {
+
+bool blank(const std::string& argument) { return argument.find_first_not_of(" \t\r\n") == std::string::npos; }
+
+}  // namespace
+
 bool ArgumentList::read(std::string& argument) {
   if (const auto* words = std::get_if<std::vector<std::string>>(&from_)) {
     if (word_ == words->size()) return false;
@@ -24,9 +30,14 @@ bool ArgumentList::read(std::string& argument) {
   return true;
 }
 
+void ArgumentList::skip_blank() {
+  skip_blank_ = true;
+  if (auto* words = std::get_if<std::vector<std::string>>(&from_)) std::erase_if(*words, blank);
+}
+
 bool ArgumentList::next(std::string& argument) {
   while (read(argument)) {
-    if (!skip_blank_ || argument.find_first_not_of(" \t\r\n") != std::string::npos) return true;
+    if (!skip_blank_ || !blank(argument)) return true;
   }
   return false;
 }
@@ -103,6 +114,17 @@ bool LinkedLists::again() const {
 void LinkedLists::rewind() {
   for (ArgumentList& list : lists_) list.rewind();
   ended_.assign(lists_.size(), false);
+}
+
+bool LinkedLists::direct() const {
+  return std::all_of(lists_.begin(), lists_.end(), [](const ArgumentList& list) { return list.words() != nullptr; });
+}
+
+void LinkedLists::at(std::uint64_t index, std::span<std::string> values) const {
+  for (std::size_t i = 0; i < lists_.size(); ++i) {
+    const std::vector<std::string>& words = *lists_[i].words();
+    values[i] = words[wrap_ ? index % words.size() : index];
+  }
 }
 
 std::optional<std::uint64_t> LinkedLists::count(std::uint64_t most) {

@@ -3,7 +3,7 @@
 // Called from  exec_batch.cpp, one thread.
 // Owns         the open file, or the words that were given.
 // Fails with   BadBatch, with the place in the file.
-// Call order   (awaited next | rewind)*
+// Call order   (awaited next | rewind | at)*
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class ArgumentList {
   explicit ArgumentList(RecordReader reader, bool null) : from_(std::move(reader)), null_(null) {}
 
   // Arguments of nothing but blanks are left out from now on.
-  void skip_blank() { skip_blank_ = true; }
+  void skip_blank();
   // False: there are no more.
   [[nodiscard]] bool next(std::string& argument);
   // The descriptor on which next() would have to wait for somebody to write; -1: it would not wait.
@@ -33,6 +33,8 @@ class ArgumentList {
   void rewind();
   // How many there are, if not more than `most` have to be looked at to know. Leaves it at its beginning.
   [[nodiscard]] std::optional<std::uint64_t> count(std::uint64_t most);
+  // The words that were given, which can be had in any order; null: they are read from a file.
+  [[nodiscard]] const std::vector<std::string>* words() const { return std::get_if<std::vector<std::string>>(&from_); }
   [[nodiscard]] std::string shown() const;
 
  private:
@@ -56,6 +58,10 @@ class LinkedLists {
   [[nodiscard]] bool again() const;
   void rewind();
   [[nodiscard]] std::optional<std::uint64_t> count(std::uint64_t most);
+  // Whether at() can be asked.
+  [[nodiscard]] bool direct() const;
+  // What next() gives after so many others, `index` below count(). Leaves next() where it is.
+  void at(std::uint64_t index, std::span<std::string> values) const;
 
  private:
   std::vector<ArgumentList> lists_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <span>
@@ -29,9 +30,16 @@ Error error_of(const BadBatch& bad) {
 // that only the first one ever has to be waited for.
 class ExecSource final : public JobSource {
  public:
-  ExecSource(CommandTemplate command, std::vector<LinkedLists> lists, const ExecSpec& spec)
-      : command_(std::move(command)), lists_(std::move(lists)), timeout_(spec.timeout), retries_(spec.retries) {
+  // `counts`: of the lists, where all of them are known.
+  ExecSource(CommandTemplate command, std::vector<LinkedLists> lists, std::vector<std::uint64_t> counts, const ExecSpec& spec)
+      : command_(std::move(command)),
+        lists_(std::move(lists)),
+        counts_(std::move(counts)),
+        timeout_(spec.timeout),
+        retries_(spec.retries) {
     for (const LinkedLists& list : lists_) values_.resize(values_.size() + list.width());
+    direct_ = counts_.size() == lists_.size() &&
+              std::all_of(lists_.begin(), lists_.end(), [](const LinkedLists& list) { return list.direct(); });
   }
 
   Result<bool> next(JobSpec& job) override {
@@ -42,7 +50,7 @@ class ExecSource final : public JobSource {
         for (std::size_t i = 1; i < lists_.size(); ++i) over_ = over_ || !lists_[i].next(values_of(i));
       }
       if (over_ || (first_moves_ && !lists_[0].next(values_of(0)))) return false;
-      fill(job);
+      fill(job, id_++, values_);
       first_moves_ = advance_others();
       return true;
     } catch (const BadBatch& bad) {
@@ -57,6 +65,21 @@ class ExecSource final : public JobSource {
     first_moves_ = true;
     id_ = 0;
     return true;
+  }
+
+  bool direct() const override { return direct_; }
+
+  Result<void> at(JobId id, JobSpec& job) override {
+    if (!direct_) return JobSource::at(id, job);
+    std::uint64_t rest = number(id);
+    std::vector<std::string> values(values_.size());
+    std::span<std::string> left(values);
+    for (std::size_t i = lists_.size(); i-- > 0; rest /= counts_[i]) {
+      lists_[i].at(rest % counts_[i], left.last(lists_[i].width()));
+      left = left.first(left.size() - lists_[i].width());
+    }
+    fill(job, number(id), values);
+    return {};
   }
 
   int awaited() override { return !over_ && first_moves_ ? lists_[0].awaited() : -1; }
@@ -76,20 +99,22 @@ class ExecSource final : public JobSource {
     }
     return true;
   }
-  void fill(JobSpec& job) {
-    job.id = JobId{id_++};
+  void fill(JobSpec& job, std::uint64_t id, std::span<const std::string> values) const {
+    job.id = JobId{id};
     job.name.clear();
-    fmt::format_to(std::back_inserter(job.name), "{}-{}", command_.program(), id_);
+    fmt::format_to(std::back_inserter(job.name), "{}-{}", command_.program(), id + 1);
     job.timeout = timeout_;
     job.retries = retries_;
     job.allow_failure = false;
     job.repeatable = true;
     if (!std::holds_alternative<CommandWork>(job.work)) job.work = CommandWork{};
-    command_.render(values_, id_, std::get<CommandWork>(job.work).argv);
+    command_.render(values, id + 1, std::get<CommandWork>(job.work).argv);
   }
 
   CommandTemplate command_;
   std::vector<LinkedLists> lists_;
+  std::vector<std::uint64_t> counts_;  // of the lists
+  bool direct_ = false;
   Duration timeout_;
   std::uint32_t retries_;
   std::vector<std::string> values_;  // of the current job, of all lists
@@ -129,15 +154,17 @@ CheckedBatch build(const ExecSpec& spec) {
   checked.entries = 1;
   checked.batch.name = "exec";
   checked.batch.size = 1;
+  std::vector<std::uint64_t> counts;
   for (LinkedLists& list : lists) {
     const std::optional<std::uint64_t> count = list.count(kCounted);
+    if (count) counts.push_back(*count);
     std::uint64_t product = 0;
     if (checked.batch.size && count && (__builtin_mul_overflow(*checked.batch.size, *count, &product) || product > kMostJobs)) {
       bad({}, fmt::format("these inputs make more than {} jobs", kMostJobs));
     }
     checked.batch.size = checked.batch.size && count ? std::optional(product) : std::nullopt;
   }
-  checked.batch.jobs = std::make_unique<ExecSource>(std::move(command), std::move(lists), spec);
+  checked.batch.jobs = std::make_unique<ExecSource>(std::move(command), std::move(lists), std::move(counts), spec);
   return checked;
 }
 

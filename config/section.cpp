@@ -9,6 +9,11 @@
 
 namespace runner::config {
 
+const Scalar& scalar_of(const Value& value, std::string_view what) {
+  if (value.scalar() == nullptr || value.is_null()) bad(value.at, fmt::format("{} must be text, found {}", what, found(value)));
+  return *value.scalar();
+}
+
 Section::Section(const Value& value, std::string what) : value_(&value), what_(std::move(what)) {
   if (value.mapping() == nullptr)
     bad(value.at, fmt::format("{} must be a mapping (`key: value` lines), found {}", what_, found(value)));

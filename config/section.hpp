@@ -1,6 +1,6 @@
 // section.hpp - one mapping of the batch file whose keys are known: take them, then make sure that none is left over.
 //
-// Called from  read_batch.cpp, entry.cpp and shared.cpp.
+// Called from  read_batch.cpp, entry.cpp, typed_arguments.cpp and shared.cpp.
 // Owns         nothing; a view of a Value that must outlive it.
 // Fails with   BadBatch: not a mapping, or an unknown key (with a near miss).
 // Call order   take* finish
@@ -13,6 +13,9 @@
 #include <runner/value.hpp>
 
 namespace runner::config {
+
+// The text that a value is; `what` is for the message when it is none.
+[[nodiscard]] const Scalar& scalar_of(const Value& value, std::string_view what);
 
 class Section {
  public:

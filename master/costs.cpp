@@ -26,4 +26,11 @@ Account Costs::all_workers() const {
   return all;
 }
 
+Duration Costs::worker_seconds() const { return wall * static_cast<std::int64_t>(workers.size()) - all_workers().absent; }
+
+double Costs::workers_at_a_time() const {
+  return wall <= Duration::zero() ? static_cast<double>(workers.size())
+                                  : static_cast<double>(worker_seconds().count()) / static_cast<double>(wall.count());
+}
+
 }  // namespace runner::master

@@ -1,7 +1,8 @@
 // costs.hpp - what a run cost beside its jobs' own work, in two accounts that add up (docs/costs.md).
 //
 // Per attempt (latency): from ready to collected, in eight spans. Per worker (occupancy): from the begin of the start to the end
-// of the stop, in eight uses. The master's own work is in neither: it has its processor time.
+// of the stop, in eight uses; or, where their number changed meanwhile, from when it was wanted to when it had gone. The master's own
+// work is in neither: it has its processor time.
 //
 // Called from  engines make them, through the ledger (ledger.hpp); scheduler and sinks pass them on and show them. Values.
 // Owns         its numbers.
@@ -67,7 +68,7 @@ enum class Use : std::uint8_t {
   execute,
   answer,
   idle,  // no job was offered
-  stop,  // the run was over -> it had gone
+  stop,  // the run was over, or this worker was not wanted any more and had nothing to do -> it had gone
 };
 inline constexpr std::size_t kUses = 8;
 [[nodiscard]] std::string_view name_of(Use use);
@@ -78,9 +79,12 @@ class Account {
   [[nodiscard]] Duration operator[](Use use) const { return uses_[static_cast<std::size_t>(use)]; }
   Account& operator+=(const Account& more) {
     for (std::size_t i = 0; i < kUses; ++i) uses_[i] += more.uses_[i];
+    absent += more.absent;
     return *this;
   }
   [[nodiscard]] Duration total() const;
+
+  Duration absent{};  // of the run's wall time, no use of it: there was no such worker, yet or any more
 
  private:
   std::array<Duration, kUses> uses_{};
@@ -100,7 +104,7 @@ struct Usage {
 
 struct Costs {
   Duration wall{};               // begin of the start -> end of the stop
-  std::vector<Account> workers;  // by worker
+  std::vector<Account> workers;  // by worker, of all that there ever were
   Spans attempts;                // summed over all attempts that were begun
   std::uint64_t measured = 0;    // how many those are
   std::uint32_t sampled = 1;     // one in so many has exact serialize and queue_wait; the sums are scaled from those
@@ -115,7 +119,10 @@ struct Costs {
   std::uint64_t workers_lost = 0;
   bool kept = false;  // false: nobody measured
 
-  [[nodiscard]] Duration worker_seconds() const { return wall * static_cast<std::int64_t>(workers.size()); }
+  // The time that workers were there, summed.
+  [[nodiscard]] Duration worker_seconds() const;
+  // How many were there, on average over the wall time.
+  [[nodiscard]] double workers_at_a_time() const;
   [[nodiscard]] Account all_workers() const;
   // What no use explains; negative where uses overlap.
   [[nodiscard]] Duration unaccounted() const { return worker_seconds() - all_workers().total(); }

@@ -6,8 +6,8 @@
 //
 // Called from  the run loop's thread only.
 // Owns         its workers; destroying an engine ends them.
-// Call order   open (start | stop | wait | view)* close
-// Fails with   open: system or usage errors before any job ran. wait: the engine can run nothing any more.
+// Call order   open (start | stop | wait | view | resize)* close
+// Fails with   open: system or usage errors before any job ran. wait: the engine can run nothing any more. resize: see there.
 #pragma once
 
 #include <cstdint>
@@ -47,14 +47,20 @@ struct JobReturned {
 };
 struct WorkerLost {
   WorkerId worker{};
-  std::string how;  // "died of SIGKILL", "sent a reply with an unknown ending"
+  std::string how;       // "died of SIGKILL", "sent a reply with an unknown ending"
+  bool replaced = true;  // false: so many workers are not wanted any more
+};
+// One that resize() had added never took requests: it and those of higher numbers are not wanted any more, see procs().
+struct WorkerRefused {
+  WorkerId worker{};
+  std::string why;
 };
 // Looked at once, after its first job.
 struct WorkerDrifted {
   WorkerId worker{};
   std::string how;  // "may run on 0-3, though it was bound to 2"
 };
-using EngineEvent = std::variant<JobStarted, JobEnded, JobReturned, WorkerLost, WorkerDrifted>;
+using EngineEvent = std::variant<JobStarted, JobEnded, JobReturned, WorkerLost, WorkerRefused, WorkerDrifted>;
 
 enum class StopReason : std::uint8_t { deadline, interrupt, halt };
 
@@ -74,7 +80,13 @@ class Engine {
 
   [[nodiscard]] virtual std::string_view mode() const = 0;    // "processes", "threads", "async", "serial"
   [[nodiscard]] virtual std::string description() const = 0;  // "2 worker processes (shm, spawn, bound to cores)"
-  [[nodiscard]] virtual std::uint32_t procs() const = 0;      // jobs that run at a time
+  [[nodiscard]] virtual std::uint32_t procs() const = 0;      // jobs that run at a time, as wanted last
+
+  // So many workers from now on, 1 at least. More: they are started while the others work. Fewer: those of the highest numbers get nothing
+  // more; what they were given and have not begun comes back (JobReturned), what they run they finish, then they go, which is no
+  // death. Fails with usage where there can be no other number, and with system where not so many can be had: procs() then tells how
+  // many there are. That one cannot be had may be known later only: WorkerRefused.
+  [[nodiscard]] virtual Result<void> resize(std::uint32_t procs) = 0;
 
   // How many more jobs start() would take now without one of them waiting behind a long one.
   [[nodiscard]] virtual std::uint32_t room() const = 0;

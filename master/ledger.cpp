@@ -6,7 +6,7 @@ namespace runner::master {
 
 void Ledger::open(std::uint32_t workers, TimePoint at) {
   opened_ = last_answer_ = at;
-  workers_.assign(workers, {at, {}, false});
+  workers_.assign(workers, {at, {}, false, false});
   costs_ = Costs{};
   costs_.kept = keeps();
   costs_.workers.resize(workers);
@@ -26,14 +26,45 @@ void Ledger::arrived(std::uint32_t worker, TimePoint at) {
   Worker& of = workers_[worker];
   at = std::max(at, of.until);
   costs_.workers[worker][Use::start] += at - of.until;
-  of = {at, {}, true};
+  of = {at, {}, true, false};
 }
 
 void Ledger::lost(std::uint32_t worker, TimePoint at) {
   Worker& of = workers_[worker];
   at = std::max(at, of.until);
   costs_.workers[worker][of.there ? Use::idle : Use::start] += at - of.until;
-  of = {at, {}, false};
+  of = {at, {}, false, false};
+}
+
+void Ledger::joined(std::uint32_t worker, TimePoint at) {
+  if (worker >= workers_.size()) {
+    workers_.resize(worker + std::size_t{1}, {opened_, {}, false, true});
+    costs_.workers.resize(workers_.size());
+  }
+  Worker& of = workers_[worker];
+  if (!of.absent) return;
+  at = std::max(at, of.until);
+  costs_.workers[worker].absent += at - of.until;
+  of = {at, {}, false, false};
+}
+
+void Ledger::left(std::uint32_t worker, TimePoint over, TimePoint gone) {
+  Worker& of = workers_[worker];
+  if (of.absent) return;
+  close(worker, over, gone, costs_.workers[worker]);
+  of = {std::max(gone, of.until), {}, false, true};
+}
+
+void Ledger::close(std::uint32_t worker, TimePoint over, TimePoint gone, Account& account) const {
+  const Worker& of = workers_[worker];
+  if (of.absent) {
+    account.absent += std::max(gone, of.until) - of.until;
+    return;
+  }
+  const TimePoint end = std::clamp(over, of.until, std::max(of.until, gone));
+  // One that had died was being replaced.
+  account[of.there ? Use::idle : Use::start] += end - of.until;
+  account[Use::stop] += std::max(gone, end) - end;
 }
 
 // Once per job, however short that is. So each sum is added to as soon as its summand is there: to read the array of spans back
@@ -101,10 +132,7 @@ Costs Ledger::close(TimePoint over, TimePoint gone) {
   costs.wall = gone - opened_;
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     const Worker& of = workers_[i];
-    const TimePoint end = std::clamp(over, of.until, std::max(of.until, gone));
-    // One that had died was being replaced.
-    costs.workers[i][of.there ? Use::idle : Use::start] += end - of.until;
-    costs.workers[i][Use::stop] += std::max(gone, end) - end;
+    close(static_cast<std::uint32_t>(i), over, gone, costs.workers[i]);
     if (of.there) costs.tail += std::max(last_answer_, of.until) - of.until;
   }
   if (sampled_of_some_ != 0) {

@@ -9,7 +9,7 @@
 //
 // Called from  the engine's thread. Reads no clock.
 // Owns         its numbers.
-// Call order   open (sampled | arrived | ended | lost)* close
+// Call order   open (sampled | joined | arrived | ended | lost | left | carried)* close
 // Fails with   nothing.
 #pragma once
 
@@ -51,7 +51,7 @@ class Ledger {
   static constexpr Duration kWorthAll = std::chrono::microseconds(20);
   static constexpr std::uint32_t kOneIn = 64;
 
-  // The start begins. Where nothing is measured, nothing but this and arrived() needs to be called.
+  // The start begins. Where nothing is measured, nothing but this, arrived(), joined() and left() needs to be called.
   void open(std::uint32_t workers, TimePoint at);
   // From how many attempts that are expected to take so long one is to have all its stamps, and whether the next is one.
   struct Choice {
@@ -67,8 +67,18 @@ class Ledger {
   void ended(std::uint32_t worker, const Stamps& stamps, AttemptCosts& costs);
   // A worker died. What it was in was told by ended().
   void lost(std::uint32_t worker, TimePoint at);
+  // From now on there is such a worker, if there was none: it is being started.
+  void joined(std::uint32_t worker, TimePoint at);
+  // There is no such worker any more: it was told to go at `over`, and had gone at `gone`. Whatever it was in was told by ended().
+  void left(std::uint32_t worker, TimePoint over, TimePoint gone);
   // When the worker was last known to have ended something, or to have arrived.
   [[nodiscard]] TimePoint known(std::uint32_t worker) const { return workers_[worker].until; }
+
+  // All the bytes that went to workers, and came back, up to now.
+  void carried(std::uint64_t sent, std::uint64_t received) {
+    costs_.bytes_sent = sent;
+    costs_.bytes_received = received;
+  }
 
   // The sums up to now, without those of close().
   [[nodiscard]] const Costs& so_far() const { return costs_; }
@@ -80,7 +90,11 @@ class Ledger {
     TimePoint until{};
     Duration collect{};  // of its last attempt
     bool there = false;
+    bool absent = false;  // since `until`
   };
+  // What is still open of its time, into the account.
+  void close(std::uint32_t worker, TimePoint over, TimePoint gone, Account& account) const;
+
   Measure measure_;
   TimePoint opened_{}, last_answer_{};
   std::vector<Worker> workers_;

@@ -10,7 +10,7 @@
 // Called from  the scheduler.
 // Owns         counts. The demands must outlive it.
 // Fails with   cannot fail. A demand that can never be had must be refused before (never_to_be_had).
-// Call order   (take | give | look fits*), in any order; give once for each take
+// Call order   (take | give | resize | look fits*), in any order; give once for each take
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,9 @@ class Occupancy {
 
   void take(std::uint32_t demand);
   void give(std::uint32_t demand);
+
+  // So many processors more, or fewer, than there were. Who has some keeps them.
+  void resize(std::int64_t more) { cpus_ += more; }
 
   // Begins a look at those that want to start: nothing is held for anybody. `exact`: none may lie behind another.
   void look(bool exact = false);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ipc/os.hpp"
+#include "master/crew_size.hpp"
 #include "master/free_memory.hpp"
 #include "master/scheduler.hpp"
 #include "master/usable_cpus.hpp"
@@ -27,6 +28,8 @@ constexpr Duration kFlushInterval = milliseconds(20);
 constexpr std::uint32_t kSkippedInATurn = 1000;
 // How often it is looked how much memory is free.
 constexpr Duration kMemoryInterval = milliseconds(20);
+// How long it is shown why there are not as many workers as were asked for.
+constexpr Duration kRefusalShown = std::chrono::seconds(5);
 
 template <class... F>
 struct Overloaded : F... {
@@ -47,14 +50,15 @@ class Loop {
         guardian_(guardian),
         halt_(halt),
         limits_(limits),
-        scheduler_(engine.can_end_jobs(), {batch.plan ? &*batch.plan : nullptr, halt, batch.size, before,
-                                           limits.cpus != 0 ? limits.cpus : engine.procs(), batch.resources, batch.demands}) {}
+        cpus_(limits.cpus != 0 ? limits.cpus : engine.procs()),
+        scheduler_(engine.can_end_jobs(),
+                   {batch.plan ? &*batch.plan : nullptr, halt, batch.size, before, cpus_, batch.resources, batch.demands}) {}
 
   Result<RunAnswer> run() {
     if (Result<void> opened = engine_.open(); !opened) return tl::unexpected(opened.error());
-    began_ = last_flush_ = steady_clock::now();
+    began_ = last_flush_ = now_ = steady_clock::now();
     answer_.totals.size = batch_.size;
-    answer_.totals.procs = engine_.procs();
+    answer_.totals.procs = procs_ = most_procs_ = engine_.procs();
     answer_.totals.cpus = usable_cpus().count;
     answer_.totals.mode = engine_.mode();
     answer_.totals.engine = engine_.description();
@@ -91,6 +95,7 @@ class Loop {
     awaited_ = -1;
     look_at_memory();
     look_at_switch();
+    look_at_wish();
     fill();
     if (Result<void> watched = wake_ups_.await(awaited_); !watched) return collapse(watched.error());
     carry_out();
@@ -144,6 +149,29 @@ class Loop {
     carry_out();
   }
 
+  // For more workers, or fewer.
+  void look_at_wish() {
+    if (limits_.more_workers == nullptr || *limits_.more_workers == 0) return;
+    const std::int64_t more = std::exchange(*limits_.more_workers, 0);
+    auto [wanted, why_not] =
+        crew_size(more, {engine_.procs(), cpus_, &scheduler_.widest(), limits_.most_workers, scheduler_.stopping()});
+    if (wanted != engine_.procs()) {
+      if (const Result<void> resized = engine_.resize(wanted); !resized) why_not = resized.error().text;
+    }
+    recount(std::move(why_not));
+  }
+
+  // There are more workers, or fewer, or not as many as were asked for.
+  void recount(std::string why_not) {
+    const std::int64_t came = std::int64_t{engine_.procs()} - std::exchange(procs_, engine_.procs());
+    most_procs_ = std::max(most_procs_, procs_);
+    resized_ = resized_ || came != 0;
+    cpus_ = static_cast<std::uint32_t>(cpus_ + came);
+    scheduler_.resize(came);
+    refused_ = std::move(why_not);
+    refused_at_ = now_;
+  }
+
   void look_at_memory() {
     if (!limits_.memory_free || now_ < next_memory_look_) return;
     next_memory_look_ = now_ + kMemoryInterval;
@@ -180,6 +208,7 @@ class Loop {
                           },
                           [&](JobReturned& returned) { scheduler_.on(returned, now_, actions_); },
                           [&](WorkerLost& lost) { tell([&](Sink& sink) { return sink.worker_lost(lost); }); },
+                          [&](WorkerRefused& refused) { recount("no more workers: " + refused.why); },
                           [&](WorkerDrifted& drifted) { tell([&](Sink& sink) { return sink.worker_drifted(drifted); }); }},
                event);
   }
@@ -310,6 +339,8 @@ class Loop {
                       {}};
     snapshot.costs = engine_.so_far();
     snapshot.paused = scheduler_.paused();
+    snapshot.procs = engine_.procs();
+    if (now_ - refused_at_ < kRefusalShown) snapshot.refused = refused_;
     if (scheduler_.short_of_memory() && !scheduler_.stopping()) snapshot.memory = {*free_memory_, *limits_.memory_free};
     tell([&](Sink& sink) { return sink.tick(snapshot); });
   }
@@ -324,6 +355,12 @@ class Loop {
     answer_.totals.wall = now_ - began_;
     if (scheduler_.halted()) answer_.totals.halted = halt_;
     answer_.totals.offered = scheduler_.all_offered();
+    if (resized_) {
+      std::string& engine = answer_.totals.engine;
+      engine = engine_.description() + " at the end, " + std::to_string(answer_.totals.procs) + " at first";
+      if (most_procs_ > std::max(procs_, answer_.totals.procs)) engine += ", " + std::to_string(most_procs_) + " meanwhile";
+      answer_.totals.procs = procs_;
+    }
     answer_.totals.costs = engine_.close();
     answer_.totals.wall += answer_.totals.costs.start;
     answer_.totals.counters = shared_.counts();  // nobody writes them any more
@@ -340,6 +377,7 @@ class Loop {
   Guardian* guardian_;
   const std::optional<HaltRule> halt_;
   const Limits limits_;
+  std::uint32_t cpus_;  // places
   Scheduler scheduler_;
   WakeUps wake_ups_;
   int awaited_ = -1;  // the input that the source of jobs waits for; -1: none
@@ -353,6 +391,10 @@ class Loop {
   TimePoint next_tick_ = TimePoint::max();
   std::optional<Bytes> free_memory_;
   TimePoint next_memory_look_{};
+  std::uint32_t procs_ = 0, most_procs_ = 0;  // as the engine said last, and ever
+  bool resized_ = false;
+  std::string refused_;  // why there are not as many workers as were asked for
+  TimePoint refused_at_{};
   unsigned heard_ = 0;
   std::uint32_t skipping_ = 0;  // jobs of this turn
   bool closed_ = false;

@@ -44,6 +44,8 @@ struct Limits {
   ReadFile read = &read_file;        // how that is found out
   const bool* paused =
       nullptr;  // a switch that the sinks may turn (a key): while it is on no job is started; null: there is none
+  std::int32_t* more_workers = nullptr;     // the same: so many more workers are wanted, or fewer; set to 0 when that was heard
+  std::uint32_t most_workers = UINT32_MAX;  // that there may be
 };
 
 // A typed job in this process did not return after it was told to. `job` names it; `safe` outcomes are with the sinks, which

@@ -308,6 +308,15 @@ void Scheduler::pause(bool paused, Actions& actions) {
   if (paused) actions.emplace_back(TakeBackUnstarted{});
 }
 
+const Demand& Scheduler::widest() const {
+  const auto wider = [](const Demand& a, const Demand& b) { return a.cpus < b.cpus; };
+  const bool all_taken = stopping_ || (backlog_ ? backlog_->empty() : source_ended_);
+  if (!all_taken) return *std::max_element(rules_.demands.begin(), rules_.demands.end(), wider);
+  const Demand* widest = &kPlain;
+  for (const auto& [id, job] : jobs_) widest = &std::max(*widest, rules_.demands[job->spec.demand], wider);
+  return *widest;
+}
+
 void Scheduler::interrupt(TimePoint now, Actions& actions) {
   ++interrupts_;
   halt(actions);

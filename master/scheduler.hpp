@@ -116,6 +116,11 @@ class Scheduler {
   void memory(bool enough, Actions& actions);
   [[nodiscard]] bool short_of_memory() const { return short_of_memory_; }
 
+  // So many processors more, or fewer. Never fewer than widest() takes.
+  void resize(std::int64_t more) { occupancy_.resize(more); }
+  // What takes the most processors of all that may still run.
+  [[nodiscard]] const Demand& widest() const;
+
   // While it is paused nothing starts, and what was not begun is taken back; running jobs finish.
   void pause(bool paused, Actions& actions);
   [[nodiscard]] bool paused() const { return paused_ && !stopping_; }

@@ -76,6 +76,8 @@ struct Snapshot {
   std::optional<Memory> memory;
   const Costs* costs = nullptr;  // the ledger up to now; null: nobody keeps it
   bool paused = false;           // by a key: no job is started until it goes on
+  std::uint32_t procs = 0;       // workers that are wanted; those of `workers` beyond it are about to go
+  std::string_view refused;      // why there are not as many as a key has just asked for
 };
 
 struct RunTotals {
@@ -84,8 +86,8 @@ struct RunTotals {
   Duration compute{};  // sum of the jobs' wall time, all attempts
   Duration compute_cpu{};
   Costs costs;
-  std::uint32_t procs = 0;
-  std::uint32_t cpus = 0;  // usable ones; with fewer than procs, jobs wait for each other inside their own wall time
+  std::uint32_t procs = 0;  // at the end; `costs` has how many there were
+  std::uint32_t cpus = 0;   // usable ones; with fewer than procs, jobs wait for each other inside their own wall time
   std::string_view mode;
   std::string engine;  // Engine::description()
   std::optional<std::uint64_t> size;

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "ipc/os.hpp"
+#include "report/job_control.hpp"
 #include "report/printable.hpp"
 
 namespace runner::report {
@@ -29,11 +30,13 @@ bool can_redraw(int fd) {
 
 }  // namespace
 
-Console::Console(int out_fd, int err_fd)
+Console::Console(int out_fd, int err_fd, Clock clock)
     : out_(out_fd, "standard output"),
       err_(err_fd, "standard error"),
       live_(can_redraw(err_fd)),
-      together_(same_terminal(out_fd, err_fd)) {
+      together_(same_terminal(out_fd, err_fd)),
+      clock_(clock),
+      continued_(JobControl::continued()) {
   const auto make_room = [this](char last) {
     erase();
     mid_line_ = last != '\n';
@@ -54,23 +57,53 @@ std::size_t Console::rows() const {
   return size.ws_row;
 }
 
+// With the text that waited, in one go.
 void Console::show(std::vector<std::string> lines) {
   if (!live_ || (lines.empty() && lines_.empty())) return;
+  if (Result<void> printed = print(); !printed && !failed_) failed_ = printed.error();
+  look_for_a_stop();
   std::string bytes = drawn_ ? erasure() : std::string();  // in one write with what follows, so that nothing flickers
   lines_ = std::move(lines);
   drawn_ = !lines_.empty();
   if (drawn_) bytes += picture();
   put(bytes);
+  if (drawn_) drawn_at_ = clock_();
+}
+
+void Console::leave_lines() {
+  drawn_ = false;
+  lines_.clear();
+  last_erasure_.clear();
+}
+
+void Console::look_for_a_stop() {
+  if (std::exchange(continued_, JobControl::continued()) != continued_) drawn_ = false;
+}
+
+bool Console::in_background() const {
+  const pid_t group = ::tcgetpgrp(err_.fd());  // fails where it is no terminal that we could be in the background of
+  return group > 0 && group != ::getpgrp();
+}
+
+Result<void> Console::print() {
+  const Result<void> written = out_.flush();
+  const Result<void> said = err_.flush();
+  return written ? said : written;
 }
 
 Result<void> Console::flush() {
-  const Result<void> written = out_.flush();
-  const Result<void> said = err_.flush();
-  if (!drawn_ && !lines_.empty()) {
-    put(picture());
-    drawn_ = true;
-  }
-  return written ? said : written;
+  if (failed_) return tl::unexpected(*std::exchange(failed_, std::nullopt));
+  const bool wait = hold_ && !lines_.empty() && just_drawn();
+  if (wait) return together_ ? Result<void>{} : out_.flush();  // somebody may wait for it at the other end of a pipe
+  const Result<void> printed = print();
+  if (!drawn_ && !lines_.empty() && !just_drawn()) draw();
+  return printed;
+}
+
+void Console::draw() {
+  put(picture());
+  drawn_ = true;
+  drawn_at_ = clock_();
 }
 
 // The lines may have been folded by a terminal that became narrower since.
@@ -84,6 +117,7 @@ std::string Console::erasure() const {
 }
 
 void Console::erase() {
+  look_for_a_stop();
   if (!drawn_) return;
   put(erasure());
   drawn_ = false;

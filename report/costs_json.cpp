@@ -99,7 +99,8 @@ std::string costs_document(const std::string& batch, const master::RunTotals& to
   for (const master::Account& account : costs.workers) {
     Json& worker = workers.emplace_back(Json::object());
     for (const Use use : kUses) worker[std::string(name_of(use))] = in_seconds(account[use]);
-    worker["unaccounted"] = in_seconds(costs.wall - account.total());
+    worker["unaccounted"] = in_seconds(costs.wall - account.absent - account.total());
+    worker["absent"] = in_seconds(account.absent);
   }
   document["start_seconds"] = in_seconds(costs.start);
   document["idle_at_the_end_seconds"] = in_seconds(costs.tail);

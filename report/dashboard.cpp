@@ -67,7 +67,8 @@ std::string second_line(const master::Snapshot& snapshot, const Pace& pace, std:
 std::string worker_line(const master::Snapshot& snapshot, std::size_t i, Bytes memory, std::size_t columns) {
   const master::WorkerView& worker = snapshot.workers[i];
   const std::string age = calm(std::max(Duration::zero(), Duration(snapshot.now - worker.since)));
-  std::string line = fmt::format("{:<4}{:<8}", fmt::format("w{}", number(worker.worker)), worker.job ? "running" : "idle");
+  const char* const state = number(worker.worker) >= snapshot.procs ? "leaving" : worker.job ? "running" : "idle";
+  std::string line = fmt::format("{:<4}{:<8}", fmt::format("w{}", number(worker.worker)), state);
   std::string right = fmt::format("{:>{}}", age, kAgeColumns);
   if (memory.count != 0) right += fmt::format("{:>{}}", format_size(memory), kMemoryColumns);
   if (columns < kStateColumns + right.size() + 4) return fit(line + age, columns);
@@ -88,13 +89,16 @@ std::vector<std::string> dashboard(const master::Snapshot& snapshot, const Pace&
   std::vector<std::string> lines{live_lines(snapshot, pace, screen.columns).front()};
   std::vector<std::string> last;
   if (help) {
-    last = {snapshot.paused ? "p  go on handing out jobs (PAUSED)" : "p  pause handing out jobs", "q  as one Ctrl-C: running jobs finish, nothing more starts",
-            "?  hide this"};
+    last = {snapshot.paused ? "p  go on handing out jobs (PAUSED)" : "p  pause handing out jobs",
+            fmt::format("+  one worker more, -  one fewer (now {}): it finishes what it runs", snapshot.procs),
+            "q  as one Ctrl-C: running jobs finish, nothing more starts", "?  hide this"};
   } else if (keys) {
-    last = {snapshot.paused ? "PAUSED: running jobs finish · p go on · q stop · ? keys" : "p pause · q stop · ? keys"};
+    last = {fmt::format("{} · + - workers ({}) · q stop · ? keys",
+                        snapshot.paused ? "PAUSED: running jobs finish · p go on" : "p pause", snapshot.procs)};
   } else if (snapshot.paused) {
     last = {"PAUSED: running jobs finish"};
   }
+  if (!snapshot.refused.empty()) last.insert(last.begin(), printable(snapshot.refused));
   if (rows > 1) {
     if (std::string line = second_line(snapshot, pace, columns); !line.empty()) lines.push_back(std::move(line));
   }

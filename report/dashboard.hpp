@@ -5,7 +5,7 @@
 //   w0  running  primes-3                           12 s   34.1 MiB
 //   w1  idle                                         3 s   12.0 MiB
 //   and 30 more workers: 28 running, 2 idle
-//   p pause · q stop · ? keys
+//   p pause · + - workers (32) · q stop · ? keys
 //
 // Called from  the run loop's thread. Pure.
 // Owns         nothing.

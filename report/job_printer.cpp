@@ -42,9 +42,7 @@ Result<void> JobPrinter::print_output(const Outcome& outcome) {
     if (Result<void> printed = print(outcome.out, console_.out()); !printed) return printed;
   }
   if (outcome.err.text.empty()) return {};
-  if (Result<void> printed = print(outcome.err, console_.err()); !printed) return printed;
-  // On one terminal a person wants to see each job's error output with its output.
-  return console_.together() ? console_.flush() : Result<void>{};
+  return print(outcome.err, console_.err());
 }
 
 }  // namespace runner::report

@@ -1,6 +1,7 @@
 #include "report/keyboard.hpp"
 
 #include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -13,6 +14,23 @@ namespace {
 
 termios before;                       // what the terminal was like
 std::atomic<bool> is_changed{false};  // by us, and not put back
+
+// From here until it ends no Ctrl-Z gets between a look at who has the terminal and a change of its modes.
+class NoStop {
+ public:
+  NoStop() noexcept {
+    sigset_t stop;
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    ::pthread_sigmask(SIG_BLOCK, &stop, &before_);
+  }
+  ~NoStop() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  NoStop(const NoStop&) = delete;
+  NoStop& operator=(const NoStop&) = delete;
+
+ private:
+  sigset_t before_{};
+};
 
 bool in_foreground() { return ::tcgetpgrp(STDIN_FILENO) == ::getpgrp(); }
 
@@ -39,6 +57,8 @@ char Keyboard::next() {
   termios now{};
   if (::tcgetattr(STDIN_FILENO, &now) != 0) return 0;
   if ((now.c_lflag & (ICANON | ECHO)) != 0) {  // at first, and after the shell had it
+    const NoStop no_stop;
+    if (!in_foreground()) return 0;
     is_changed = true;
     if (::tcsetattr(STDIN_FILENO, TCSANOW, &raw_) != 0) return 0;
   }

@@ -3,9 +3,8 @@
 // Without line editing and echo, but with Ctrl-C and Ctrl-Z as ever. Nothing is touched, and nothing read, while this program is not
 // in the foreground: a stopped or background job must not take keys from the shell. After `fg` the keys work again.
 //
-// Called from  the run loop's thread. restore() also from a handler of signals (it is async-signal-safe).
-// Owns         the modes of the terminal: what they were is put back when this ends. SIGKILL and SIGQUIT leave them (`stty sane`), and a
-//              shell that does not set them itself sees them while this is stopped.
+// Called from  the run loop's thread. restore() also from a handler of signals (it is async-signal-safe), see job_control.hpp.
+// Owns         the modes of the terminal: what they were is put back when this ends. SIGKILL and SIGSTOP leave them (`stty sane`).
 // Fails with   nothing: where there is no terminal there are no keys.
 #pragma once
 

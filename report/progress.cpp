@@ -16,7 +16,7 @@ namespace runner::report {
 
 namespace {
 
-constexpr Duration kRedraw = std::chrono::milliseconds(100);
+constexpr Duration kRedraw = Console::kBetweenDrawings;
 constexpr Duration kBetweenMemory = std::chrono::seconds(1);
 constexpr Duration kBetweenLines = std::chrono::seconds(5);
 
@@ -30,6 +30,7 @@ ProgressStyle settle(ProgressStyle style, const Console& console) {
 
 Progress::Progress(Console& console, ProgressStyle style, bool keys) : console_(console), style_(settle(style, console)) {
   if (style_ == ProgressStyle::full) keyboard_.emplace(keys);
+  if (style_ == ProgressStyle::full || style_ == ProgressStyle::bar) job_control_.emplace(&Keyboard::restore);
 }
 
 // `q` is one Ctrl-C, and no more than one however long it is held down: whoever hears those hears it too.
@@ -38,6 +39,8 @@ void Progress::listen() {
   for (char key = keyboard_->next(); key != 0; key = keyboard_->next()) {
     switch (key) {
       case 'p': paused_ = !paused_; break;
+      case '+': ++more_workers_; break;
+      case '-': --more_workers_; break;
       case 'q':
         if (interrupts_ == 0 && !std::exchange(quit_, true)) ::kill(::getpid(), SIGINT);
         break;
@@ -59,6 +62,8 @@ void Progress::look_at_memory(const master::Snapshot& snapshot) {
 }
 
 Result<void> Progress::started(const master::RunInfo& info) {
+  // Under the others the loop's own thread runs jobs, and nothing is shown while it does: what they print must be out before.
+  console_.hold(tick_interval() == kRedraw && (info.mode == "processes" || info.mode == "threads"));
   pace_ = Pace(info.started);
   shown_ = info.started;
   return {};
@@ -77,7 +82,8 @@ Result<void> Progress::retried(const master::RetryRecord& record) {
 
 Result<void> Progress::worker_lost(const master::WorkerLost& lost) {
   if (style_ == ProgressStyle::none) return {};
-  return say("worker " + std::to_string(number(lost.worker)) + " " + printable(lost.how) + " and is replaced");
+  return say("worker " + std::to_string(number(lost.worker)) + " " + printable(lost.how) +
+             (lost.replaced ? " and is replaced" : " and is not replaced: so many are not wanted any more"));
 }
 
 Result<void> Progress::worker_drifted(const master::WorkerDrifted& drifted) {
@@ -102,10 +108,13 @@ Result<void> Progress::tick(const master::Snapshot& snapshot) {
   pace_.note(snapshot.now, snapshot.counts.done());
   bool heard = snapshot.stopping && !std::exchange(stopping_, snapshot.stopping);
   heard = (snapshot.memory && !std::exchange(waited_, true)) || heard || interrupted;
+  const bool in_background = style_ != ProgressStyle::lines && console_.in_background();
+  const Duration interval = in_background ? kBetweenLines : *tick_interval();
+  if (in_background) console_.leave_lines();
   // Another sink may want ticks more often than we do.
-  if (!heard && shown_ && snapshot.now - *shown_ < *tick_interval()) return {};
+  if (!heard && shown_ && snapshot.now - *shown_ < interval) return in_background ? console_.flush() : Result<void>{};
   shown_ = snapshot.now;
-  if (style_ == ProgressStyle::lines) return say(plain_line(snapshot, pace_));
+  if (in_background || style_ == ProgressStyle::lines) return say(plain_line(snapshot, pace_));
   if (style_ == ProgressStyle::full) {
     look_at_memory(snapshot);
     console_.show(
@@ -126,7 +135,9 @@ Result<void> Progress::interrupted(unsigned interrupts) {
 }
 
 Result<void> Progress::finished(const master::RunTotals&) {
+  job_control_.reset();
   keyboard_.reset();
+  console_.hold(false);
   console_.clear();
   return console_.flush();
 }

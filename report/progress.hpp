@@ -4,19 +4,23 @@
 // bar    one or two live lines on a terminal, at most ten times a second; where there is no terminal, as `lines`.
 // lines  a plain line every five seconds.
 // none   nothing, but that and how an interrupt was heard.
-// With bar and lines every job that did not end well, and every attempt that is tried again, gets a line as it comes.
+// In the background of a terminal full and bar are as `lines`: somebody types there. After `fg` they are drawn anew.
+// But with none, every job that did not end well, and every attempt that is tried again, gets a line as it comes.
 //
 // Called from  the run loop's thread.
-// Owns         nothing on the screen after finished(); the console is shared.
+// Owns         nothing on the screen after finished(); the console is shared. With full and bar, what stops and ends the program
+//              (job_control.hpp), until finished().
 // Fails with   unwritable, when standard error is closed.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "master/sink.hpp"
 #include "report/console.hpp"
+#include "report/job_control.hpp"
 #include "report/keyboard.hpp"
 #include "report/pace.hpp"
 
@@ -30,6 +34,8 @@ class Progress final : public master::Sink {
   Progress(Console& console, ProgressStyle style, bool keys = false);
   // The switch that `p` turns.
   [[nodiscard]] const bool& paused() const { return paused_; }
+  // By how many workers more, or fewer, `+` and `-` were pressed; whoever hears it sets it to 0.
+  [[nodiscard]] std::int32_t& more_workers() { return more_workers_; }
   // From now on no keys: jobs are read from there.
   void leave_keys() { keyboard_.reset(); }
 
@@ -62,7 +68,9 @@ class Progress final : public master::Sink {
   unsigned interrupts_ = 0;  // that were told of
   bool waited_ = false;      // for memory, once at least
   std::optional<Keyboard> keyboard_;
+  std::optional<JobControl> job_control_;  // gone before the keyboard is
   bool paused_ = false, help_ = false, quit_ = false;
+  std::int32_t more_workers_ = 0;
   std::vector<Bytes> memory_;  // of the workers
   TimePoint memory_at_{};
 };

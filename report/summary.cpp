@@ -44,12 +44,15 @@ std::string counts_line(const master::RunTotals& totals, const std::string& sign
   return line + " · " + format_duration(totals.wall) + " · " + totals.engine + "\n";
 }
 
+bool resized(const master::Costs& costs) { return costs.all_workers().absent != Duration::zero(); }
+
 std::string worth_line(const master::RunTotals& totals) {
-  const double wall = seconds(totals.wall), procs = totals.procs;
+  // Their number may have changed meanwhile.
+  const double wall = seconds(totals.wall), procs = resized(totals.costs) ? totals.costs.workers_at_a_time() : totals.procs;
   if (wall <= 0 || procs <= 0) return {};
   const double speed_up = seconds(totals.compute) / wall;
   const double efficiency = speed_up / procs * 100;
-  if (totals.procs > totals.cpus && totals.cpus > 0) {
+  if (procs > totals.cpus && totals.cpus > 0) {
     // A job that waits for a core while another has it does so inside of its own wall time: that is no speed-up.
     return fmt::format("compute {} ({} of CPU) · {:.1f} jobs at a time share {} core{}, {:.0f} % busy\n",
                        format_duration(totals.compute), format_duration(totals.compute_cpu), speed_up, totals.cpus,
@@ -90,8 +93,10 @@ std::string cost_lines(const master::RunTotals& totals) {
   const Duration cost = base - all[master::Use::execute];
   const double percent = seconds(cost) / seconds(base) * 100;
   const std::string share = percent < 0.1 ? "less than 0.1 %" : fmt::format("{:.1f} %", percent);
-  std::string line = fmt::format("cost of {}  {}, {} of {} × {}: ", model(totals.mode), format_duration(cost), share,
-                                 costs.workers.size(), format_duration(costs.wall));
+  std::string line =
+      fmt::format("cost of {}  {}, {} of {} × {}: ", model(totals.mode), format_duration(cost), share,
+                  resized(costs) ? fmt::format("{:.1f}", costs.workers_at_a_time()) : std::to_string(costs.workers.size()),
+                  format_duration(costs.wall));
   const char* before = " ";
   const auto tell = [&](std::string_view what, Duration spent, const std::string& how = {}) {
     if (spent.count() == 0) return;
@@ -99,7 +104,9 @@ std::string cost_lines(const master::RunTotals& totals) {
     before = " · ";
   };
   const Duration start = all[master::Use::start];
-  tell("start", start, totals.procs > 1 ? fmt::format(" ({} × {})", totals.procs, format_duration(start / totals.procs)) : "");
+  tell("start", start,
+       totals.procs > 1 && !resized(costs) ? fmt::format(" ({} × {})", totals.procs, format_duration(start / totals.procs))
+                                           : "");
   tell("waiting", all[master::Use::waiting]);
   tell("wake-up", all[master::Use::wake_up], fmt::format(" ({})", grouped(costs.wake_ups)));
   tell("deserialize", all[master::Use::deserialize]);

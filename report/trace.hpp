@@ -1,8 +1,9 @@
 // trace.hpp - --trace FILE: the run on a timeline, in the Chrome Trace Event format, which Perfetto and chrome://tracing open.
 //
-// One process; a lane for the master and one per worker (trace_events.hpp), and how many jobs ran and were queued.
+// One process; a lane for the master and one per worker (trace_events.hpp), how many jobs ran and were queued, and the bytes that were
+// sent and received.
 //
-// Called from  the run loop's thread.
+// Called from  the run loop's thread; salvage() also from a dying program, and from one that gives up.
 // Owns         the file, which is made before anything runs and written once, when it is over; a bounded number of attempts.
 // Fails with   usage: the file cannot be made. unwritable: it cannot be written.
 #pragma once
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,7 +32,10 @@ class Trace final : public master::Sink {
   // Longer names are cut: a batch may have a file's whole line in each.
   static constexpr std::size_t kMostOfName = 200;
 
-  // `notice` is told, in one line, that attempts were left out.
+  // How often it is looked how many bytes went to and fro.
+  static constexpr Duration kTrafficInterval = std::chrono::milliseconds(10);
+
+  // `notice` is told, in one line, that attempts were left out, or that there were none.
   using Notice = std::function<void(const std::string& text)>;
   [[nodiscard]] static Result<std::unique_ptr<Trace>> open(const std::string& path, Notice notice,
                                                            std::size_t most = kMostAttempts);
@@ -39,13 +44,22 @@ class Trace final : public master::Sink {
   [[nodiscard]] Result<void> ended(const master::JobRecord& record) override;
   [[nodiscard]] Result<void> retried(const master::RetryRecord& record) override;
   [[nodiscard]] Result<void> worker_lost(const master::WorkerLost& lost) override;
+  [[nodiscard]] std::optional<Duration> tick_interval() const override { return kTrafficInterval; }
+  [[nodiscard]] Result<void> tick(const master::Snapshot& snapshot) override;
   [[nodiscard]] Result<void> finished(const master::RunTotals& totals) override;
+  // What ended so far, in a file that is whole: without arrows, marks and what the master did, and it says so.
+  void salvage() noexcept override;
 
  private:
   struct Death {
     WorkerId worker{};
     std::string how;
     Duration at{};
+  };
+  // All that there were up to then.
+  struct Traffic {
+    Duration at{};
+    std::uint64_t sent = 0, received = 0;
   };
   Trace(OutputFile file, std::string path, Notice notice, std::size_t most)
       : file_(std::move(file)),
@@ -59,8 +73,12 @@ class Trace final : public master::Sink {
   [[nodiscard]] Duration since_begin() const;
   [[nodiscard]] Result<void> write(const TraceEvent& event);
   [[nodiscard]] Result<void> write_all(const std::vector<TraceEvent>& events);
-  [[nodiscard]] Result<void> write_lanes();
+  [[nodiscard]] Result<void> begin();
+  [[nodiscard]] std::string& next();
+  [[nodiscard]] Result<void> end_event();
   [[nodiscard]] Result<void> write_load(std::string_view name, const LoadProfile& load);
+  [[nodiscard]] Result<void> write_traffic(const Traffic& at_the_end);
+  void append_about(std::string_view incomplete);
 
   OutputFile file_;
   std::string path_;
@@ -68,10 +86,13 @@ class Trace final : public master::Sink {
   Thinned<TracedAttempt> stamped_, others_;
   Thinned<Death> deaths_;
   LoadProfile running_, queued_;
-  std::string batch_;
+  Thinned<Traffic> traffic_{LoadProfile::kParts};
+  std::string batch_, mode_, engine_;
   std::uint32_t procs_ = 0;
   TimePoint began_{};
   bool first_ = true;  // no comma yet
+  bool salvaging_ = false;
+  bool over_ = true;  // nothing to salvage: not begun, or written
 };
 
 }  // namespace runner::report

@@ -16,31 +16,61 @@ using master::Span;
 
 constexpr Duration kOne{1};
 
-// Exact: 1.500 is 1500 ns.
-void append_microseconds(std::string& out, Duration duration) {
-  const std::int64_t all = std::max<std::int64_t>(0, duration.count());
-  append_number(out, static_cast<std::uint64_t>(all / 1000));
-  const std::int64_t rest = all % 1000;
+void append_thousandths(std::string& out, std::uint64_t all) {
+  append_number(out, all / 1000);
+  const std::uint64_t rest = all % 1000;
   if (rest == 0) return;
   out += '.';
   out += static_cast<char>('0' + rest / 100);
   out += static_cast<char>('0' + rest / 10 % 10);
   out += static_cast<char>('0' + rest % 10);
 }
+// Exact: 1.500 is 1500 ns.
+void append_microseconds(std::string& out, Duration duration) {
+  append_thousandths(out, static_cast<std::uint64_t>(std::max<std::int64_t>(0, duration.count())));
+}
 
-std::string args_of(const TracedAttempt& attempt) {
-  std::string args = R"({"status":)";
-  append_json_string(args, attempt.status);
-  args += R"(,"attempt":)";
-  append_number(args, number(attempt.attempt));
-  args += R"(,"job":)";
-  append_number(args, number(attempt.job));
+void append_args(std::string& out, const TracedAttempt& attempt) {
+  out += R"({"status":)";
+  append_json_string(out, attempt.status);
+  out += R"(,"attempt":)";
+  append_number(out, number(attempt.attempt));
+  out += R"(,"job":)";
+  append_number(out, number(attempt.job));
   if (attempt.costs.sampled != 0) {
-    args += R"(,"costs":)";
-    append_costs(args, attempt.costs);
+    out += R"(,"costs":)";
+    append_costs(out, attempt.costs);
   }
-  args += '}';
+  out += '}';
+}
+std::string args_of(const TracedAttempt& attempt) {
+  std::string args;
+  append_args(args, attempt);
   return args;
+}
+
+// What is drawn of an attempt on its worker's lane, one after the other.
+struct Drawn {
+  Span span;
+  Duration begin, end;
+};
+std::array<Drawn, 5> drawn(const Placed& placed, const master::Spans& spans) {
+  const Duration awake = placed.seen - std::min(spans[Span::transport], placed.seen - placed.begin);
+  return {{{Span::wake_up, placed.begin, awake},
+           {Span::transport, awake, placed.seen},
+           {Span::deserialize, placed.seen, placed.entered},
+           {Span::execute, placed.entered, placed.left},
+           {Span::answer, placed.left, placed.answered}}};
+}
+TraceEvent event_of(const Drawn& one, Lane lane) {
+  return {Phase::complete,
+          lane,
+          one.span == Span::execute ? "work" : "ipc",
+          name_of(one.span),
+          one.begin,
+          one.end - one.begin,
+          0,
+          {}};
 }
 
 // Both ways of one attempt.
@@ -75,17 +105,19 @@ void nest(std::vector<MasterSlice>& slices) {
   };
   std::priority_queue<MasterSlice, std::vector<MasterSlice>, decltype(after)> waiting(after, std::move(slices));
   slices.clear();
-  std::vector<Duration> open;  // the ends of those around, the innermost last
+  std::vector<MasterSlice> open;  // those around, the innermost last
   while (!waiting.empty()) {
     MasterSlice next = waiting.top();
     waiting.pop();
-    while (!open.empty() && open.back() <= next.begin) open.pop_back();
-    if (!open.empty() && open.back() < next.end) {
-      next.begin = open.back();
+    while (!open.empty() && open.back().end <= next.begin) open.pop_back();
+    if (!open.empty() && open.back().end < next.end) {
+      next.begin = open.back().end;
       waiting.push(next);
       continue;
     }
-    open.push_back(next.end);
+    // Where it is too short for that, it stays: it may not lose all its length.
+    if (!open.empty()) next.begin = std::max(next.begin, std::min(open.back().begin + kOne, next.end - kOne));
+    open.push_back(next);
     slices.push_back(next);
   }
 }
@@ -114,16 +146,8 @@ std::vector<TraceEvent> events_of(const TracedAttempt& attempt, std::uint64_t id
     events.push_back({phase, lane, "ipc", collects ? "reply" : "request", at, {}, flow_of(id, collects), {}});
   };
   arrow(Phase::flow_end, placed.begin, false);
-  Duration at = placed.begin;
-  const Duration awake = placed.seen - std::min(attempt.costs.spans[Span::transport], placed.seen - placed.begin);
-  constexpr std::array kDrawn{Span::wake_up, Span::transport, Span::deserialize, Span::execute, Span::answer};
-  const std::array ends{awake, placed.seen, placed.entered, placed.left, placed.answered};
-  for (std::size_t i = 0; i < kDrawn.size(); ++i) {
-    if (ends[i] > at) {
-      const std::string_view category = kDrawn[i] == Span::execute ? "work" : "ipc";
-      events.push_back({Phase::complete, lane, category, name_of(kDrawn[i]), at, ends[i] - at, 0, {}});
-    }
-    at = ends[i];
+  for (const Drawn& one : drawn(placed, attempt.costs.spans)) {
+    if (one.end > one.begin) events.push_back(event_of(one, lane));
   }
   arrow(Phase::flow_begin, last_in(placed.begin, placed.answered), true);
   if (attempt.retried) {
@@ -152,7 +176,7 @@ std::vector<TraceEvent> events_of(const MasterSlice& slice, const TracedAttempt&
   if (slice.collects) {
     events.push_back({Phase::flow_end, kMasterLane, "ipc", "reply", slice.begin, {}, flow, {}});
   } else {
-    events.push_back({Phase::flow_begin, kMasterLane, "ipc", "request", last_in(slice.begin, slice.end), {}, flow, {}});
+    events.push_back({Phase::flow_begin, kMasterLane, "ipc", "request", slice.begin, {}, flow, {}});
   }
   return events;
 }
@@ -182,6 +206,58 @@ void append_event(std::string& out, const TraceEvent& event) {
   if (event.phase == Phase::instant) out += R"(,"s":"t")";
   if (!event.args.empty()) out.append(R"(,"args":)").append(event.args);
   out += '}';
+}
+
+void append_outline(std::string& out, const TracedAttempt& attempt, TimePoint began) {
+  const bool measured = attempt.costs.measured;
+  const Placed placed = place(attempt.costs, began);
+  TraceEvent whole{Phase::complete, lane_of(attempt.worker),        "job", attempt.name,
+                   placed.begin,    placed.answered - placed.begin, 0,     {}};
+  if (!measured) whole = {Phase::instant, kMasterLane, "job", attempt.name, attempt.told, {}, 0, {}};
+  append_event(out, whole);
+  out.back() = ',';  // the closing brace comes after its arguments
+  out += R"("args":)";
+  append_args(out, attempt);
+  out += '}';
+  if (!measured) return;
+  for (const Drawn& one : drawn(placed, attempt.costs.spans)) {
+    if (one.end <= one.begin) continue;
+    out += ",\n";
+    append_event(out, event_of(one, whole.lane));
+  }
+}
+
+void append_lane(std::string& out, Lane lane) {
+  append_event(out, {Phase::metadata, lane, {}, "thread_name", {}, {}, 0, {}});
+  out.back() = ',';
+  out += R"("args":{"name":")";
+  if (lane == kMasterLane) {
+    out += "master";
+  } else {
+    out += "worker ";
+    append_number(out, static_cast<std::uint32_t>(lane) - 1);
+  }
+  out += "\"}},\n";
+  // Otherwise they are in the order of their names, and 10 comes before 2.
+  append_event(out, {Phase::metadata, lane, {}, "thread_sort_index", {}, {}, 0, {}});
+  out.back() = ',';
+  out += R"("args":{"sort_index":)";
+  append_number(out, static_cast<std::uint32_t>(lane));
+  out += "}}";
+}
+
+void append_counter(std::string& out, std::string_view name, Duration at, std::span<const CounterValue> values) {
+  append_event(out, {Phase::counter, kMasterLane, {}, name, at, {}, 0, {}});
+  out.back() = ',';
+  out += R"("args":)";
+  char before = '{';
+  for (const CounterValue& one : values) {
+    out += std::exchange(before, ',');
+    append_json_string(out, one.name);
+    out += ':';
+    append_thousandths(out, one.thousandths);
+  }
+  out += "}}";
 }
 
 }  // namespace runner::report

@@ -11,6 +11,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,7 +64,8 @@ struct MasterSlice {
   bool collects;          // else serializes
 };
 // The master waits for several answers at a time, but events of one lane must nest. So what would overlap another in part begins
-// when that ends; what is wholly in another stays there. Afterwards they are in the order of their begin, the outer before the inner.
+// when that ends; what is wholly in another stays there, but begins 1 ns after it: the arrow at the begin of a slice is bound to the innermost
+// one there, which must be itself. Afterwards they are in the order of their begin, the outer before the inner.
 void nest(std::vector<MasterSlice>& slices);
 
 // An attempt that nobody measured is an instant on the master's lane. `id` is that of MasterSlice::attempt; arrows are drawn for what
@@ -75,5 +77,17 @@ void slices_of(const TracedAttempt& attempt, std::uint64_t id, TimePoint began, 
 
 // The event as a JSON object.
 void append_event(std::string& out, const TraceEvent& event);
+
+// What a program that is dying can still say: as the functions above, but without arrows and marks, and without allocating anything as long as
+// `out` has room for 4 kB more. Names are at most 200 bytes.
+void append_outline(std::string& out, const TracedAttempt& attempt, TimePoint began);
+// The name of a lane, and its place among the others.
+void append_lane(std::string& out, Lane lane);
+// The values of a counter at one moment; of one that counts jobs, in thousandths.
+struct CounterValue {
+  std::string_view name;
+  std::uint64_t thousandths;
+};
+void append_counter(std::string& out, std::string_view name, Duration at, std::span<const CounterValue> values);
 
 }  // namespace runner::report

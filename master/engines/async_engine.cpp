@@ -12,10 +12,12 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <chrono>
 #include <deque>
+#include <iterator>
 #include <optional>
 #include <runner/async_job.hpp>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
@@ -81,16 +83,17 @@ struct Loop {
 
 class AsyncEngine final : public Engine {
  public:
-  AsyncEngine(std::uint32_t procs, InProcess here) : here_(std::move(here)), seats_(procs) {}
+  AsyncEngine(std::uint32_t procs, InProcess here) : here_(std::move(here)), procs_(procs), seats_(procs) {}
   ~AsyncEngine() override { static_cast<void>(close()); }
 
   Result<void> open() override;
   std::string_view mode() const override { return "async"; }
   std::string description() const override {
-    return "one event loop in this process, up to " + std::to_string(seats_.size()) +
-           (seats_.size() == 1 ? " job under way" : " jobs under way");
+    return "one event loop in this process, up to " + std::to_string(procs_) +
+           (procs_ == 1 ? " job under way" : " jobs under way");
   }
-  std::uint32_t procs() const override { return static_cast<std::uint32_t>(seats_.size()); }
+  std::uint32_t procs() const override { return procs_; }
+  Result<void> resize(std::uint32_t procs) override;
   bool can_end_jobs() const override { return false; }
   std::uint32_t room() const override { return static_cast<std::uint32_t>(free_.size()); }
 
@@ -114,7 +117,8 @@ class AsyncEngine final : public Engine {
   void leave(Seat& seat);
 
   InProcess here_;
-  std::deque<Seat> seats_;  // fixed in number; Seat cannot move
+  std::uint32_t procs_;
+  std::deque<Seat> seats_;  // that there ever were; Seat cannot move
   std::vector<Seat*> free_;
   std::deque<Seat*> blocking_;  // not begun; the oldest first
   std::uint32_t waiting_ = 0;   // coroutines and commands under way
@@ -149,6 +153,36 @@ Result<void> AsyncEngine::open() {
   }
   ledger_.all_there(ready);
   for (std::uint32_t i = 0; i < procs(); ++i) ledger_.arrived(i, ready);
+  return {};
+}
+
+// ---- more places, or fewer ----
+
+Result<void> AsyncEngine::resize(std::uint32_t procs) {
+  if (procs == 0) return fail(ErrorCode::usage, "one job at a time is the least");
+  const TimePoint at = now();
+  const std::uint32_t before = std::exchange(procs_, procs);
+  for (std::uint32_t i = before; i < procs; ++i) {
+    if (i == seats_.size()) seats_.emplace_back().id = WorkerId{i};
+    Seat& seat = seats_[i];
+    if (seat.job != nullptr) continue;  // it has never gone
+    seat.since = at;
+    free_.push_back(&seat);
+    ledger_.joined(i, at);
+    ledger_.arrived(i, at);
+  }
+  const auto unwanted = [procs](const Seat* seat) { return number(seat->id) >= procs; };
+  std::erase_if(free_, unwanted);
+  for (std::uint32_t i = procs; i < before; ++i) {
+    if (seats_[i].job == nullptr) ledger_.left(i, at, at);
+  }
+  std::vector<Seat*> unbegun;
+  std::copy_if(blocking_.begin(), blocking_.end(), std::back_inserter(unbegun), unwanted);
+  std::erase_if(blocking_, unwanted);
+  for (Seat* seat : unbegun) {
+    pending_.emplace_back(JobReturned{seat->job->id, seat->attempt});
+    leave(*seat);
+  }
   return {};
 }
 
@@ -244,7 +278,11 @@ void AsyncEngine::finish(Seat& seat, RanHere ran) {
 void AsyncEngine::leave(Seat& seat) {
   seat.job = nullptr;
   seat.since = now();
-  free_.push_back(&seat);
+  if (number(seat.id) < procs_) {
+    free_.push_back(&seat);
+  } else {
+    ledger_.left(number(seat.id), seat.since, seat.since);
+  }
 }
 
 void AsyncEngine::stop(JobId id, Attempt attempt, StopReason reason) {
@@ -357,6 +395,7 @@ Result<void> AsyncEngine::wait(std::vector<EngineEvent>& events, TimePoint until
 std::vector<WorkerView> AsyncEngine::view() const {
   std::vector<WorkerView> views;
   for (const Seat& seat : seats_) {
+    if (number(seat.id) >= procs_ && seat.job == nullptr) continue;
     WorkerView view{seat.id, std::nullopt, seat.since};
     if (seat.job != nullptr && seat.begun) view.job = seat.job->id;
     views.push_back(view);

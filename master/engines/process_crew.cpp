@@ -29,6 +29,8 @@ constexpr std::size_t kInboundArena = std::size_t{4} << 20;
 // Deaths on one seat in a row that cost no job, before anybody did anything at all: workers that cannot live, rather than jobs that
 // kill them. Counted by seat, because somebody from outside who ends all of them at once, a few times over, is no such reason.
 constexpr std::uint32_t kMostDeathsBeforeWork = 10;
+// Of one that was added to those that work: it can be done without.
+constexpr std::uint32_t kMostDeathsOfAdded = 3;
 // The same once there was work, over all seats and beside one of each: they lived, so it is worth more patience. They take a
 // millisecond each.
 constexpr std::uint32_t kMostIdleDeaths = 100;
@@ -40,6 +42,12 @@ constexpr const char* kWhoKills =
 
 TimePoint now() { return steady_clock::now(); }
 
+Result<void> sane(std::uint32_t procs) {
+  if (procs > 0 && procs <= kMostProcs) return {};
+  return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) +
+                                    ", as many as one master has places for, found " + std::to_string(procs));
+}
+
 }  // namespace
 
 ProcessCrew::~ProcessCrew() = default;
@@ -47,11 +55,8 @@ ProcessCrew::~ProcessCrew() = default;
 // ---- opening ----
 
 Result<void> ProcessCrew::open() {
-  if (options_.procs == 0 || options_.procs > kMostProcs) {
-    return fail(ErrorCode::usage, "the number of worker processes must be from 1 to " + std::to_string(kMostProcs) +
-                                      ", as many as one master has places for, found " + std::to_string(options_.procs));
-  }
-  if (Result<void> enough = room(); !enough) return enough;
+  if (Result<void> possible = sane(options_.procs); !possible) return possible;
+  if (Result<void> enough = room(options_.procs, options_.procs); !enough) return enough;
   if (options_.start == StartMethod::fork) modules_ = ipc::Modules::take();
   Result<std::unique_ptr<Launcher>> launcher = options_.start == StartMethod::fork
                                                    ? make_fork_launcher(registry_, modules_, options_.guardian)
@@ -90,12 +95,70 @@ Result<void> ProcessCrew::open() {
   return {};
 }
 
-Result<void> ProcessCrew::room() const {
-  if (Result<void> enough = enough_descriptors(options_.procs); !enough) return enough;
+Result<void> ProcessCrew::resize(std::uint32_t procs) {
+  if (Result<void> possible = sane(procs); !possible) return possible;
+  const std::uint32_t before = std::exchange(options_.procs, procs);
+  if (procs > before) allow_descriptors(procs, options_.shared != nullptr ? options_.shared->segments() : 0);
+  seats_.resize(std::max<std::size_t>(seats_.size(), procs));
+  grants_.resize(procs);
+  place_again();
+  for (std::uint32_t seat = before; seat < procs; ++seat) {
+    Seat& at = seats_[seat];
+    if (at.worker && !at.leaving) continue;  // still there
+    at.added = true;
+    at.deaths_before_work = 0;
+    if (at.worker) continue;  // about to go: then somebody follows
+    Result<void> started = room(1, seat + 1);
+    if (started) started = start(seat);
+    if (!started) {
+      options_.procs = seat;
+      place_again();
+      return started;
+    }
+  }
+  return {};
+}
+
+void ProcessCrew::dismiss(std::uint32_t seat) {
+  Seat& at = seats_[seat];
+  if (!at.worker) return owner_.left(seat);
+  at.leaving = true;
+  set_busy(seat, false);
+  if (at.worker->greeted()) {
+    at.worker->close();
+  } else {
+    at.worker->kill();  // it has not come so far as to look
+  }
+}
+
+void ProcessCrew::place_again() {
+  placement_ = place({options_.bind, options_.processors, options_.widest}, options_.procs);
+  for (std::uint32_t seat = 0; seat < options_.procs; ++seat) {
+    if (ready(seat)) bind(seat);  // others are bound when they are ready
+  }
+}
+
+// Threads and commands that a worker has already started stay where they are.
+void ProcessCrew::bind(std::uint32_t seat) {
+  Processors& bound = seats_[seat].bound;
+  const Processors wanted = placement_.seats.empty() ? Processors{} : placement_.seats[seat];
+  if (bound == wanted) return;
+  if (bind_process(pid(seat), wanted.empty() ? allowed_processors() : wanted)) {
+    bound = wanted;
+  } else if (!wanted.empty()) {  // nobody, rather than some
+    placement_ = {{}, "not bound to cores"};
+    for (std::uint32_t other = 0; other < options_.procs; ++other) {
+      if (ready(other)) bind(other);
+    }
+  }
+}
+
+Result<void> ProcessCrew::room(std::uint32_t more, std::uint32_t all) const {
+  if (Result<void> enough = enough_descriptors(more); !enough) return enough;
   const bool shm = options_.transport == Transport::shm;
   const Bytes once{shm ? kInboundArena : 0};
   const Bytes each{shm ? ipc::channel_bytes(options_.geometry.depth) + options_.geometry.out_bytes : 0};
-  return enough_memory(options_.procs, once, each, cgroup_memory_limit());
+  return enough_memory(all, once, each, cgroup_memory_limit());
 }
 
 std::string ProcessCrew::description() const {
@@ -106,7 +169,7 @@ std::string ProcessCrew::description() const {
 }
 
 std::optional<std::string> ProcessCrew::drift(std::uint32_t seat) const {
-  if (placement_.seats.empty()) return std::nullopt;
+  if (seat >= placement_.seats.size()) return std::nullopt;
   const std::optional<Processors> now_at = binding_of(pid(seat));
   if (!now_at || *now_at == placement_.seats[seat]) return std::nullopt;
   return "may run on " + text_of(*now_at) + ", though it was bound to " + text_of(placement_.seats[seat]);
@@ -119,22 +182,40 @@ Result<void> ProcessCrew::start(std::uint32_t seat) {
   at.worker = std::move(*started);
   ++at.incarnations;
   at.writing = -1;
-  if (Result<void> on = watch(at.worker->control(), EPOLLIN, Watch::control, seat); !on) return on;
-  if (Result<void> on = watch(at.worker->requester().doorbell(), EPOLLIN, Watch::doorbell, seat); !on) return on;
-  return watch(at.worker->pidfd(), EPOLLIN, Watch::pidfd, seat);
+  at.bound = {};
+  Result<void> on = watch(at.worker->control(), EPOLLIN, Watch::control, seat);
+  if (on) on = watch(at.worker->requester().doorbell(), EPOLLIN, Watch::doorbell, seat);
+  if (on) on = watch(at.worker->pidfd(), EPOLLIN, Watch::pidfd, seat);
+  if (on) return {};
+  forget(at);
+  at.worker.reset();
+  return on;
+}
+
+// Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched, and the
+// death of this worker would be told again as that of the next one.
+void ProcessCrew::forget(Seat& at) {
+  const WorkerProcess& worker = *at.worker;
+  for (const int fd : {worker.requester().doorbell(), worker.pidfd(), worker.control(), at.writing}) {
+    if (fd >= 0) unwatch(fd);
+  }
 }
 
 Result<void> ProcessCrew::greeted(std::uint32_t seat) {
-  WorkerProcess& worker = *seats_[seat].worker;
+  Seat& at = seats_[seat];
+  WorkerProcess& worker = *at.worker;
   const Result<bool> ready = worker.greet();
-  if (!ready) return tl::unexpected(ready.error());
+  if (!ready && !at.added && !at.leaving) return tl::unexpected(ready.error());
   // From now on this socket carries only files that are announced elsewhere; or it ended, and the pidfd tells of the death.
   unwatch(worker.control());
-  if (!*ready) return {};
-  if (!placement_.seats.empty()) {
-    if (Result<void> bound = bind_process(worker.pid(), placement_.seats[seat]); !bound)
-      placement_ = {{}, "not bound to cores"};
+  if (at.leaving) return {};
+  if (!ready) {
+    give_up(seat, ready.error().text);
+    return {};
   }
+  if (!*ready) return {};
+  at.added = false;
+  bind(seat);
   if (options_.nice) {
     if (Result<void> polite = be_nice(worker.pid(), *options_.nice); !polite) return polite;
   }
@@ -155,31 +236,44 @@ Bytes ProcessCrew::peak_memory() const {
 }
 
 Result<void> ProcessCrew::bury(std::uint32_t seat) {
-  WorkerProcess& worker = *seats_[seat].worker;
-  WorkerProcess::Death death = worker.reap();
+  Seat& at = seats_[seat];
+  WorkerProcess::Death death = at.worker->reap();
   departed(seat, death);
   if (options_.guardian != nullptr) death.left_behind = options_.guardian->end_strays(launcher_->helper());
-  const bool progress = owner_.bury(seat, death);
-  if (progress) {
+  if (at.added && seat < options_.procs && !at.leaving && at.deaths_before_work + 1 >= kMostDeathsOfAdded) {
+    give_up(seat, std::to_string(kMostDeathsOfAdded) + " in a row ended before they took requests; the last one " + death.how +
+                      (death.signal == SIGKILL ? kWhoKills : ""));
+  }
+  if (at.leaving) {
+    // That is no death.
+  } else if (owner_.bury(seat, death)) {
     worked_ = true;
     idle_deaths_ = 0;
   } else {
     ++idle_deaths_;
-    ++seats_[seat].deaths_before_work;
+    ++at.deaths_before_work;
   }
-  if (worked_ ? idle_deaths_ >= kMostIdleDeaths + size() : seats_[seat].deaths_before_work >= kMostDeathsBeforeWork) {
+  if (worked_ ? idle_deaths_ >= kMostIdleDeaths + size() : at.deaths_before_work >= kMostDeathsBeforeWork) {
     return fail(ErrorCode::system, std::to_string(idle_deaths_) +
                                        " workers in a row ended without having run a job; the last one " + death.how +
                                        (death.signal == SIGKILL ? kWhoKills : ""));
   }
-  // Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched, and
-  // the death of this worker would be told again as that of the next one.
-  for (const int fd : {worker.requester().doorbell(), worker.pidfd(), worker.control(), seats_[seat].writing}) {
-    if (fd >= 0) unwatch(fd);
-  }
+  forget(at);
   set_busy(seat, false);
-  seats_[seat].worker.reset();
-  return start(seat);
+  at.worker.reset();
+  const bool wanted = seat < options_.procs;
+  if (std::exchange(at.leaving, false) || !wanted) owner_.left(seat);
+  if (!wanted) return {};
+  Result<void> started = start(seat);
+  if (started || !at.added) return started;
+  give_up(seat, started.error().text);
+  return {};
+}
+
+void ProcessCrew::give_up(std::uint32_t seat, const std::string& why) {
+  options_.procs = seat;
+  place_again();
+  owner_.given_up(seat, why);
 }
 
 // ---- waking and sleeping ----

@@ -6,8 +6,8 @@
 // Called from  one thread at a time; `open` from the thread that the workers' lives hang on (they get a parent-death signal from
 //              it), the main thread when they are forked.
 // Owns         the launcher, the inbound segment, the workers (ended with the object), the epoll descriptor.
-// Fails with   open: usage or system errors. sleep: when workers cannot be started any more.
-// Call order   open (kick | sleep | replace-on-death inside sleep)* close
+// Fails with   open, resize: usage or system errors. sleep: when workers cannot be started any more.
+// Call order   open (kick | sleep | replace-on-death inside sleep | resize | dismiss)* close
 #pragma once
 
 #include <cstdint>
@@ -36,6 +36,11 @@ class CrewOwner {
   [[nodiscard]] virtual bool anything_done() const = 0;
   // The worker on `seat` takes requests from now on.
   virtual void seated(std::uint32_t seat) = 0;
+  // The worker on `seat` has gone because so many are not wanted any more; one that died was buried before. Who is wanted there again
+  // by now is being started.
+  virtual void left(std::uint32_t /*seat*/) {}
+  // Nobody could be brought to take requests on `seat`, of those that resize() added: it and those above it are not wanted any more.
+  virtual void given_up(std::uint32_t /*seat*/, const std::string& /*why*/) {}
 };
 
 class ProcessCrew {
@@ -48,6 +53,15 @@ class ProcessCrew {
   [[nodiscard]] Result<void> open();
   [[nodiscard]] std::string description() const;
 
+  // So many seats are to be taken from now on. More: workers are started for them, and seated when they are ready. Fewer: nobody is
+  // started any more on those above; who sits there works on until the owner dismisses them. What each is bound to follows the plan
+  // for that number. Where not so many can be started, there are as many as could be (wanted()); where one that was started never
+  // takes requests, its seat is given up later, and no more than that: the others had work before it was asked for.
+  [[nodiscard]] Result<void> resize(std::uint32_t procs);
+  [[nodiscard]] std::uint32_t wanted() const { return options_.procs; }
+  // The worker on a seat that is not wanted has nothing in hand, and is to go: left() follows, at once where there is none.
+  void dismiss(std::uint32_t seat);
+
   [[nodiscard]] std::uint32_t size() const { return static_cast<std::uint32_t>(seats_.size()); }
   [[nodiscard]] WorkerProcess& worker(std::uint32_t seat) { return *seats_[seat].worker; }
   [[nodiscard]] const WorkerProcess& worker(std::uint32_t seat) const { return *seats_[seat].worker; }
@@ -57,7 +71,7 @@ class ProcessCrew {
 
   // The processor that the worker on `seat` is bound to; -1: none.
   [[nodiscard]] int core_of(std::uint32_t seat) const {
-    return placement_.seats.empty() || placement_.seats[seat].size() != 1 ? -1 : placement_.seats[seat].front();
+    return seat >= placement_.seats.size() || placement_.seats[seat].size() != 1 ? -1 : placement_.seats[seat].front();
   }
   // What is wrong, when the worker on `seat` may run elsewhere than it was bound to.
   [[nodiscard]] std::optional<std::string> drift(std::uint32_t seat) const;
@@ -94,15 +108,23 @@ class ProcessCrew {
     std::unique_ptr<WorkerProcess> worker;
     std::uint64_t incarnations = 0;
     std::uint32_t deaths_before_work = 0;
-    int writing = -1;  // the pipe that epoll watches until it takes more
+    int writing = -1;      // the pipe that epoll watches until it takes more
+    Processors bound;      // where its worker is bound to; empty: nowhere
+    bool leaving = false;  // it was dismissed: its end is no death
+    bool added = false;    // by resize(), and nobody has taken requests here yet
   };
   enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, nudge, helper };
 
-  // Whether so many workers can be at all.
-  [[nodiscard]] Result<void> room() const;
+  // Whether there can be `all` these workers, `more` of which are still to be started.
+  [[nodiscard]] Result<void> room(std::uint32_t more, std::uint32_t all) const;
+  void place_again();
+  void bind(std::uint32_t seat);
   [[nodiscard]] Result<void> start(std::uint32_t seat);
   [[nodiscard]] Result<void> greeted(std::uint32_t seat);
   [[nodiscard]] Result<void> bury(std::uint32_t seat);
+  void give_up(std::uint32_t seat, const std::string& why);
+  // Takes its descriptors out of epoll.
+  void forget(Seat& at);
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat);
   [[nodiscard]] Result<void> watch_helper();
   void replace_helper();

@@ -70,6 +70,68 @@ void ProcessEngine::seated(std::uint32_t seat) {
   ledger_.arrived(seat, seats_[seat].idle_since);
 }
 
+// ---- more workers, or fewer ----
+
+Result<void> ProcessEngine::resize(std::uint32_t procs) {
+  const std::uint32_t before = crew_.wanted();
+  const TimePoint at = now();
+  const Result<void> resized = crew_.resize(procs);
+  for (std::size_t i = seats_.size(); i < crew_.size(); ++i) seats_.emplace_back().unwanted = true;
+  for (std::uint32_t i = before; i < crew_.wanted(); ++i) {
+    Seat& seat = seats_[i];
+    seat.unwanted = false;  // who still sits there stays, or is followed by another
+    if (!seat.hand && seat.dismissed == TimePoint{}) seat.idle_since = at;
+    ledger_.joined(i, at);
+  }
+  let_go_unwanted();
+  dismiss_idle();
+  return resized;
+}
+
+void ProcessEngine::given_up(std::uint32_t seat, const std::string& why) {
+  pending_.emplace_back(WorkerRefused{WorkerId{seat}, why});
+  let_go_unwanted();
+}
+
+// Those of the higher numbers that were wanted until now.
+void ProcessEngine::let_go_unwanted() {
+  for (std::uint32_t i = crew_.wanted(); i < seats_.size(); ++i) {
+    Seat& seat = seats_[i];
+    if (std::exchange(seat.unwanted, true)) continue;
+    if (seat.hand) {
+      give_back(seat.hand->take_back_all());
+    } else if (seat.dismissed == TimePoint{}) {
+      dismiss(seat);  // it has not even begun
+    }
+  }
+}
+
+void ProcessEngine::dismiss(Seat& seat) {
+  if (seat.hand) count_traffic(seat);
+  seat.hand.reset();
+  seat.dismissed = now();
+  seat.kill_at = seat.dismissed + kTerminateGrace;
+  crew_.dismiss(number(id_of(seat)));
+}
+
+// Those that are not wanted, once they have answered all they had.
+void ProcessEngine::dismiss_idle() {
+  for (std::size_t i = crew_.wanted(); i < seats_.size(); ++i) {
+    Seat& seat = seats_[i];
+    if (seat.unwanted && seat.hand && seat.hand->held() == 0 && !seat.killed && seat.broke_rules.empty()) dismiss(seat);
+  }
+}
+
+void ProcessEngine::left(std::uint32_t number_of_seat) {
+  Seat& seat = seats_[number_of_seat];
+  const TimePoint at = now();
+  ledger_.left(number_of_seat, seat.dismissed == TimePoint{} ? at : seat.dismissed, at);
+  seat = Seat{};
+  seat.unwanted = number_of_seat >= crew_.wanted();
+  seat.idle_since = at;
+  if (!seat.unwanted) ledger_.joined(number_of_seat, at);
+}
+
 // ---- handing out ----
 
 std::uint32_t ProcessEngine::allowance(const Seat& seat, bool command, Duration each) const {
@@ -155,7 +217,7 @@ void ProcessEngine::rebalance() {
     if (!open_to(idle) || idle.hand->held() != 0) continue;
     Seat* richest = nullptr;
     for (Seat& seat : seats_) {
-      if (!seat.hand || seat.hand->held() < 2) continue;
+      if (!seat.hand || seat.unwanted || seat.hand->held() < 2) continue;
       if (richest == nullptr || seat.hand->queued() > richest->hand->queued()) richest = &seat;
     }
     if (richest == nullptr) return;
@@ -465,9 +527,11 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
   if (!by_us) {
     ++lost_;
     const std::string how = seat.broke_rules.empty() ? death.how : "broke the protocol (" + seat.broke_rules + ")";
-    pending_.emplace_back(WorkerLost{id_of(seat), how});
+    pending_.emplace_back(WorkerLost{id_of(seat), how, !seat.unwanted});
   }
+  const bool unwanted = seat.unwanted;
   seat = Seat{};
+  seat.unwanted = unwanted;
   return std::exchange(progressed_, false) || charged || by_us;
 }
 
@@ -484,13 +548,19 @@ Result<void> ProcessEngine::wait(std::vector<EngineEvent>& events, TimePoint unt
     tell();
     for (Seat& seat : seats_) collect(seat, events);
     rebalance();
+    dismiss_idle();
     kick_all();
     const TimePoint at = now();
     if (events.empty() || at - looked_ >= kLookInterval) {
       looked_ = at;
       tell_starts(events);
       for (Seat& seat : seats_) free_from_long(seat, at);
+      const ipc::Traffic carried = traffic();
+      ledger_.carried(carried.sent, carried.received);
+      // However much there is to collect: who starts, dies or goes is seen.
+      const Result<bool> seen = events.empty() ? Result<bool>(false) : crew_.sleep(at, -1);
       tell();
+      if (!seen) return tl::unexpected(seen.error());
     }
     if (!events.empty()) {
       patient_ = true;
@@ -557,6 +627,7 @@ bool ProcessEngine::anything_done() const {
 std::vector<WorkerView> ProcessEngine::view() const {
   std::vector<WorkerView> views;
   for (const Seat& seat : seats_) {
+    if (seat.unwanted && !seat.hand) continue;
     WorkerView view{id_of(seat), {}, seat.idle_since};
     const InHand* head = seat.hand ? seat.hand->head() : nullptr;
     if (head != nullptr) {
@@ -571,6 +642,17 @@ std::vector<WorkerView> ProcessEngine::view() const {
   return views;
 }
 
+ipc::Traffic ProcessEngine::traffic() {
+  ipc::Traffic all = traffic_;
+  for (Seat& seat : seats_) {
+    if (!seat.hand) continue;
+    const ipc::Traffic& more = seat.hand->requester().requester().traffic();
+    all.sent += more.sent;
+    all.received += more.received;
+  }
+  return all;
+}
+
 void ProcessEngine::count_traffic(Seat& seat) {
   const ipc::Traffic& more = seat.hand->requester().requester().traffic();
   traffic_.sent += more.sent;
@@ -580,8 +662,10 @@ void ProcessEngine::count_traffic(Seat& seat) {
 Costs ProcessEngine::close() {
   const TimePoint over = now();
   std::vector<ProcessCrew::Leave> how;
+  std::vector<std::pair<std::uint32_t, TimePoint>> leaving;
   for (Seat& seat : seats_) {
     if (seat.hand) count_traffic(seat);
+    if (seat.dismissed != TimePoint{}) leaving.emplace_back(number(id_of(seat)), seat.dismissed);
     const InHand* head = seat.hand ? seat.hand->head() : nullptr;
     how.push_back(head == nullptr          ? ProcessCrew::Leave::by_itself
                   : is_command(*head->job) ? ProcessCrew::Leave::hung_up  // killed, it would leave what the command has started
@@ -589,7 +673,9 @@ Costs ProcessEngine::close() {
   }
   seats_.clear();  // before the requesters that they refer to
   crew_.close(how);
-  Costs costs = ledger_.close(over, now());
+  const TimePoint gone = now();
+  for (const auto& [worker, dismissed] : leaving) ledger_.left(worker, dismissed, gone);
+  Costs costs = ledger_.close(over, gone);
   costs.workers_lost = lost_;
   costs.bytes_sent = traffic_.sent;
   costs.bytes_received = traffic_.received;

@@ -32,7 +32,8 @@ class ProcessEngine final : public Engine, private CrewOwner {
   [[nodiscard]] Result<void> open() override;
   [[nodiscard]] std::string_view mode() const override { return "processes"; }
   [[nodiscard]] std::string description() const override { return crew_.description(); }
-  [[nodiscard]] std::uint32_t procs() const override { return options_.procs; }
+  [[nodiscard]] std::uint32_t procs() const override { return crew_.wanted(); }
+  [[nodiscard]] Result<void> resize(std::uint32_t procs) override;
   [[nodiscard]] std::uint32_t room() const override;
   void start(const JobSpec& job, Attempt attempt) override;
   void stop(JobId job, Attempt attempt, StopReason reason) override;
@@ -54,6 +55,8 @@ class ProcessEngine final : public Engine, private CrewOwner {
     bool overdue = false;              // what it runs turned out to be long: nothing is to wait behind it
     bool looked_where = false;         // it runs, after its first job
     bool killed = false;               // by us, for a job that was to stop
+    bool unwanted = false;             // nobody is to sit here: who does gets nothing more
+    TimePoint dismissed{};             // then it was told to go
     std::string broke_rules;           // why we ended it, when it sent what it must not
     std::string out_of_memory;         // the same, when its typed job had more memory than it may
   };
@@ -61,12 +64,14 @@ class ProcessEngine final : public Engine, private CrewOwner {
   bool bury(std::uint32_t seat, const WorkerProcess::Death& death) override;
   [[nodiscard]] bool anything_done() const override;
   void seated(std::uint32_t seat) override;
+  void left(std::uint32_t seat) override;
+  void given_up(std::uint32_t seat, const std::string& why) override;
 
   [[nodiscard]] WorkerId id_of(const Seat& seat) const { return WorkerId{static_cast<std::uint32_t>(&seat - seats_.data())}; }
   [[nodiscard]] WorkerProcess& worker_of(const Seat& seat) { return crew_.worker(number(id_of(seat))); }
   // Whether it may be given something.
   [[nodiscard]] static bool open_to(const Seat& seat) {
-    return seat.hand && !seat.kill_at && !seat.overdue && !seat.hand->full();
+    return seat.hand && !seat.unwanted && !seat.kill_at && !seat.overdue && !seat.hand->full();
   }
   void collect(Seat& seat, std::vector<EngineEvent>& events);
   [[nodiscard]] Result<void> check(const ipc::Completion& completion, const JobSpec& job, TimePoint at) const;
@@ -79,7 +84,11 @@ class ProcessEngine final : public Engine, private CrewOwner {
   void hand_over(Seat& seat, InHand job);
   [[nodiscard]] TimePoint burst();
   void count_traffic(Seat& seat);
+  [[nodiscard]] ipc::Traffic traffic();  // up to now, of those that are gone too
   void give_back(const std::vector<InHand>& jobs);
+  void let_go_unwanted();
+  void dismiss(Seat& seat);
+  void dismiss_idle();
   void tell_starts(std::vector<EngineEvent>& events);
   [[nodiscard]] TimePoint next_look(TimePoint now);
   void escalate(TimePoint now);

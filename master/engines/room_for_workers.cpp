@@ -35,6 +35,16 @@ Result<void> enough_descriptors(std::uint32_t procs, std::uint64_t open, std::ui
                                      (possible == 0 ? "" : ", or use at most " + std::to_string(possible) + " (--procs)"));
 }
 
+void allow_descriptors(std::uint32_t procs, std::uint32_t shared) {
+  rlimit limit{};
+  if (os::call("getrlimit", [&] { return ::getrlimit(RLIMIT_NOFILE, &limit); }) != 0) return;
+  const rlim_t wanted = 64 + shared + (rlim_t{8} + shared) * procs;
+  if (limit.rlim_cur >= wanted) return;
+  limit.rlim_cur = std::min(wanted, limit.rlim_max);
+  // If it is refused, the worker that is one too many gets the message.
+  static_cast<void>(os::call("setrlimit", [&] { return ::setrlimit(RLIMIT_NOFILE, &limit); }));
+}
+
 Result<void> enough_descriptors(std::uint32_t procs) {
   rlimit limit{};
   if (os::call("getrlimit", [&] { return ::getrlimit(RLIMIT_NOFILE, &limit); }) != 0) return {};

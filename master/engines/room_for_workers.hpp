@@ -2,7 +2,7 @@
 //
 // What is looked at are limits that such a number is sure to meet. Others are met where they are, by the call that fails.
 //
-// Called from  process_crew, when it opens.
+// Called from  process_crew, when it opens and when it grows; the command line, before.
 // Owns         nothing.
 // Fails with   system: the limit, what would be needed, and what to change.
 #pragma once
@@ -17,6 +17,9 @@ namespace runner::master {
 
 // `open` are open already.
 [[nodiscard]] Result<void> enough_descriptors(std::uint32_t procs, std::uint64_t open, std::uint64_t limit);
+// Each worker takes about six descriptors of ours, and what is on its way to it counts too; a limit that the system lets us raise
+// should stop nobody. `shared`: segments that every worker is sent.
+void allow_descriptors(std::uint32_t procs, std::uint32_t shared);
 // The same for this process, as it is now.
 [[nodiscard]] Result<void> enough_descriptors(std::uint32_t procs);
 

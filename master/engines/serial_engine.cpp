@@ -37,6 +37,9 @@ class SerialEngine final : public Engine {
   std::string_view mode() const override { return "serial"; }
   std::string description() const override { return "serial, in this process"; }
   std::uint32_t procs() const override { return 1; }
+  Result<void> resize(std::uint32_t) override {
+    return fail(ErrorCode::usage, "`--mode serial` runs one job after another: there is one worker, and no more");
+  }
   std::uint32_t room() const override { return job_ == nullptr ? 1 : 0; }
   bool can_end_jobs() const override { return false; }
 

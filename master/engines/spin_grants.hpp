@@ -21,6 +21,9 @@ class SpinGrants {
   // `processors`: that may be kept from sleeping; 0: none.
   SpinGrants(std::uint32_t processors, std::uint32_t workers) : processors_(processors), workers_(workers) {}
 
+  // So many workers are known from now on; fewer than before are no fewer here.
+  void resize(std::uint32_t workers) { workers_.resize(std::max<std::size_t>(workers_.size(), workers)); }
+
   // The worker has got something to do, or has nothing any more. Answers whose grant changed by that, until the next call.
   std::span<const std::uint32_t> set_busy(std::uint32_t worker, bool busy) {
     changed_.clear();

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "ipc/layout.hpp"
 #include "master/engines/last_words.hpp"
 #include "worker/executor.hpp"
 
@@ -19,6 +20,7 @@ namespace {
 
 constexpr Duration kStartLimit = std::chrono::seconds(10);
 constexpr Duration kNap = std::chrono::microseconds(50);
+constexpr std::size_t kMost = ipc::kMaxWorkers;
 
 TimePoint now() { return std::chrono::steady_clock::now(); }
 
@@ -36,12 +38,12 @@ void takes_over([[maybe_unused]] void* crew) {
 
 }  // namespace
 
+// oneTBB settles when it makes its first arena how many threads there can ever be. The limit counts the calling thread, which runs
+// nothing.
 ThreadCrew::ThreadCrew(std::uint32_t procs, const Surroundings& around)
-    : procs_(procs),
-      around_(around),
-      // The limit counts the calling thread, which runs nothing; the arena must not keep a place for it.
-      limit_(tbb::global_control::max_allowed_parallelism, procs + 1),
-      arena_(static_cast<int>(procs), 0) {}
+    : around_(around),
+      limit_(std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, kMost + 1)),
+      wanted_(procs) {}
 
 // oneTBB ends the program when it cannot make a thread, so it is tried out first.
 Result<void> try_threads(std::uint32_t procs) {
@@ -63,52 +65,114 @@ Result<void> try_threads(std::uint32_t procs) {
 
 Result<void> ThreadCrew::open() {
   if (Result<void> opened = completions_.open(); !opened) return opened;
-  if (Result<void> possible = try_threads(procs_); !possible) return possible;
-  for (std::uint32_t i = 0; i < procs_; ++i) {
+  return gather(wanted_);
+}
+
+Result<void> ThreadCrew::gather(std::uint32_t threads) {
+  if (Result<void> possible = try_threads(threads); !possible) return possible;
+  // The arena must not keep a place for the calling thread.
+  tbb::task_arena& arena = arenas_.emplace_back(static_cast<int>(threads), 0);
+  arena.initialize();
+  const std::size_t all = seats_.size() + threads;
+  // The new limit before the old one goes: between them there would be another.
+  limit_ = std::make_unique<tbb::global_control>(tbb::global_control::max_allowed_parallelism, all + 1);
+  const auto gate = std::make_shared<Gate>();
+  gate->awaited = threads;
+  for (std::uint32_t i = 0; i < threads; ++i) {
     inside_.fetch_add(1, std::memory_order_relaxed);
     hands_over(this);
-    arena_.enqueue([this] { arrive(); });
+    arena.enqueue([this, gate] { arrive(*gate); });
   }
   std::uint32_t here = 0;
   {
-    std::unique_lock lock(mutex_);
-    arrival_.wait_for(lock, kStartLimit, [&] { return arrived_ == procs_; });
-    here = std::exchange(arrived_, procs_);
+    std::unique_lock lock(gate->mutex);
+    gate->all_here.wait_for(lock, kStartLimit, [&] { return gate->here == threads; });
+    here = gate->here;
+    gate->awaited = 0;
   }
-  arrival_.notify_all();
-  if (here == procs_) return {};
-  return fail(ErrorCode::system, "only " + std::to_string(here) + " of " + std::to_string(procs_) +
-                                     " oneTBB threads could be started; ask for fewer with --procs");
+  gate->all_here.notify_all();
+  if (here != threads) {
+    return fail(ErrorCode::system, "only " + std::to_string(here) + " of " + std::to_string(threads) +
+                                       " oneTBB threads could be started; ask for fewer with --procs");
+  }
+  const std::lock_guard lock(mutex_);
+  seats_.resize(all, Seat{&arena});
+  return {};
 }
 
 // Every thread takes one of these and stays with it until all are taken.
-void ThreadCrew::arrive() noexcept {
+void ThreadCrew::arrive(Gate& gate) noexcept {
   takes_over(this);
   {
-    std::unique_lock lock(mutex_);
-    if (++arrived_ >= procs_) arrival_.notify_all();
-    arrival_.wait(lock, [&] { return arrived_ >= procs_; });
+    std::unique_lock lock(gate.mutex);
+    if (++gate.here >= gate.awaited) gate.all_here.notify_all();
+    gate.all_here.wait(lock, [&] { return gate.here >= gate.awaited; });
   }
   inside_.fetch_sub(1, std::memory_order_release);
 }
 
+Result<void> ThreadCrew::resize(std::uint32_t procs) {
+  // Only this thread makes seats.
+  if (procs > seats_.size()) {
+    if (Result<void> more = gather(procs - static_cast<std::uint32_t>(seats_.size())); !more) return more;
+  }
+  std::vector<std::uint32_t> taken;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted_ = procs;
+    serving_ = 0;
+    for (std::uint32_t seat = 0; seat < procs; ++seat) serving_ += seats_[seat].held ? 1U : 0U;
+    while (taken.size() < queue_.size()) {
+      const std::optional<std::uint32_t> seat = take_seat();
+      if (!seat) break;
+      taken.push_back(*seat);
+    }
+  }
+  for (const std::uint32_t seat : taken) send(seat);
+  return {};
+}
+
+std::optional<TimePoint> ThreadCrew::left(std::uint32_t seat) {
+  const std::lock_guard lock(mutex_);
+  return seats_[seat].held ? std::nullopt : std::optional(seats_[seat].left);
+}
+
+std::optional<std::uint32_t> ThreadCrew::take_seat() {
+  if (serving_ == wanted_) return std::nullopt;  // one of them will come to it
+  std::uint32_t seat = 0;
+  while (seats_[seat].held) ++seat;
+  seats_[seat].held = true;
+  ++serving_;
+  return seat;
+}
+
+void ThreadCrew::send(std::uint32_t seat) {
+  inside_.fetch_add(1, std::memory_order_relaxed);
+  hands_over(this);
+  seats_[seat].arena->enqueue([this, seat] { serve(seat); });
+}
+
 void ThreadCrew::enqueue(Task& task) {
   task.running.store(false, std::memory_order_relaxed);
+  std::optional<std::uint32_t> seat;
   {
     const std::lock_guard lock(mutex_);
     queue_.push_back(&task);
-    if (threads_ == procs_) return;  // one of them will come to it
-    ++threads_;
+    seat = take_seat();
   }
-  inside_.fetch_add(1, std::memory_order_relaxed);
-  hands_over(this);
-  arena_.enqueue([this] { serve(); });
+  if (seat) send(*seat);
 }
 
-Task* ThreadCrew::next() {
+Task* ThreadCrew::next(std::uint32_t seat) {
   const std::lock_guard lock(mutex_);
-  if (queue_.empty()) {
-    --threads_;
+  const bool wanted = seat < wanted_;
+  if (!wanted || queue_.empty()) {
+    seats_[seat].held = false;
+    if (wanted) {
+      --serving_;
+    } else {
+      seats_[seat].left = now();
+    }
     return nullptr;
   }
   Task* task = queue_.front();
@@ -116,14 +180,13 @@ Task* ThreadCrew::next() {
   return task;
 }
 
-void ThreadCrew::serve() noexcept {
+void ThreadCrew::serve(std::uint32_t seat) noexcept {
   takes_over(this);
-  const auto place = static_cast<std::uint32_t>(std::max(0, tbb::this_task_arena::current_thread_index()));
-  worker::use_slot(std::min(place, procs_ - 1) + 1);
+  worker::use_slot(seat + 1);
   bool woke = true;
-  while (Task* task = next()) {
+  while (Task* task = next(seat)) {
     task->woke = std::exchange(woke, false);
-    task->worker = std::min(place, procs_ - 1);
+    task->worker = seat;
     task->entered = now();
     task->running.store(true, std::memory_order_release);
     {

@@ -1,14 +1,15 @@
-// thread_crew.hpp - oneTBB threads that serve one queue of tasks, really `procs` of them at a time.
+// thread_crew.hpp - oneTBB threads that serve one queue of tasks, really as many of them at a time as there are seats.
 //
 // oneTBB decides which threads run; what they run next is the oldest of our queue, so that jobs begin in the order in which
 // they were handed out (oneTBB's own queue keeps none), nobody waits behind a long job while another thread is idle, and what
 // has not begun can be taken back. A thread stays as long as there is something in the queue, so many short jobs cost oneTBB
-// one task.
+// one task. Whoever serves the queue holds a seat, the lowest that is free; where there are to be fewer, who holds one of the others
+// finishes what it runs and takes nothing more.
 //
 // Called from  the loop's thread, which never blocks inside oneTBB.
-// Owns         the arena, the tasks, the queue. To be destroyed once deserted(); where a job never returns, to be leaked.
-// Fails with   open: system.
-// Call order   open (new_task | enqueue | take_back | completions)* deserted
+// Owns         the arenas, the tasks, the queue. To be destroyed once deserted(); where a job never returns, to be leaked.
+// Fails with   open, resize: system.
+// Call order   open (new_task | enqueue | take_back | completions | resize)* deserted
 #pragma once
 
 #include <oneapi/tbb/global_control.h>
@@ -18,8 +19,10 @@
 #include <condition_variable>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include <runner/kind.hpp>
 #include "master/engine.hpp"
@@ -59,6 +62,10 @@ class ThreadCrew {
 
   // Starts the threads and waits until all are there.
   [[nodiscard]] Result<void> open();
+  // So many seats from now on; when it fails there are as many as before. Threads are started for seats that there never were before.
+  [[nodiscard]] Result<void> resize(std::uint32_t procs);
+  // When the seat, of those that are not wanted, was last held; none: somebody is still there. What ran on it is with completions().
+  [[nodiscard]] std::optional<TimePoint> left(std::uint32_t seat);
 
   [[nodiscard]] Task& new_task() { return tasks_.emplace_back(); }
   void enqueue(Task& task);
@@ -71,21 +78,37 @@ class ThreadCrew {
   [[nodiscard]] bool deserted(TimePoint until) const;
 
  private:
-  void arrive() noexcept;
-  void serve() noexcept;
-  [[nodiscard]] Task* next();
+  // Threads that come one after the other, and go together.
+  struct Gate {
+    std::mutex mutex;
+    std::condition_variable all_here;
+    std::uint32_t here = 0, awaited = 0;  // the latter guarded too: less lets them go
+  };
+  struct Seat {
+    tbb::task_arena* arena;
+    bool held = false;
+    TimePoint left{};  // when it was last given up while it was not wanted
+  };
+  // Makes an arena with that many threads; no thread is in it twice.
+  [[nodiscard]] Result<void> gather(std::uint32_t threads);
+  void arrive(Gate& gate) noexcept;
+  void serve(std::uint32_t seat) noexcept;
+  // Somebody sits down on the lowest seat that is free, if one is. To be called with the lock, and what it answers to be sent.
+  [[nodiscard]] std::optional<std::uint32_t> take_seat();
+  void send(std::uint32_t seat);
+  // For who serves on that seat; null: it was given up.
+  [[nodiscard]] Task* next(std::uint32_t seat);
 
-  std::uint32_t procs_;
   Surroundings around_;
-  tbb::global_control limit_;
-  tbb::task_arena arena_;
+  std::unique_ptr<tbb::global_control> limit_;
+  std::deque<tbb::task_arena> arenas_;  // fixed addresses
   Completions<Task> completions_;
   std::deque<Task> tasks_;  // fixed addresses
-  std::mutex mutex_;        // guards the next three
+  std::mutex mutex_;        // guards the next four
   std::deque<Task*> queue_;
-  std::uint32_t threads_ = 0;  // that look into the queue again before they leave
-  std::uint32_t arrived_ = 0;  // of the first tasks; `procs_` lets all of them go
-  std::condition_variable arrival_;
+  std::vector<Seat> seats_;               // that there ever were
+  std::uint32_t wanted_;                  // of those
+  std::uint32_t serving_ = 0;             // that are held and wanted: who looks into the queue again before it leaves
   std::atomic<std::uint64_t> inside_{0};  // calls of arrive() and serve() that are to come, or under way
 };
 

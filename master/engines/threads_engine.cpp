@@ -52,6 +52,7 @@ class ThreadsEngine final : public Engine {
     return std::to_string(procs_) + (procs_ == 1 ? " oneTBB thread" : " oneTBB threads") + " in this process";
   }
   std::uint32_t procs() const override { return procs_; }
+  Result<void> resize(std::uint32_t procs) override;
   bool can_end_jobs() const override { return false; }
 
   std::uint32_t room() const override;
@@ -68,6 +69,7 @@ class ThreadsEngine final : public Engine {
   // JobStarted of those that began; answers when the next one that is not seen to have begun could be late.
   [[nodiscard]] TimePoint tell_starts(std::vector<EngineEvent>& events, TimePoint at);
   void leave_hand(Task& task);
+  void look_who_left();
 
   std::uint32_t procs_;
   InProcess here_;
@@ -80,17 +82,57 @@ class ThreadsEngine final : public Engine {
   Duration last_expected_ = Prefetch::kWindow;
   std::vector<EngineEvent> pending_;   // told by the next wait()
   std::vector<TimePoint> idle_since_;  // by thread
-  bool patient_ = true;                // the ring may wait for half of a short queue
+  // Threads that are not wanted and still run something, or that is not noted yet; and when they ceased to be wanted.
+  struct Leaving {
+    std::uint32_t worker;
+    TimePoint since;
+  };
+  std::vector<Leaving> leaving_;
+  bool patient_ = true;  // the ring may wait for half of a short queue
   Ledger ledger_{here_.measure};
   Meter meter_;
 };
+
+// ---- more threads, or fewer ----
+
+Result<void> ThreadsEngine::resize(std::uint32_t procs) {
+  if (procs == 0) return fail(ErrorCode::usage, "one thread is the least");
+  look_who_left();
+  const TimePoint at = now();
+  if (Result<void> resized = crew_->resize(procs); !resized) return resized;
+  const TimePoint ready = now();
+  idle_since_.resize(std::max<std::size_t>(idle_since_.size(), procs));
+  for (std::uint32_t i = procs_; i < procs; ++i) {
+    if (std::erase_if(leaving_, [&](const Leaving& one) { return one.worker == i; }) != 0) continue;  // it stays
+    idle_since_[i] = ready;
+    ledger_.joined(i, at);
+    ledger_.arrived(i, ready);
+  }
+  for (std::uint32_t i = procs; i < procs_; ++i) leaving_.push_back({i, at});
+  procs_ = procs;
+  look_who_left();
+  return {};
+}
+
+void ThreadsEngine::look_who_left() {
+  std::vector<std::pair<Leaving, TimePoint>> left;
+  std::erase_if(leaving_, [&](const Leaving& one) {
+    const std::optional<TimePoint> at = crew_->left(one.worker);
+    if (at) left.emplace_back(one, *at);
+    return at.has_value();
+  });
+  if (left.empty()) return;
+  collect(pending_);  // what they were in
+  for (const auto& [one, at] : left) ledger_.left(one.worker, one.since, std::max(one.since, at));
+}
 
 // ---- handing out ----
 
 std::uint32_t ThreadsEngine::room() const {
   const auto held = static_cast<std::uint32_t>(under_way_.size());
   // One more command for each thread, so that no wake-up lies between two commands.
-  const std::uint32_t places = last_was_command_ ? 2 * procs_ : procs_;
+  // Threads that are to go have what they run, and take nothing more.
+  const std::uint32_t places = (last_was_command_ ? 2 * procs_ : procs_) + static_cast<std::uint32_t>(leaving_.size());
   const std::uint32_t idle = places > held ? places - held : 0;
   const Duration window = procs_ * Prefetch::kWindow;
   const Duration left = queued_ < window ? window - queued_ : Duration::zero();
@@ -197,6 +239,7 @@ TimePoint ThreadsEngine::tell_starts(std::vector<EngineEvent>& events, TimePoint
 Result<void> ThreadsEngine::wait(std::vector<EngineEvent>& events, TimePoint until, int wake_fd) {
   const LoopAtRest rest;
   for (;;) {
+    if (!leaving_.empty()) look_who_left();
     events.insert(events.end(), std::make_move_iterator(pending_.begin()), std::make_move_iterator(pending_.end()));
     pending_.clear();
     collect(events);
@@ -230,14 +273,15 @@ Result<void> ThreadsEngine::wait(std::vector<EngineEvent>& events, TimePoint unt
 }
 
 std::vector<WorkerView> ThreadsEngine::view() const {
-  std::vector<WorkerView> views(procs_);
-  for (std::uint32_t i = 0; i < procs_; ++i) views[i] = {WorkerId{i}, std::nullopt, idle_since_[i]};
+  std::vector<WorkerView> views(idle_since_.size());
+  for (std::uint32_t i = 0; i < views.size(); ++i) views[i] = {WorkerId{i}, std::nullopt, idle_since_[i]};
   for (const Task* task : under_way_) {
     if (!task->running.load(std::memory_order_acquire)) continue;
     WorkerView& view = views[task->worker];
     // A task that ended and was not collected has the same thread as the one that runs now: the later is right.
     if (!view.job || view.since < task->entered) view = {view.worker, task->job->id, task->entered};
   }
+  std::erase_if(views, [this](const WorkerView& view) { return number(view.worker) >= procs_ && !view.job; });
   return views;
 }
 
@@ -254,6 +298,7 @@ Costs ThreadsEngine::close() {
   }
   const TimePoint limit = now() + kLastLook + (commands ? Scheduler::kGrace : Duration::zero());
   const bool deserted = crew_->deserted(limit);
+  look_who_left();
   std::vector<EngineEvent> unheard;
   collect(unheard);
   if (!under_way_.empty() && here_.stuck) here_.stuck(*under_way_.front()->job, StopReason::interrupt);

@@ -1,7 +1,5 @@
 #include "master/pool/pool_core.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
@@ -11,31 +9,18 @@
 #include "ipc/relax.hpp"
 #include "master/pool/checked_options.hpp"
 #include "master/pool/chunking.hpp"
+#include "master/pool/piece_items.hpp"
 
 namespace runner {
 
 namespace {
 
-using std::chrono::microseconds;
 using std::chrono::steady_clock;
 
-// What a sleeping worker costs to wake. Below that much queued work it is better left asleep.
-constexpr Duration kWakeUp = microseconds(50);
-// What a worker costs that is woken on the processor of a thread which goes on: it takes it away for that long, and others that this thread
-// would have fed meanwhile go hungry. Whoever is about to wait gives its processor anyway.
-constexpr Duration kSlice = std::chrono::milliseconds(1);
-// What a call that has a request to itself takes of its worker, beside its function.
-constexpr Duration kCallOverhead = std::chrono::nanoseconds(50);
 constexpr std::uint32_t kCollectEvery = 64;
-// So much work in single calls goes to one worker before another is looked for.
-constexpr Duration kStay = microseconds(1);
-// As much work as a worker gets ahead in chunks, and in how many of them.
-constexpr Duration kWindow = microseconds(500);
-constexpr std::uint32_t kMostChunks = 32;
-constexpr std::uint32_t kUnknownChunks = 4;
 constexpr std::uint32_t kTimedEvery = 16;
-// Of the memory for results: in one request, and in all that are outstanding.
-constexpr std::uint64_t kChunkShare = 16, kHandShare = 2;
+// Of the memory for results: in one request.
+constexpr std::uint64_t kChunkShare = 16;
 constexpr std::int64_t kLongestSpinNs = 20'000;
 // Somebody who was told to ring late is asked again after this.
 constexpr Duration kPatience = std::chrono::milliseconds(1);
@@ -60,8 +45,11 @@ class CallContent final : public WireContent {
 }  // namespace
 
 PoolCore::PoolCore(const PoolOptions& options)
-    : options_(checked(options)), shared_(made(options_.shared)), crew_(process_options(options_, shared_), registry_, *this) {
-  seats_.resize(std::min(options_.procs, master::kMostProcs));  // with more, open() refuses
+    : options_(checked(options)),
+      shared_(made(options_.shared)),
+      seats_(std::min(options_.procs, master::kMostProcs)),  // with more, open() refuses
+      crew_(process_options(options_, shared_), registry_, *this),
+      choice_(seats_, options_.results, [this](std::uint32_t seat) { return crew_.core_of(seat); }) {
   if (Result<void> opened = crew_.open(); !opened) throw PoolError("cannot make a process pool: " + opened.error().text);
 }
 
@@ -108,7 +96,7 @@ void PoolCore::submit(PoolWork& work) {
   piece.work = &work;
   piece.target = &target;
   if (!pending_.empty()) poll();
-  Seat* seat = pending_.empty() ? seat_for_call(target) : nullptr;
+  Seat* seat = pending_.empty() ? choice_.for_call(target) : nullptr;
   // So that what we think it has is near to what it has.
   if (seat != nullptr && seat->hand.size() % kCollectEvery == kCollectEvery - 1) collect(*seat);
   if (seat == nullptr) {
@@ -201,43 +189,6 @@ bool PoolCore::poll() {
 
 PoolTarget& PoolCore::target_of(const PoolWork& work) { return functions_.of(work.callable(), crew_.modules()); }
 
-// To ask all of them for each call would cost more than a short call takes.
-PoolSeat* PoolCore::seat_for_call(const Target& target) {
-  const bool stays = last_seat_ != nullptr && !last_seat_->hand.empty() && last_seat_->queued < stay_until_;
-  if (stays && target.time.ns() && last_seat_->takes_more()) return last_seat_;
-  last_seat_ = seat_for(target, false, kSlice);
-  if (last_seat_ != nullptr) stay_until_ = last_seat_->queued + kStay;
-  return last_seat_;
-}
-
-// The worker that would come to it first. One that sleeps costs a wake-up, and one on our own core waits until we sleep; who knows
-// nothing of the work spreads it.
-PoolSeat* PoolCore::seat_for(const Target& target, bool chunk, Duration here_costs) {
-  const int here = ::sched_getcpu();
-  Seat* best = nullptr;
-  Duration least = Duration::max();
-  for (Seat& seat : seats_) {
-    if (!seat.takes_more()) continue;
-    Duration load = seat.queued;
-    if (chunk) {
-      if (seat.hand.size() >= (target.time.ns() ? kMostChunks : kUnknownChunks)) continue;
-      if (!seat.hand.empty() && (seat.queued >= kWindow || seat.room >= options_.results.count / kHandShare)) continue;
-    }
-    if (!target.time.ns()) {
-      load = Duration(static_cast<std::int64_t>(seat.hand.size()));
-    } else {
-      load = seat.time_until_free(kWakeUp);
-      if (crew_.core_of(number_of(seat)) == here) load += here_costs;
-    }
-    // Of several with nothing to do, the one that had something last: what it needs is warm.
-    if (load < least || (load == least && seat.idle_since > best->idle_since)) {
-      least = load;
-      best = &seat;
-    }
-  }
-  return best;
-}
-
 PoolPiece PoolCore::cut(Run& run) {
   Piece piece;
   piece.work = run.work;
@@ -256,7 +207,7 @@ void PoolCore::hand_out() {
   while (!pending_.empty() || !runs_.empty()) {
     const bool whole = !pending_.empty();
     Run* run = whole ? pending_.front().run : runs_.front();
-    Seat* seat = seat_for(whole ? *pending_.front().target : target_of(*run->work), run != nullptr, kWakeUp);
+    Seat* seat = choice_.for_piece(whole ? *pending_.front().target : target_of(*run->work), run != nullptr);
     if (seat == nullptr) return;
     Piece piece;
     if (whole) {
@@ -408,45 +359,14 @@ bool PoolCore::collect(Seat& seat) {
     crew_.set_busy(number_of(seat), false);
     seat.idle_since = ++idle_turns_;
   }
-  if (&seat == last_seat_) stay_until_ = std::min(stay_until_, seat.queued + kStay);
+  choice_.collected(seat);
   return any;
-}
-
-// What reads results may be the user's code. Where it cannot, the item at fault has none, nor have those behind it, as nobody knows
-// where they begin; that is no reason to think ill of the worker. True: all were read.
-bool PoolCore::read_items(const Piece& piece, std::size_t first, std::uint32_t count, const ipc::ReplyBytes& from) {
-  std::span<const std::byte> bytes = from.bytes;
-  if (from.owner == nullptr && !piece.work->copies()) {
-    scratch_.assign(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    bytes = as_bytes(scratch_);
-  }
-  ByteReader in(bytes, from.owner);
-  std::size_t read = 0;
-  std::string why;
-  try {
-    piece.work->read(first, count, in, read);
-    if (in.left() == 0) return true;
-    read = count - 1;
-    why = "bytes are left over after it";
-  } catch (const std::exception& error) {
-    why = error.what();
-  } catch (...) {
-    why = "something that is no std::exception was thrown";
-  }
-  const std::size_t at_fault = first + read, end = first + count;
-  piece.work->fail(at_fault, JobError(Failed{"its result cannot be read: " + why}, at_fault));
-  for (std::size_t item = at_fault + 1; item < end; ++item) {
-    const std::string of = std::to_string(at_fault);
-    piece.work->fail(item,
-                     JobError(Failed{"its result lies behind that of item " + of + ", which cannot be read: " + why}, item));
-  }
-  return false;
 }
 
 void PoolCore::deliver(Seat& seat, ipc::Reply& reply) {
   const Piece piece = seat.hand.front();
   const std::uint32_t finished = reply.finished_items;
-  if (finished != 0) read_items(piece, piece.first, finished, reply.stream);
+  if (finished != 0) read_items(piece, piece.first, finished, reply.stream, scratch_);
   std::size_t done = finished;
   std::optional<Failed> failed;
   if (reply.lost) {
@@ -455,51 +375,20 @@ void PoolCore::deliver(Seat& seat, ipc::Reply& reply) {
   }
   switch (reply.lost ? ipc::LastPart::none : reply.last_part) {
     case ipc::LastPart::none: break;
-    case ipc::LastPart::result: read_items(piece, piece.first + done++, 1, reply.last); break;
+    case ipc::LastPart::result: read_items(piece, piece.first + done++, 1, reply.last, scratch_); break;
     case ipc::LastPart::failure:
       ++done;
       failed.emplace(Failed{std::string(reinterpret_cast<const char*>(reply.last.bytes.data()), reply.last.bytes.size())});
       break;
   }
   progressed_ = true;
-  learn(piece, reply);
+  piece.target->learn(piece, reply);
   seat.drop(seat.hand.begin());
   seat.requester->pop();
   if (failed) piece.work->fail(piece.first + finished, JobError(*std::move(failed), piece.first + finished));
-  ended(piece, done);
+  items_ended(piece, done);
   if (done == piece.count) return;
-  Piece rest = piece;  // it ended early; the rest was not entered
-  rest.first += done;
-  rest.count -= static_cast<std::uint32_t>(done);
-  pending_.push_front(rest);
-}
-
-void PoolCore::learn(const Piece& piece, const ipc::Reply& reply) {
-  Target& target = *piece.target;
-  if (!piece.timed && piece.work->result_bytes() != 0) return;
-  const auto items = static_cast<double>(reply.finished_items + (reply.last_part != ipc::LastPart::none ? 1 : 0));
-  if (piece.timed && items > 0) {
-    target.time.measured(static_cast<double>(Duration(reply.finished - reply.entered).count()) / items);
-    target.call = kCallOverhead + Duration(static_cast<std::int64_t>(*target.time.ns()));
-  }
-  if (piece.work->result_bytes() == 0 && items > 0) {
-    const double each = static_cast<double>(reply.stream.bytes.size() + reply.last.bytes.size()) / items;
-    target.result_bytes = target.result_bytes ? *target.result_bytes + (each - *target.result_bytes) / 8 : each;
-  }
-}
-
-void PoolCore::fail_items(const Piece& piece, std::size_t first, std::size_t count, const Ending& ending) {
-  for (std::size_t item = first; item < first + count; ++item) piece.work->fail(item, JobError(ending, item));
-  ended(piece, count);
-}
-
-void PoolCore::ended(const Piece& piece, std::size_t items) {
-  if (piece.run != nullptr) {
-    piece.run->ended += items;
-    if (piece.run->ended == piece.run->total) piece.work->end();
-  } else if (items != 0) {
-    piece.work->end();
-  }
+  pending_.push_front(rest_of(piece, done));  // it ended early
 }
 
 // Bytes of a worker are input. One that breaks the rules is ended and takes the way of the dead.
@@ -530,9 +419,10 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
       switch (wreck.fate) {
         case ipc::Fate::untouched: break;
         case ipc::Fate::entered:
-          if (wreck.finished_items != 0) read_items(piece, piece.first, wreck.finished_items, {wreck.stream, nullptr});
+          if (wreck.finished_items != 0)
+            read_items(piece, piece.first, wreck.finished_items, {wreck.stream, nullptr}, scratch_);
           done = wreck.finished_items;
-          ended(piece, done);
+          items_ended(piece, done);
           if (done < piece.count) {
             fail_items(piece, piece.first + done, 1,
                        lied ? Crashed{0, "its worker broke the protocol: " + lie}
@@ -545,14 +435,11 @@ bool PoolCore::bury(std::uint32_t number, const master::WorkerProcess::Death& de
           continue;
       }
       if (done == piece.count) continue;
-      Piece rest = piece;
-      rest.first += done;
-      rest.count -= static_cast<std::uint32_t>(done);
-      again.push_back(rest);
+      again.push_back(rest_of(piece, done));
     }
     pending_.insert(pending_.begin(), again.begin(), again.end());
   }
-  if (&seat == last_seat_) last_seat_ = nullptr;
+  choice_.emptied(seat);
   seat = Seat(seat.replaced + 1);
   return std::exchange(progressed_, false) || entered;
 }

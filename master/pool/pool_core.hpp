@@ -28,6 +28,7 @@
 #include "master/engines/process_crew.hpp"
 #include "master/pool/functions.hpp"
 #include "master/pool/pool_seat.hpp"
+#include "master/pool/seat_choice.hpp"
 
 namespace runner {
 
@@ -75,9 +76,6 @@ class PoolCore final : private master::CrewOwner {
   [[nodiscard]] std::uint32_t number_of(const Seat& seat) const { return static_cast<std::uint32_t>(&seat - seats_.data()); }
   [[nodiscard]] Target& target_of(const PoolWork& work);
   void hand_out();
-  // `here_costs`: what it costs more to use a worker on this thread's own processor.
-  [[nodiscard]] Seat* seat_for(const Target& target, bool chunk, Duration here_costs);
-  [[nodiscard]] Seat* seat_for_call(const Target& target);
   [[nodiscard]] Piece cut(Run& run);
   void give(Seat& seat, const Piece& what);
   void give_singly(const Piece& piece, const char* why);
@@ -86,10 +84,6 @@ class PoolCore final : private master::CrewOwner {
 
   bool collect(Seat& seat);
   void deliver(Seat& seat, ipc::Reply& reply);
-  bool read_items(const Piece& piece, std::size_t first, std::uint32_t count, const ipc::ReplyBytes& bytes);
-  void learn(const Piece& piece, const ipc::Reply& reply);
-  void fail_items(const Piece& piece, std::size_t first, std::size_t count, const Ending& ending);
-  void ended(const Piece& piece, std::size_t items);
   void broken(Seat& seat, const std::string& how);
 
   const std::uint32_t made_at_ = ipc::fork_count();
@@ -109,8 +103,7 @@ class PoolCore final : private master::CrewOwner {
   std::deque<Piece> pending_;
   std::vector<Run*> runs_;
   Functions functions_;
-  Seat* last_seat_ = nullptr;     // that single calls go to, until it has got work for kStay
-  Duration stay_until_{};         // of its queue
+  SeatChoice choice_;
   std::uint64_t idle_turns_ = 0;  // how often a worker had nothing left
   ipc::SpinBudget spin_budget_;
   std::string scratch_;

@@ -27,16 +27,7 @@ struct PoolRun {
   std::size_t ended = 0;  // items
 };
 
-// What is known of a function.
-struct PoolTarget {
-  static constexpr Duration kUnknownCall = std::chrono::microseconds(1);
-
-  ipc::CallHeader header;
-  master::TypicalTime time;            // of one item
-  Duration call = kUnknownCall;        // expected of a call that has a request to itself
-  std::optional<double> result_bytes;  // of one item, where that is not fixed
-  std::uint32_t untimed = 0;           // requests since the last that was timed
-};
+struct PoolTarget;
 
 // Some items of one work: a call, or a chunk of a map.
 struct PoolPiece {
@@ -49,6 +40,20 @@ struct PoolPiece {
   std::uint64_t room = 0;
   std::uint32_t count = 1;
   bool timed = false;
+};
+
+// What is known of a function.
+struct PoolTarget {
+  static constexpr Duration kUnknownCall = std::chrono::microseconds(1);
+
+  // From what came back for a piece.
+  void learn(const PoolPiece& piece, const ipc::Reply& reply);
+
+  ipc::CallHeader header;
+  master::TypicalTime time;            // of one item
+  Duration call = kUnknownCall;        // expected of a call that has a request to itself
+  std::optional<double> result_bytes;  // of one item, where that is not fixed
+  std::uint32_t untimed = 0;           // requests since the last that was timed
 };
 
 struct PoolSeat {

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <runner/job.hpp>
 #include <runner/registry.hpp>
 #include <stdexcept>
@@ -162,18 +163,38 @@ class Pointer {
   std::thread thread_;
 };
 
+// Somebody who cannot decide how many workers there are to be.
+class Presses final : public master::Sink {
+ public:
+  Result<void> ended(const master::JobRecord&) override { return {}; }
+  std::optional<Duration> tick_interval() const override { return std::chrono::milliseconds(5); }
+  Result<void> tick(const master::Snapshot& snapshot) override {
+    EXPECT_TRUE(snapshot.procs >= 1 && snapshot.procs <= kMostVictims) << snapshot.procs;
+    more += static_cast<std::int32_t>(random_() % 7) - 3;
+    least = std::min(least, snapshot.procs);
+    most = std::max(most, snapshot.procs);
+    return {};
+  }
+  std::int32_t more = 0;
+  std::uint32_t least = UINT32_MAX, most = 0;
+
+ private:
+  std::minstd_rand random_;
+};
+
 class BatchStorm : public testing::TestWithParam<ipc::Transport> {};
 INSTANTIATE_TEST_SUITE_P(Over, BatchStorm, testing::Values(ipc::Transport::shm, ipc::Transport::pipe),
                          [](const auto& over) { return std::string(over.param == ipc::Transport::shm ? "shm" : "pipe"); });
 
-// Jobs until then, and kEnough at least. `steady`: killer.hpp
-void storm(ipc::Transport transport, Clock::duration length, bool steady) {
+// Jobs until then, and kEnough at least. `steady`: killer.hpp. `resized`: the number of workers changes all the time.
+void storm(ipc::Transport transport, Clock::duration length, bool steady, bool resized = false) {
   const Silence silence;
   void* const memory = ::mmap(nullptr, sizeof(Page), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   ASSERT_NE(memory, MAP_FAILED);
   page = static_cast<Page*>(memory);
   page->killer.steady = steady;
   Judge judge;
+  Presses presses;
   const Clock::time_point began = Clock::now();
   {
     const Killer killer(page->killer);
@@ -188,7 +209,6 @@ void storm(ipc::Transport transport, Clock::duration length, bool steady) {
                                                     registry);
     Batch batch{.name = "storm", .size = {}, .plugins = {}, .jobs = {}};
     batch.jobs = std::make_unique<StormSource>(began + length);
-    master::Sink* const sinks[] = {&judge};
     std::optional<Pointer> pointer;
     // The zygote is forked while there is one thread.
     struct Started final : master::Sink {
@@ -201,12 +221,17 @@ void storm(ipc::Transport transport, Clock::duration length, bool steady) {
       Result<void> ended(const master::JobRecord&) override { return {}; }
       std::optional<Pointer>& pointer;
     } started(pointer);
-    master::Sink* const all[] = {&started, sinks[0]};
-    const Result<master::RunAnswer> answer = master::run(batch, *engine, all, nullptr, {});
+    master::Sink* const all[] = {&started, &judge, &presses};
+    const master::Limits limits{.more_workers = resized ? &presses.more : nullptr, .most_workers = kMostVictims};
+    const Result<master::RunAnswer> answer =
+        master::run(batch, *engine, all, nullptr, {}, Shared::none(), nullptr, std::nullopt, limits);
     page->killer.armed = false;
     ASSERT_TRUE(answer.has_value()) << answer.error().text;
     EXPECT_FALSE(answer->trouble) << answer->trouble->text;
+    const master::Costs& costs = answer->totals.costs;
+    for (const master::Account& account : costs.workers) EXPECT_EQ(account.absent + account.total(), costs.wall);
   }
+  EXPECT_TRUE(!resized || (presses.least == 1 && presses.most == kMostVictims)) << presses.least << ' ' << presses.most;
   const std::uint64_t kills = page->killer.kills, stops = page->killer.stops;
   EXPECT_GE(judge.jobs, kEnough);
   EXPECT_LE(judge.killed + judge.charged, kills) << "one kill hits one job, and no other is charged for it";
@@ -229,6 +254,11 @@ TEST_P(BatchStorm, EachJobEndsOnceAndNoneIsChargedForAnother) {
 
 TEST_P(BatchStorm, EachJobEndsOnceWhileAWorkerIsKilledEveryFiveMilliseconds) {
   storm(GetParam(), std::chrono::seconds(3), true);
+}
+
+TEST_P(BatchStorm, EachJobEndsOnceWhileTheNumberOfWorkersChangesAndThoseThatAreThereAreKilled) {
+  const bool soak = std::getenv("RUNNER_SOAK") != nullptr;
+  storm(GetParam(), soak ? std::chrono::seconds(60) : std::chrono::seconds(3), true, true);
 }
 
 }  // namespace

@@ -134,5 +134,42 @@ TEST_P(FailsIn, RunningASmallBatch) {
   fail_each_call(error(), run_all, forks());
 }
 
+// One more when the first job has ended, two fewer a little later, and one more again.
+class Presses final : public Sink {
+ public:
+  Result<void> ended(const JobRecord&) override {
+    ++ended_;
+    if (ended_ == 1 || ended_ == 6) ++more;
+    if (ended_ == 3) more -= 2;
+    return {};
+  }
+  std::int32_t more = 0;
+
+ private:
+  int ended_ = 0;
+};
+
+TEST_P(FailsIn, ChangingTheNumberOfWorkers) {
+  const std::vector<JobSpec> jobs = batch(registry_);
+  const auto run_all = [&]() -> Result<void> {
+    const std::unique_ptr<Engine> running = engine();
+    Batch all{.name = "faults", .size = jobs.size(), .plugins = {}, .jobs = std::make_unique<Jobs>(jobs)};
+    Checker checker;
+    Presses presses;
+    Sink* const sinks[] = {&checker, &presses};
+    const Limits limits{.more_workers = &presses.more, .most_workers = 3};
+    const Result<RunAnswer> answer = run(all, *running, sinks, nullptr, {}, Shared::none(), nullptr, std::nullopt, limits);
+    if (!answer) return drop(answer);
+    for (const auto& [job, times] : checker.records) EXPECT_EQ(times, 1) << "job " << job;
+    for (const Account& account : answer->totals.costs.workers)
+      EXPECT_EQ(account.absent + account.total(), answer->totals.costs.wall);
+    if (answer->trouble) return tl::unexpected(*answer->trouble);
+    EXPECT_EQ(checker.records.size(), jobs.size()) << "a job was lost";
+    if (!checker.why.empty()) return fail(ErrorCode::system, checker.why);
+    return {};
+  };
+  fail_each_call(error(), run_all, forks());
+}
+
 }  // namespace
 }  // namespace runner::master

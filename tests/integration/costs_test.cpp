@@ -243,10 +243,12 @@ TEST(Costs, ShowALargePayloadWhereItIsMoved) {
   };
   const json small = measure(kPipe, 1024), large = measure(kPipe, std::size_t{16} << 20);
   EXPECT_GE(large.at("bytes").at("sent").get<std::uint64_t>(), std::uint64_t{5} * 16 << 20);
-  EXPECT_GT(median(large, "transport"), 10 * median(small, "transport")) << large.at("spans");
-  EXPECT_LT(median(large, "execute"), median(large, "transport"));
-  EXPECT_LT(median(large, "answer"), median(large, "transport"));
-  EXPECT_LT(median(large, "wake_up"), median(large, "transport")) << large.at("spans");
+  // The quickest of the five: whatever else the machine does makes the others longer, also those that are small.
+  const auto least = [](const json& document, const char* span) { return in(document.at("spans").at(span), "min"); };
+  EXPECT_GT(least(large, "transport"), 10 * least(small, "transport")) << small.at("spans") << large.at("spans");
+  // Not wake_up: how long a core is busy with something else is no matter of the payload.
+  for (const char* other : {"execute", "answer"})
+    EXPECT_LT(least(large, other), least(large, "transport")) << other << " in " << large.at("spans");
 }
 
 pid_t worker_of(const Running& run) {

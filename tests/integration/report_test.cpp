@@ -3,13 +3,18 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "tests/integration/program.hpp"
 
 namespace runner::integration {
 namespace {
 
+using nlohmann::json;
 using testing::AllOf;
 using testing::ContainsRegex;
 using testing::HasSubstr;
@@ -38,6 +43,31 @@ class Report : public testing::Test {
   void SetUp() override {
     if (!std::filesystem::exists(kBrowser)) GTEST_SKIP() << "no browser: " << kBrowser << " is not installed";
   }
+  // One of the checks in page_checks.py, which drives a browser as a person would.
+  [[nodiscard]] Ended checked(const std::string& check, const std::string& page) const {
+    return folder_.run_other({"/usr/bin/timeout", "200", "/usr/bin/python3", "-B",
+                              RUNNER_SOURCE_DIR "/tests/integration/page_checks.py", check, page});
+  }
+  void expect_well(const std::vector<std::string>& checks, const std::string& page) const {
+    for (const std::string& check : checks) {
+      const Ended ended = checked(check, page);
+      EXPECT_EQ(ended.status, 0) << check << " of " << page << ": " << ended.err.substr(0, 3000);
+    }
+  }
+  // What a person can see of the page: its text, the tables behind its charts.
+  [[nodiscard]] json seen(const std::string& page) const {
+    const Ended ended = checked("seen", page);
+    EXPECT_EQ(ended.status, 0) << ended.err.substr(0, 3000);
+    return ended.status == 0 ? json::parse(ended.out) : json();
+  }
+  void run_with_failures() const {
+    folder_.write("jobs.yaml",
+                  "version: 1\njobs:\n  - {name: spin, kind: spin, args: {duration: 2ms}, matrix: {i: 1..40}}\n"
+                  "  - {name: noop, kind: noop, matrix: {i: 1..2000}}\n"
+                  "  - {name: bad, shell: \"sleep 0.02; echo oops >&2; exit 3\", matrix: {i: 1..4}}\n"
+                  "  - {name: seg, kind: misbehave, args: {how: segfault}, matrix: {i: 1..2}}\n");
+    EXPECT_EQ(folder_.run({"--procs", "2", "--report", "run.html", "jobs.yaml"}).status, 1);
+  }
   Folder folder_;
 };
 
@@ -51,13 +81,96 @@ TEST_F(Report, OfARunOpensInABrowserWithEverythingDrawnAndNothingFromOutside) {
   const std::string html = folder_.read("run.html");
   EXPECT_THAT(html, Not(ContainsRegex("(src|href)=\"?http")));
   Ended page = opened(folder_, "run.html");
-  expect_drawn(page, 2);
+  expect_drawn(page, 9);
   EXPECT_THAT(page.out,
               AllOf(HasSubstr("&lt;i&gt;&amp;&lt;/script&gt;: a run of runner"), HasSubstr("timeline of jobs by worker"),
                     HasSubstr("runner replay bad-1"), HasSubstr("data-shown=\"6\">6 of 6"), HasSubstr("exit status 3")));
   page = opened(folder_, "run.html", "#filter=SEGV");
-  expect_drawn(page, 2);
+  expect_drawn(page, 9);
   EXPECT_THAT(page.out, HasSubstr("data-shown=\"2\">2 of 6")) << "filters work";
+}
+
+TEST_F(Report, CanBeReadInTheDarkOnAPhoneWithAKeyboardAndWithoutColour) {
+  run_with_failures();
+  expect_well({"colours", "phone", "keyboard", "legend", "copied"}, "run.html");
+}
+
+TEST_F(Report, HasATimelineToZoomWithButtonsKeysWheelAndFingers) {
+  run_with_failures();
+  expect_well({"timeline"}, "run.html");
+}
+
+TEST_F(Report, FiltersFailuresByStatusAndText) {
+  run_with_failures();
+  expect_well({"filters"}, "run.html");
+}
+
+// The column of a table by its title, as numbers.
+double sum(const json& rows, const std::string& column) {
+  double all = 0;
+  for (std::size_t at = 0; at < rows.at(0).size(); ++at) {
+    if (rows.at(0).at(at) != column) continue;
+    for (std::size_t row = 1; row < rows.size(); ++row) all += std::stod(rows.at(row).at(at).get<std::string>());
+    return all;
+  }
+  ADD_FAILURE() << "no column " << column << " in " << rows.at(0);
+  return -1;
+}
+
+TEST_F(Report, HasHistogramsOfJobTimesAndOfEachSpan) {
+  folder_.write(
+      "jobs.yaml",
+      "version: 1\njobs: [{kind: spin, args: {duration: 1ms}, matrix: {i: 1..30}}, {kind: spin, args: {duration: 40ms}, "
+      "matrix: {i: 1..10}}]\n");
+  EXPECT_EQ(folder_.run({"--procs", "2", "--report", "run.html", "--costs", "costs.json", "jobs.yaml"}).status, 0);
+  const json page = seen("run.html");
+  EXPECT_THAT(page.at("charts"), testing::Contains("histogram of the jobs' times, logarithmic"));
+  const json& jobs = page.at("tables").at("job-times: The numbers");
+  EXPECT_EQ(sum(jobs, "jobs"), 40);
+  // Nobody is faster than that; how much slower, the machine decides.
+  std::size_t short_of_40 = 0;
+  for (std::size_t row = 1; row < jobs.size(); ++row) {
+    const std::string from = jobs.at(row).at(0), to = jobs.at(row).at(1);
+    EXPECT_THAT(from, testing::HasSubstr("ms")) << "nothing is shorter than its spin";
+    if (std::stod(to) < 40) short_of_40 += std::stoul(jobs.at(row).at(2).get<std::string>());
+  }
+  EXPECT_LE(short_of_40, 30U);
+  const json spans = json::parse(folder_.read("costs.json")).at("spans");
+  json counts = json::object();
+  const json& bars = page.at("tables").at("spans: The bars");
+  for (std::size_t row = 1; row < bars.size(); ++row) {
+    json& count = counts[bars.at(row).at(0).get<std::string>()];
+    count = (count.is_null() ? 0 : count.get<int>()) + std::stoi(bars.at(row).at(3).get<std::string>());
+  }
+  for (const char* span : {"queue_wait", "serialize", "transport", "wake_up", "deserialize", "answer", "collect"}) {
+    if (spans.at(span).at("max") == 0) continue;
+    EXPECT_THAT(page.at("charts"), testing::Contains("histogram of " + std::string(span) + ", logarithmic"));
+    EXPECT_GT(counts.value(span, 0), 0) << span;
+    EXPECT_LE(counts.value(span, 0), spans.at(span).at("count")) << span;
+  }
+  EXPECT_EQ(counts.at("collect"), 40) << "there is no reply that takes no time";
+}
+
+TEST_F(Report, SaysHowManyWorkersAreDrawnAndHasAllInItsTable) {
+  folder_.write("jobs.yaml", "version: 1\njobs: [{kind: sleep, args: {duration: 5ms}, matrix: {i: 1..700}}]\n");
+  EXPECT_EQ(folder_.run({"--procs", "70", "--mode", "async", "--report", "run.html", "jobs.yaml"}).status, 0);
+  const json page = seen("run.html");
+  EXPECT_THAT(page.at("text").get<std::string>(), HasSubstr("64 of 70 workers are drawn; the table has all."));
+  EXPECT_EQ(page.at("tables").at("accounts: The numbers").size(), 1 + 70);
+  EXPECT_EQ(page.at("tables").at("timeline: The 700 jobs").size(), 1 + 700);
+  std::set<std::string> workers;
+  for (const json& row : page.at("tables").at("timeline: The 700 jobs")) workers.insert(row.at(0));
+  EXPECT_EQ(workers.size(), 1 + 70U);
+}
+
+TEST_F(Report, HasTheCommandLineAsItCanBePasted) {
+  folder_.write("it's jobs.yaml", "version: 1\njobs: [{kind: noop}]\n");
+  EXPECT_EQ(folder_.run({"--no-store", "--report", "a report.html", "it's jobs.yaml"}).status, 0);
+  const std::string line = seen("a report.html").at("command");
+  EXPECT_THAT(line, testing::EndsWith(R"( --no-store --report 'a report.html' 'it'\''s jobs.yaml')"));
+  std::filesystem::remove(folder_.path() / "a report.html");
+  EXPECT_EQ(folder_.run_other({"/bin/sh", "-c", line}).status, 0);
+  EXPECT_TRUE(folder_.exists("a report.html"));
 }
 
 TEST_F(Report, OfAMillionJobsIsSmallAndOpens) {
@@ -67,7 +180,7 @@ TEST_F(Report, OfAMillionJobsIsSmallAndOpens) {
   EXPECT_EQ(ended.status, 0) << ended.err;
   EXPECT_LT(std::filesystem::file_size(folder_.path() / "run.html"), std::uintmax_t{5} << 20);
   const Ended page = opened(folder_, "run.html");
-  expect_drawn(page, 2);
+  expect_drawn(page, 9);
   EXPECT_THAT(page.out, AllOf(HasSubstr("Every job ended well."), HasSubstr("jobs is shown")));
 }
 
@@ -81,7 +194,7 @@ TEST_F(Report, StaysSmallWhateverJobsAreCalledAndSay) {
       1);
   EXPECT_LT(std::filesystem::file_size(folder_.path() / "run.html"), std::uintmax_t{5} << 20);
   const Ended page = opened(folder_, "run.html", "#filter=100%");
-  expect_drawn(page, 2);
+  expect_drawn(page, 9);
   EXPECT_THAT(page.out, HasSubstr("data-shown=\"0\">0 of 500"));
 }
 
@@ -106,6 +219,16 @@ TEST_F(Report, OfAComparisonAndOfMechanismsOpenToo) {
   const Ended mechanisms = opened(folder_, "bench.html");
   EXPECT_THAT(mechanisms.out, AllOf(HasSubstr("data-ready=\"yes\""), HasSubstr("Throughput"), Not(HasSubstr("data-error="))));
   EXPECT_THAT(mechanisms.err, Not(HasSubstr("CONSOLE")));
+  for (const char* page : {"compare.html", "bench.html"}) {
+    expect_well({"colours", "phone", "keyboard", "legend", "copied"}, page);
+  }
+  const json bench = seen("bench.html");
+  EXPECT_THAT(bench.at("charts"), testing::Contains("p50 to p99 of single messages by mechanism"));
+  const json& rows = bench.at("tables").at("Round trips, same core: The numbers");
+  EXPECT_EQ(rows.at(0), json({"mechanism", "payload", "median", "min", "max", "p50", "p90", "p99", "p99.9"}));
+  ASSERT_GT(rows.size(), 2U);
+  for (std::size_t row = 1; row < rows.size(); ++row)
+    EXPECT_THAT(rows.at(row).at(7).get<std::string>(), testing::EndsWith("s"));
 }
 
 TEST(ReportPath, ThatCannotBeWrittenIsRefusedBeforeAnythingRuns) {

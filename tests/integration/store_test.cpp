@@ -365,8 +365,8 @@ TEST(Store, KeepsTheOrderOfWhatIsLeft) {
 TEST(Store, LetsTheLongestJobsOfTheRunBeforeBeginFirst) {
   const Folder folder;
   const std::string jobs =
-      "version: 1\njobs: [{name: \"j-${{s}}\", shell: \"echo ${{s}} >> ran; sleep ${{s}}\", matrix: {s: [0, 0.03, 0.001, 0.3, "
-      "0.1]}}]\n";
+      "version: 1\njobs: [{name: \"j-${{s}}\", shell: \"echo ${{s}} >> ran; sleep ${{s}}\", matrix: {s: [0, 0.03, 0.001, 0.6, "
+      "0.4]}}]\n";
   folder.write("b.yaml", jobs);
   const auto order = [&](const std::vector<std::string>& arguments) {
     folder.write("ran", "");
@@ -375,15 +375,25 @@ TEST(Store, LetsTheLongestJobsOfTheRunBeforeBeginFirst) {
   };
   EXPECT_TRUE(order({"--procs", "2", "b.yaml"}).starts_with("0"));
   const std::string second = order({"--procs", "2", "b.yaml"});
-  EXPECT_THAT(second.substr(0, 8), AnyOf("0.3\n0.1\n", "0.1\n0.3\n")) << second;
-  EXPECT_EQ(order({"--procs", "1", "b.yaml"}), "0\n0.03\n0.001\n0.3\n0.1\n") << "one after another it makes no difference";
+  EXPECT_THAT(second.substr(0, 8), AnyOf("0.6\n0.4\n", "0.4\n0.6\n")) << second;
+  EXPECT_EQ(order({"--procs", "1", "b.yaml"}), "0\n0.03\n0.001\n0.6\n0.4\n") << "one after another it makes no difference";
   const std::string kept = order({"--procs", "2", "--keep-order", "b.yaml"});
-  EXPECT_THAT(kept, Not(HasSubstr("0.3\n0.1\n0\n"))) << "its order was asked for";
+  EXPECT_THAT(kept, Not(HasSubstr("0.6\n0.4\n0\n"))) << "its order was asked for";
   // Another job in front changes every number.
   folder.write("b.yaml", "version: 1\njobs:\n  - {name: new, shell: \"echo new >> ran\"}\n  - " +
                              jobs.substr(18, jobs.size() - 20) + "\n");
   const std::string changed = order({"--procs", "2", "b.yaml"});
-  EXPECT_THAT(changed.substr(0, 8), AnyOf("0.3\n0.1\n", "0.1\n0.3\n")) << changed;
+  EXPECT_THAT(changed.substr(0, 8), AnyOf("0.6\n0.4\n", "0.4\n0.6\n")) << changed;
+}
+
+TEST(Store, LetsTheLongestCommandsOfTheExecBeforeBeginFirst) {
+  const Folder folder;
+  const std::vector<std::string> sleeps{"exec", "--procs", "2", "echo {} >> ran; sleep {}", ":::", "0", "0.2", "0.001", "0.4"};
+  EXPECT_EQ(folder.run(sleeps).status, 0);
+  folder.write("ran", "");
+  EXPECT_EQ(folder.run(sleeps).status, 0);
+  const std::string second = folder.read("ran");
+  EXPECT_THAT(second.substr(0, 8), AnyOf("0.4\n0.2\n", "0.2\n0.4\n")) << second;
 }
 
 // Every resume begins at the instant of the kill.

@@ -4,6 +4,10 @@
 #include <signal.h>
 
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "tests/integration/program.hpp"
 
@@ -12,6 +16,7 @@ namespace {
 
 using nlohmann::json;
 using testing::AllOf;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::StartsWith;
@@ -20,65 +25,6 @@ using Model = std::vector<std::string>;
 
 const Model kSerial{"--mode", "serial"}, kThreads{"--mode", "threads"}, kAsync{"--mode", "async"}, kShm{"--transport", "shm"},
     kPipe{"--transport", "pipe"};
-
-constexpr const char* kReader = R"python(
-# An independent reader of the Chrome Trace Event format: whatever it finds wrong is an assertion. What it has seen it prints as JSON.
-import collections, json, sys
-from decimal import Decimal
-
-document = json.load(open(sys.argv[1]), parse_float=Decimal)
-events = document["traceEvents"]
-lanes, flows, names = collections.defaultdict(list), collections.defaultdict(list), {}
-counts = collections.Counter()
-for event in events:
-    for key in ("ph", "pid", "tid", "ts", "name"):
-        assert key in event, (key, event)
-    assert isinstance(event["ts"], (int, Decimal)) and event["ts"] >= 0, event
-    assert event["ph"] in "XisfCM", event
-    counts[event["ph"]] += 1
-    if event["ph"] == "X":
-        assert event["dur"] >= 0, event
-        lanes[event["tid"]].append(event)
-    elif event["ph"] in "sf":
-        flows[event["id"]].append(event)
-    elif event["ph"] == "M" and event["name"] == "thread_name":
-        names[event["tid"]] = event["args"]["name"]
-    elif event["ph"] == "C":
-        assert event["args"]["jobs"] >= 0, event
-for tid, lane in lanes.items():
-    assert tid in names, tid
-    lane.sort(key=lambda event: (event["ts"], -event["dur"]))
-    around = []
-    for event in lane:
-        end = event["ts"] + event["dur"]
-        while around and around[-1] <= event["ts"]:
-            around.pop()
-        assert not around or end <= around[-1], ("overlaps", tid, event, around[-1])
-        around.append(end)
-def inside(flow):
-    return any(x["ts"] <= flow["ts"] <= x["ts"] + x["dur"] for x in lanes[flow["tid"]])
-for number, (id, both) in enumerate(flows.items()):
-    assert sorted(event["ph"] for event in both) == ["f", "s"], (id, both)
-    begin, end = sorted(both, key=lambda event: event["ph"], reverse=True)
-    assert begin["ts"] <= end["ts"], both
-    assert (begin["tid"] == 0) != (end["tid"] == 0), both
-    assert (begin["cat"], begin["name"]) == (end["cat"], end["name"]), both
-    if number < 100:
-        assert inside(begin) and inside(end), both
-work = [x for lane in lanes.values() for x in lane]
-print(json.dumps({
-    "phases": counts,
-    "lanes": [names[tid] for tid in sorted(names)],
-    "attempts": sum(x["cat"] == "job" for x in work),
-    "statuses": collections.Counter(x["args"]["status"] for x in work if x["cat"] == "job"),
-    "spans": collections.Counter(x["name"] for x in work if x["cat"] != "job"),
-    "execute": float(sum(x["dur"] for x in work if x["name"] == "execute" and x["cat"] == "work")) / 1e6,
-    "instants": collections.Counter(x["name"] for x in events if x["ph"] == "i"),
-    "counters": sorted({x["name"] for x in events if x["ph"] == "C"}),
-    "flows": len(flows),
-    "about": document["otherData"],
-}, default=str))
-)python";
 
 std::vector<std::string> command(const Model& model, const std::vector<std::string>& more = {}) {
   Model all{"--no-store", "--progress", "none", "--procs", "2", "--costs", "costs.json", "--trace", "trace.json", "jobs.yaml"};
@@ -89,8 +35,8 @@ std::vector<std::string> command(const Model& model, const std::vector<std::stri
 
 // What the reader has seen. Whatever breaks a rule of the format fails the test.
 json look(const Folder& folder) {
-  folder.write("reader.py", kReader);
-  const Ended read = folder.run_other({"/usr/bin/python3", "reader.py", "trace.json"});
+  const Ended read =
+      folder.run_other({"/usr/bin/python3", "-B", RUNNER_SOURCE_DIR "/tests/integration/trace_reader.py", "trace.json"});
   EXPECT_EQ(read.status, 0) << read.err.substr(0, 2000);
   return read.status == 0 ? json::parse(read.out) : json();
 }
@@ -100,6 +46,18 @@ void expect_execute_of_costs(const Folder& folder, const json& seen) {
   const double execute = costs.at("costs").at("execute").get<double>();
   EXPECT_NEAR(seen.at("execute").get<double>(), execute, 0.02 * execute);
   EXPECT_EQ(seen.at("attempts"), costs.at("attempts"));
+}
+
+// Bytes never become fewer, and in the end they are all that there were.
+void expect_bytes_of_costs(const Folder& folder, const json& seen) {
+  const json bytes = json::parse(folder.read("costs.json")).at("bytes");
+  const json& values = seen.at("counters").at("bytes");
+  ASSERT_GE(values.size(), 2U);
+  EXPECT_EQ(values.front(), json::parse(R"([0.0, {"sent": 0.0, "received": 0.0}])"));
+  EXPECT_EQ(values.back().at(1), bytes);
+  for (const char* way : {"sent", "received"}) {
+    for (std::size_t i = 1; i < values.size(); ++i) EXPECT_GE(values.at(i).at(1).at(way), values.at(i - 1).at(1).at(way));
+  }
 }
 
 class TraceOf : public testing::TestWithParam<Model> {};
@@ -119,7 +77,11 @@ TEST_P(TraceOf, HasEveryAttemptOnALaneAndAsMuchWorkAsTheLedger) {
   EXPECT_EQ(seen.at("attempts"), 40 + 2000 + 3 * 5 + 5);
   EXPECT_EQ(seen.at("statuses"), json({{"ok", 2045}, {"failed", 15}}));
   EXPECT_EQ(seen.at("instants"), json({{"retry", 10}}));
-  EXPECT_EQ(seen.at("counters"), json({"queued", "running"}));
+  std::set<std::string> counters;
+  for (const auto& [name, values] : seen.at("counters").items()) counters.insert(name);
+  EXPECT_THAT(counters, ElementsAre("bytes", "queued", "running"));
+  expect_bytes_of_costs(folder, seen);
+  EXPECT_FALSE(seen.at("about").contains("incomplete"));
   EXPECT_EQ(seen.at("lanes").at(0), "master");
   EXPECT_EQ(seen.at("lanes").size(), GetParam() == kSerial ? 2 : 3);
   EXPECT_EQ(seen.at("about").at("attempts_with_all_stamps").at("one_in"), 1);
@@ -128,7 +90,8 @@ TEST_P(TraceOf, HasEveryAttemptOnALaneAndAsMuchWorkAsTheLedger) {
   if (GetParam() == kShm || GetParam() == kPipe) {
     EXPECT_GT(seen.at("spans").at("serialize"), 0);
     EXPECT_GT(seen.at("spans").at("collect"), 0);
-    EXPECT_EQ(seen.at("flows"), seen.at("spans").at("serialize").get<int>() + seen.at("spans").at("collect").get<int>());
+    EXPECT_EQ(seen.at("ways"), json({{"master serialize", seen.at("spans").at("serialize")},
+                                     {"worker collect", seen.at("spans").at("collect")}}));
   }
   EXPECT_THAT(ended.err, testing::Not(HasSubstr("thinned")));
 }
@@ -154,10 +117,63 @@ TEST(Trace, OfNoJobAtAllIsAFileWithoutJobs) {
   folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop, matrix: {i: {lines: none}}}]\n");
   const Ended ended = folder.run(command(kShm));
   ASSERT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("runner: `trace.json` has lanes but no job, because none was begun\n"));
   const json seen = look(folder);
   EXPECT_EQ(seen.at("attempts"), 0);
   EXPECT_THAT(seen.at("instants"), IsEmpty());
   EXPECT_EQ(seen.at("flows"), 0);
+}
+
+TEST(Trace, ShowsHowBytesWentToAndFroWhileTheRunWentOn) {
+  for (const Model& model : {kShm, kPipe}) {
+    const Folder folder;
+    folder.write("jobs.yaml", "version: 1\njobs: [{kind: spin, args: {duration: 30ms, answer: 100KiB}, matrix: {i: 1..20}}]\n");
+    const Ended ended = folder.run(command(model));
+    ASSERT_EQ(ended.status, 0) << ended.err;
+    const json seen = look(folder);
+    expect_bytes_of_costs(folder, seen);
+    const json& values = seen.at("counters").at("bytes");
+    EXPECT_GT(values.size(), 2U) << "they do not all go at once";
+    EXPECT_GE(values.back().at(1).at("received"), 20 * 100 * 1024);
+  }
+}
+
+// The numbers of outcomes that the program says are safe, and of attempts in the trace: the same.
+TEST(Trace, OfARunWhoseOwnProcessAJobTakesAlongHasWhatEndedBefore) {
+  for (const Model& model : {kSerial, kThreads, kAsync}) {
+    const Folder folder;
+    folder.write(
+        "jobs.yaml",
+        "version: 1\njobs: [{kind: spin, args: {duration: 1ms}, matrix: {i: 1..20}}, {name: \"bad \\\"one\\\"\", kind: "
+        "misbehave, args: {how: throw}}, {name: \"light ${{ i }}\", kind: noop, matrix: {i: 1..3000}}, {kind: misbehave, args: "
+        "{how: segfault}, needs: [\"light *\"]}]\n");
+    folder.write("trace.json", "what was there before");
+    folder.write("run.html", "what was there before");
+    const Ended ended = folder.run(command(model, {"--report", "run.html"}));
+    EXPECT_EQ(ended.status, 128 + SIGSEGV) << ended.err;
+    std::smatch safe;
+    ASSERT_TRUE(std::regex_search(ended.err, safe, std::regex("([0-9]+) outcomes are safe"))) << ended.err;
+    const json seen = look(folder);
+    EXPECT_EQ(seen.at("attempts"), std::stoi(safe[1])) << model[1];
+    EXPECT_GE(seen.at("attempts"), 3000);
+    EXPECT_EQ(seen.at("statuses").value("failed", 0), 1);
+    EXPECT_THAT(seen.at("about").at("incomplete").get<std::string>(), HasSubstr("a job ended the program that it ran in"));
+    EXPECT_EQ(seen.at("about").at("mode"), model[1]);
+    EXPECT_THAT(folder.read("run.html"), AllOf(StartsWith("<!doctype html>"), HasSubstr("This run was cut short")));
+  }
+}
+
+TEST(Trace, OfARunThatGivesUpOnAJobHasWhatEndedBefore) {
+  const Folder folder;
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{kind: noop, matrix: {i: 1..30}}, {kind: misbehave, args: {how: hang}, timeout: 100ms}]\n");
+  const Ended ended = folder.run(command(kThreads, {"--report", "run.html"}));
+  EXPECT_EQ(ended.status, 1) << ended.err;
+  EXPECT_THAT(ended.err, HasSubstr("30 outcomes are safe"));
+  const json seen = look(folder);
+  EXPECT_EQ(seen.at("attempts"), 30);
+  EXPECT_TRUE(seen.at("about").contains("incomplete"));
+  EXPECT_THAT(folder.read("run.html"), HasSubstr("This run was cut short"));
 }
 
 TEST(Trace, ShowsJobsThatWereNeverBegunOnTheMastersLane) {

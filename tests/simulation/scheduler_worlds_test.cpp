@@ -86,7 +86,7 @@ class World {
   }
 
   void live() {
-    const bool interrupted = below(6) == 0;
+    const bool interrupted = below(6) == 0, resized = below(3) == 0;
     const std::uint64_t interrupt_at = below(200);
     std::uint64_t presses = 0;
     for (std::uint64_t turn = 0; !scheduler_.done() && !closed_; ++turn) {
@@ -97,6 +97,7 @@ class World {
         carry_out();
         if (closed_) break;
       }
+      if (resized && below(5) == 0) resize();
       skip();
       fill();
       now_ += milliseconds(1 + below(20));
@@ -182,6 +183,15 @@ class World {
       }
       carry_out();
     }
+    carry_out();
+  }
+
+  // More workers, or fewer, but as many as the widest job takes that may still run. Some of what was not begun comes back.
+  void resize() {
+    const std::uint64_t least = scheduler_.widest().cpus, wanted = std::max(least, 1 + below(8));
+    scheduler_.resize(static_cast<std::int64_t>(wanted) - static_cast<std::int64_t>(procs_));
+    procs_ = wanted;
+    if (below(2) == 0) take_back();
     carry_out();
   }
 

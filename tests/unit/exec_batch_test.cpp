@@ -82,6 +82,32 @@ TEST(Inputs, LinkedBeginAgainUntilTheLongestEnds) {
   EXPECT_THAT(expand({.command = {"x"}, .inputs = {words({"a", "b"}), words({})}, .link = true}).lines, IsEmpty());
 }
 
+// One job of a number, while the others are gone through.
+TEST(Inputs, OfWordsCanBeHadInAnyOrder) {
+  for (const ExecSpec& spec :
+       {ExecSpec{.command = {"x", "{1}", "{2}", "{#}"}, .inputs = {words({"a", "b", "c"}), words({"1", "2"})}},
+        ExecSpec{.command = {"x", "{1}", "{2}", "{3}"},
+                 .inputs = {words({"a", "b", "c"}), in_step({"1", "2"}), words({"p", "q"})}},
+        ExecSpec{
+            .command = {"x", "{1}", "{2}"}, .inputs = {words({"a", " ", "b", "c"}), words({"1", "2"})}, .skip_blank = true},
+        ExecSpec{.command = {"x", "{1}", "{2}"}, .inputs = {words({"a", "b", "c"}), words({"1", "2"})}, .link = true}}) {
+    Result<CheckedBatch> forth = exec_batch(spec), back = exec_batch(spec);
+    ASSERT_TRUE(forth && back);
+    EXPECT_TRUE(back->batch.jobs->direct());
+    std::vector<JobSpec> jobs(*forth->batch.size);
+    for (JobSpec& job : jobs) ASSERT_TRUE(forth->batch.jobs->next(job).value());
+    JobSpec other;
+    for (std::size_t i = jobs.size(); i-- > 0;) {
+      ASSERT_TRUE(back->batch.jobs->next(other).value());
+      EXPECT_EQ(number(other.id), jobs.size() - 1 - i) << "next() goes on where it was";
+      ASSERT_TRUE(back->batch.jobs->at(JobId{i}, other));
+      EXPECT_EQ(other.id, jobs[i].id);
+      EXPECT_EQ(other.name, jobs[i].name);
+      EXPECT_EQ(std::get<CommandWork>(other.work).argv, std::get<CommandWork>(jobs[i].work).argv);
+    }
+  }
+}
+
 TEST_F(Lists, AreReadByLineOrToTheNextNul) {
   EXPECT_THAT(expand({.command = {"x"}, .inputs = {file(list("a b\r\n\nc"))}}).lines, ElementsAre("a b", "", "c"));
   EXPECT_THAT(expand({.command = {"x"}, .inputs = {file(list("a b\n \nc"))}, .skip_blank = true}).lines,

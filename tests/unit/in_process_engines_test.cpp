@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <runner/async_job.hpp>
@@ -142,6 +143,27 @@ class Recorder final : public Sink {
   std::map<std::uint64_t, Seen> jobs;
 };
 
+// Somebody at a keyboard.
+class Presses final : public Sink {
+ public:
+  Result<void> ended(const JobRecord&) override {
+    if (on_end) on_end(++ends);
+    return {};
+  }
+  std::optional<Duration> tick_interval() const override { return on_tick ? std::optional<Duration>(1ms) : std::nullopt; }
+  Result<void> tick(const Snapshot& snapshot) override {
+    if (!snapshot.refused.empty()) refused = snapshot.refused;
+    if (on_tick) on_tick(snapshot);
+    return {};
+  }
+  std::function<void(std::uint64_t)> on_end;
+  std::function<void(const Snapshot&)> on_tick;
+  std::uint64_t ends = 0;
+  std::string refused;
+  bool paused = false;
+  std::int32_t more = 0;
+};
+
 JobSpec typed(std::string kind, std::string args = {}, Duration timeout = {}) {
   JobSpec job;
   job.name = kind;
@@ -169,7 +191,7 @@ struct Ran {
   std::uint32_t gave_up = 0;
 };
 Ran run_all(const Model& model, std::uint32_t procs, std::vector<JobSpec> specs, Interrupts* interrupts = nullptr,
-            Bytes max_result = kMaxResult) {
+            Bytes max_result = kMaxResult, Presses* presses = nullptr) {
   const Registry registry;
   std::atomic<std::uint32_t> gave_up{0};
   const auto stuck = [&](const JobSpec&, StopReason) {
@@ -179,9 +201,13 @@ Ran run_all(const Model& model, std::uint32_t procs, std::vector<JobSpec> specs,
   const std::unique_ptr<Engine> engine = model.make(procs, {registry, interrupts, stuck, {nullptr, max_result}});
   Batch batch{"test", specs.size(), {}, std::make_unique<Jobs>(std::move(specs))};
   Recorder recorder;
-  Sink* const sinks[] = {&recorder};
-  Result<RunAnswer> answer =
-      run(batch, *engine, sinks, interrupts, [&](const JobSpec& job, std::uint64_t) { stuck(job, StopReason::deadline); });
+  Presses nobody;
+  Sink* const sinks[] = {&recorder, presses != nullptr ? presses : &nobody};
+  const GiveUpHandler give_up = [&](const JobSpec& job, std::uint64_t) { stuck(job, StopReason::deadline); };
+  Result<RunAnswer> answer = run(batch, *engine, sinks, interrupts, give_up, Shared::none(), nullptr, std::nullopt,
+                                 {.paused = presses != nullptr ? &presses->paused : nullptr,
+                                  .more_workers = presses != nullptr ? &presses->more : nullptr,
+                                  .most_workers = 16});
   EXPECT_TRUE(answer) << (answer ? "" : answer.error().text);
   return {std::move(recorder.jobs), std::move(*answer), gave_up};
 }
@@ -232,6 +258,83 @@ TEST_P(Concurrency, RunsSleepingJobsAsManyAtATimeAsAskedForAndNoMore) {
   const Ran ran = run_all(model, procs, std::vector<JobSpec>(4 * procs, typed("test_meet")));
   EXPECT_EQ(most, procs);
   EXPECT_EQ(ran.answer.totals.counts.ok, 4 * procs);
+}
+
+TEST_P(Concurrency, RunsMoreAtATimeFromWhenThatIsAskedFor) {
+  const auto& [model, procs] = GetParam();
+  inside = most = 0;
+  awaited = procs;
+  Presses presses;
+  presses.on_end = [&presses, more = 2U, of = procs](std::uint64_t ends) {
+    if (ends == 1) {
+      presses.more = static_cast<std::int32_t>(more);
+      awaited = of + more;  // from now on jobs wait until there were so many
+    }
+  };
+  const Ran ran =
+      run_all(model, procs, std::vector<JobSpec>(8 * (procs + 2), typed("test_meet")), nullptr, kMaxResult, &presses);
+  EXPECT_EQ(most, procs + 2);
+  EXPECT_EQ(ran.answer.totals.counts.ok, 8 * (procs + 2));
+  EXPECT_EQ(ran.answer.totals.procs, procs + 2);
+  const Costs& costs = ran.answer.totals.costs;
+  ASSERT_EQ(costs.workers.size(), procs + 2);
+  for (const Account& account : costs.workers) EXPECT_EQ(account.absent + account.total(), costs.wall);
+  EXPECT_GT(costs.workers.back().absent, Duration::zero());
+}
+
+TEST_P(Concurrency, RunsFewerAtATimeOnceThoseThatRanHaveEnded) {
+  const auto& [model, procs] = GetParam();
+  inside = most = 0;
+  awaited = 0;
+  Presses presses;
+  presses.on_end = [&presses, fewer = procs - 1](std::uint64_t ends) {
+    if (ends == 10) presses.more = -static_cast<std::int32_t>(fewer);
+    if (ends == 30) most = 0;  // those that ran are gone
+  };
+  const Ran ran = run_all(model, procs, std::vector<JobSpec>(40, typed("test_meet")), nullptr, kMaxResult, &presses);
+  EXPECT_EQ(most, 1U);
+  EXPECT_EQ(ran.answer.totals.counts.ok, 40U);
+  EXPECT_EQ(ran.answer.totals.procs, 1U);
+  const Costs& costs = ran.answer.totals.costs;
+  ASSERT_EQ(costs.workers.size(), procs);
+  for (const Account& account : costs.workers) EXPECT_EQ(account.absent + account.total(), costs.wall);
+}
+
+TEST_P(Concurrency, ChangesToAndFroWithoutLosingAJobWhateverElseIsPressed) {
+  const auto& [model, procs] = GetParam();
+  inside = most = calls = 0;
+  awaited = 0;
+  Presses presses;
+  std::uint32_t ticks = 0;
+  presses.on_end = [&presses](std::uint64_t ends) {
+    if (ends % 3 == 0) presses.more = static_cast<std::int32_t>(ends % 7) - 3;
+  };
+  presses.on_tick = [&](const Snapshot& snapshot) {
+    presses.paused = ++ticks % 3 == 0;
+    if (ticks % 2 == 0) presses.more += ticks % 4 == 0 ? 2 : -2;
+    EXPECT_GE(snapshot.procs, 1U);
+    EXPECT_LE(snapshot.procs, 16U);
+  };
+  std::vector<JobSpec> specs;
+  for (std::uint64_t i = 0; i < 300; ++i)
+    specs.push_back(i % 3 == 0 ? typed("test_meet") : typed("test_twice", to_wire(Number{1000 + i})));
+  for (int i = 0; i < 10; ++i) specs.push_back(shell("sleep 0.01"));
+  const Ran ran = run_all(model, procs, std::move(specs), nullptr, kMaxResult, &presses);
+  EXPECT_EQ(ran.answer.totals.counts.ok, 310U);
+  for (const auto& [id, seen] : ran.jobs) EXPECT_EQ(seen.times, 1) << id;
+  EXPECT_EQ(calls, 200U);
+  const Costs& costs = ran.answer.totals.costs;
+  for (const Account& account : costs.workers) EXPECT_EQ(account.absent + account.total(), costs.wall);
+}
+
+TEST(SerialEngine, SaysThatThereIsOneWorkerAndNoMore) {
+  Presses presses;
+  presses.more = 1;
+  presses.on_tick = [](const Snapshot&) {};
+  awaited = 0;
+  const Ran ran = run_all(kSerial, 1, std::vector<JobSpec>(10, typed("test_meet")), nullptr, kMaxResult, &presses);
+  EXPECT_EQ(ran.answer.totals.counts.ok, 10U);
+  EXPECT_NE(presses.refused.find("there is one worker"), std::string::npos) << presses.refused;
 }
 
 TEST_P(Concurrency, RunsCommandsAsManyAtATimeAsAskedFor) {

@@ -172,5 +172,47 @@ TEST_F(LedgerTest, ScalesWhatOnlySampledAttemptsKnow) {
   EXPECT_EQ(costs.distribution[0].count(), 10U);
 }
 
+// ---- a number of workers that changes ----
+
+TEST_F(LedgerTest, CountsTheTimeOfAWorkerFromWhenItWasWantedUntilItHadGone) {
+  ledger.joined(1, at(2000));
+  ledger.arrived(1, at(2300));
+  ended(ledger, 1, attempt(2500, 2540));  // until 2660
+  ledger.left(1, at(3000), at(3100));
+  const Costs costs = ledger.close(at(5000), at(5050));
+  EXPECT_EQ(costs.unaccounted(), Duration::zero());
+  ASSERT_EQ(costs.workers.size(), 2U);
+  const Account& later = costs.workers[1];
+  EXPECT_EQ(later[Use::start], ns(300));
+  EXPECT_EQ(later[Use::idle], ns(200 + 3000 - 2660));
+  EXPECT_EQ(later[Use::stop], ns(100));
+  EXPECT_EQ(later.absent, ns(2000 + 5050 - 3100));
+  EXPECT_EQ(costs.worker_seconds(), ns(5050 + 1100));
+  EXPECT_DOUBLE_EQ(costs.workers_at_a_time(), (5050.0 + 1100.0) / 5050.0);
+  EXPECT_EQ(costs.tail, ns(2660 - 1000)) << "of the one that was there";
+}
+
+TEST_F(LedgerTest, GoesOnWithAnAccountWhenItsWorkerIsWantedAgain) {
+  ledger.left(0, at(1500), at(1600));
+  ledger.left(0, at(1700), at(1800));  // it has gone
+  ledger.joined(0, at(2000));
+  ledger.joined(0, at(2100));  // it is there
+  ledger.lost(0, at(2200));    // before it took requests
+  ledger.arrived(0, at(2400));
+  const Account account = this->account(3000, 3010);
+  EXPECT_EQ(account[Use::start], ns(1000 + 200 + 200));
+  EXPECT_EQ(account[Use::idle], ns(500 + 600));
+  EXPECT_EQ(account[Use::stop], ns(100 + 10));
+  EXPECT_EQ(account.absent, ns(400));
+}
+
+TEST_F(LedgerTest, CountsAWorkerThatIsGoneAtTheEndAsNeitherIdleNorStopping) {
+  ledger.left(0, at(900), at(950));  // told to go before it was known to have arrived: clocks of two processes
+  const Account account = this->account(3000, 3010);
+  EXPECT_EQ(account[Use::idle], ns(0));
+  EXPECT_EQ(account[Use::stop], ns(0));
+  EXPECT_EQ(account.absent, ns(2010));
+}
+
 }  // namespace
 }  // namespace runner::master

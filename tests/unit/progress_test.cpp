@@ -2,9 +2,11 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <pty.h>
+#include <signal.h>
 #include <sys/ioctl.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -195,8 +197,10 @@ class OnATerminal : public ::testing::Test {
       bytes.append(more, 0, static_cast<std::size_t>(got));
     }
     bytes.pop_back();
+    for (std::size_t at = bytes.find("live"); at != std::string::npos; at = bytes.find("live", at + 1)) ++drawings_;
     screen_.feed(bytes);
   }
+  std::size_t drawings_ = 0;  // of lines that say so
   UniqueFd master_, slave_;
   Screen screen_{80};
   Registry registry_;
@@ -227,7 +231,7 @@ TEST_F(OnATerminal, LiveLinesNeverMixWithWhatIsPrintedAndAreGoneInTheEnd) {
   }
   ASSERT_TRUE(progress.finished({}));
   look();
-  EXPECT_EQ(screen_.text(), printed + "\n\n");  // the two rows of the live lines, empty
+  EXPECT_EQ(screen_.text(), printed + "\n");  // nothing of the live lines
 }
 
 TEST_F(OnATerminal, ALineThatACommandLeftOpenIsNotOverwritten) {
@@ -236,6 +240,9 @@ TEST_F(OnATerminal, ALineThatACommandLeftOpenIsNotOverwritten) {
   console.out().buffer() += "no end";
   ASSERT_TRUE(console.out().end_record());
   ASSERT_TRUE(console.flush());
+  console.show({"live"});
+  look();
+  EXPECT_EQ(screen_.text(), "no end\nlive\n");
   console.clear();
   look();
   EXPECT_EQ(screen_.text(), "no end\n\n");
@@ -266,6 +273,76 @@ TEST_F(OnATerminal, ADyingProgramTakesItsLiveLinesAway) {
   EXPECT_EQ(screen_.text(), "saved\n\n");
 }
 
+TimePoint clock_of_the_test = kBegan;
+TimePoint test_clock() { return clock_of_the_test; }
+
+TEST_F(OnATerminal, LiveLinesAreDrawnTenTimesASecondHoweverMuchIsPrintedAndNothingIsLost) {
+  for (const bool hold : {true, false}) {
+    screen_ = Screen(80);
+    Console console(slave_.get(), slave_.get(), &test_clock);
+    console.hold(hold);
+    std::string printed;
+    std::size_t most = 0;
+    for (int i = 0; i < 2000; ++i) {  // two seconds, a millisecond each
+      clock_of_the_test += milliseconds(1);
+      if (i % 100 == 0) console.show({"live"});
+      const std::string line = "line " + std::to_string(i) + "\n";
+      (i % 2 == 0 ? console.out() : console.err()).buffer() += line;
+      ASSERT_TRUE(console.out().end_record());
+      ASSERT_TRUE(console.flush());
+      printed += line;
+      most = std::max<std::size_t>(most, console.out().buffer().size());
+      if (i % 100 == 99) look();
+    }
+    EXPECT_EQ(drawings_, 20U) << hold;
+    EXPECT_EQ(most > 100, hold) << "what is held waits for the next drawing";
+    drawings_ = 0;
+    console.clear();
+    look();
+    EXPECT_EQ(screen_.text(), printed + "\n") << "in the order of printing, and the lines are gone";
+  }
+}
+
+TEST_F(OnATerminal, WhatIsHeldIsNotHeldBackFromAPipe) {
+  std::array<int, 2> ends{};
+  ASSERT_EQ(::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK), 0);
+  const UniqueFd reading(ends[0]), writing(ends[1]);
+  Console console(writing.get(), slave_.get(), &test_clock);
+  console.hold(true);
+  console.show({"live"});
+  console.out().buffer() += "out\n";
+  console.err().buffer() += "err\n";
+  ASSERT_TRUE(console.flush());
+  std::array<char, 10> got{};
+  EXPECT_EQ(::read(reading.get(), got.data(), got.size()), 4);
+  look();
+  EXPECT_EQ(screen_.text(), "live\n");
+  clock_of_the_test += milliseconds(100);
+  ASSERT_TRUE(console.flush());
+  look();
+  EXPECT_EQ(screen_.text(), "err\nlive\n");
+}
+
+TEST_F(OnATerminal, AFailureToPrintWhileLinesAreShownIsToldByTheNextFlush) {
+  const UniqueFd full(::open("/dev/full", O_WRONLY | O_CLOEXEC));
+  Console console(full.get(), slave_.get(), &test_clock);
+  console.out().buffer() += "lost\n";
+  console.show({"live"});
+  EXPECT_FALSE(console.flush());
+  EXPECT_TRUE(console.flush()) << "once";
+}
+
+TEST_F(OnATerminal, AfterAStopTheLiveLinesAreDrawnBelowWhatOthersWrote) {
+  Console console(slave_.get(), slave_.get());
+  console.show({"live"});
+  const JobControl job_control(nullptr);
+  ASSERT_EQ(::write(slave_.get(), "\nshell\n", 7), 7);
+  ASSERT_EQ(::raise(SIGCONT), 0);
+  console.show({"live"});
+  look();
+  EXPECT_EQ(screen_.text(), "live\nshell\nlive\n");
+}
+
 // ---- the dashboard ----
 
 Pace steady() {
@@ -282,6 +359,8 @@ TEST(Dashboard, FitsEveryTerminalWhateverIsOnIt) {
           Moment moment(200, 1000, procs, "j\u00f6b-\u6f22\u5b57-with-a-very-long-name-that-nobody-can-read-at-once");
           moment.snapshot.now = kBegan + seconds(10);
           moment.snapshot.paused = help;
+          if (help)
+            moment.snapshot.refused = "no fewer workers: the job `j\u00f6b-\u6f22\u5b57` needs 40 CPUs, and could never start";
           const std::vector<Bytes> memory(procs, Bytes{std::uint64_t{34} << 20});
           const std::vector<std::string> lines = dashboard(moment.snapshot, steady(), memory, {columns, rows}, true, help);
           ASSERT_FALSE(lines.empty());
@@ -305,6 +384,7 @@ TEST(Dashboard, HasARowForEachWorkerWithItsJobItsAgeAndItsMemory) {
   costs.workers[0][master::Use::execute] = seconds(9);
   costs.workers[0][master::Use::wake_up] = seconds(1);
   moment.snapshot.costs = &costs;
+  moment.snapshot.procs = 3;
   const std::vector<std::string> lines =
       dashboard(moment.snapshot, steady(), {Bytes{1 << 20}, Bytes{2 << 20}, Bytes{}}, {60, 24}, true, false);
   ASSERT_EQ(lines.size(), 6U);
@@ -312,12 +392,30 @@ TEST(Dashboard, HasARowForEachWorkerWithItsJobItsAgeAndItsMemory) {
   EXPECT_EQ(lines[2], "w0  running  pi                             10 s   1.00 MiB");
   EXPECT_EQ(lines[3], "w1  idle                                    10 s   2.00 MiB");
   EXPECT_EQ(lines[4], "w2  running  pi                                        10 s");
-  EXPECT_EQ(lines[5], "p pause · q stop · ? keys");
+  EXPECT_EQ(lines[5], "p pause · + - workers (3) · q stop · ? keys");
+  moment.snapshot.procs = 2;
+  EXPECT_EQ(dashboard(moment.snapshot, steady(), {}, {60, 24}, true, false)[4],
+            "w2  leaving  pi                                        10 s")
+      << "it is one too many, and finishes what it runs";
+}
+
+TEST(Dashboard, SaysWhyThereAreNotAsManyWorkersAsWereAskedFor) {
+  Moment moment(200, 1000, 2, "pi");
+  moment.snapshot.procs = 2;
+  moment.snapshot.refused = "no fewer workers:\x1b[2J job `wide` needs 2 CPUs";
+  const std::vector<std::string> lines = dashboard(moment.snapshot, steady(), {}, {80, 24}, true, false);
+  ASSERT_GE(lines.size(), 2U);
+  EXPECT_THAT(lines[lines.size() - 2],
+              testing::AllOf(testing::HasSubstr("job `wide` needs 2 CPUs"), testing::Not(testing::HasSubstr("\x1b"))));
+  EXPECT_THAT(lines.back(), testing::HasSubstr("workers (2)"));
+  const std::vector<std::string> help = dashboard(moment.snapshot, steady(), {}, {80, 24}, true, true);
+  EXPECT_THAT(help, testing::Contains(testing::HasSubstr("+  one worker more, -  one fewer (now 2)")));
 }
 
 TEST(Dashboard, SaysOfTheWorkersThatHaveNoRowHowManyRun) {
   Moment moment(200, 1000, 40, "pi");
   moment.snapshot.now = kBegan + seconds(10);
+  moment.snapshot.procs = 40;
   for (std::size_t i = 0; i < 10; ++i) moment.workers[i].job.reset();
   moment.snapshot.workers = moment.workers;
   const std::vector<std::string> lines = dashboard(moment.snapshot, steady(), {}, {80, 12}, false, false);

@@ -58,7 +58,7 @@ TEST(TraceEvents, OfTheMasterAreSerializeBeforeTheWaitAndCollectAfterTheAnswer) 
   std::vector<MasterSlice> slices;
   slices_of(one, 0, kBegan, slices);
   ASSERT_THAT(slices, SizeIs(2));
-  EXPECT_THAT(brief(events_of(slices[0], one)), ElementsAre("X 0 serialize 90000 2000", "s 0 request 91999 0"));
+  EXPECT_THAT(brief(events_of(slices[0], one)), ElementsAre("X 0 serialize 90000 2000", "s 0 request 90000 0"));
   EXPECT_THAT(brief(events_of(slices[1], one)), ElementsAre("X 0 collect 118000 8000", "f 0 reply 118000 0"));
 }
 
@@ -113,6 +113,30 @@ TEST(TraceEvents, NeverLieBeforeTheRun) {
   }
 }
 
+// As of a whole trace, but for arrows and marks; and of what there was room for no byte is asked for.
+TEST(TraceEvents, OfADyingProgramAreTheSameSlices) {
+  TracedAttempt one = attempt(microseconds(100));
+  one.retried = true;
+  one.name = std::string(Trace::kMostOfName, '\x01');
+  std::string whole, outline;
+  for (const TraceEvent& event : events_of(one, 0, kBegan)) {
+    if (event.phase != Phase::complete) continue;
+    if (!whole.empty()) whole += ",\n";
+    append_event(whole, event);
+  }
+  outline.reserve(4096);
+  const char* const there = outline.data();
+  append_outline(outline, one, kBegan);
+  EXPECT_EQ(outline, whole);
+  EXPECT_EQ(outline.data(), there);
+  outline.clear();
+  one.costs = {};
+  append_outline(outline, one, kBegan);
+  whole.clear();
+  append_event(whole, events_of(one, 0, kBegan).at(0));
+  EXPECT_EQ(outline, whole);
+}
+
 TEST(TraceEvents, AreJsonWithNanosecondsAsFractions) {
   TraceEvent event{Phase::complete, Lane{1}, "job", "a \"b\"\n", Duration(1'234'567), Duration(50), 0, R"({"x":1})"};
   std::string out;
@@ -140,6 +164,16 @@ TEST(MasterSlices, StayWhereTheyAreWhenTheyNest) {
 TEST(MasterSlices, BeginWhereTheOneEndsThatTheyWouldOverlapInPart) {
   EXPECT_EQ(nested({{1, 10}, {5, 12}}), (Pairs{{1, 10}, {10, 12}}));
   EXPECT_EQ(nested({{1, 10}, {2, 5}, {4, 8}, {4, 15}, {12, 20}}), (Pairs{{1, 10}, {2, 5}, {5, 8}, {10, 15}, {15, 20}}));
+}
+
+TEST(MasterSlices, BeginAfterTheOneThatTheyLieIn) {
+  EXPECT_EQ(nested({{1, 10}, {1, 10}, {1, 10}, {1, 5}}), (Pairs{{1, 10}, {2, 10}, {3, 10}, {4, 5}}));
+  EXPECT_EQ(nested({{1, 10}, {5, 12}, {6, 12}, {7, 12}}), (Pairs{{1, 10}, {10, 12}, {11, 12}, {11, 12}}))
+      << "as far as there is room";
+  EXPECT_EQ(nested({{1, 2}, {1, 2}}), (Pairs{{1, 2}, {1, 2}}));
+  Pairs burst;
+  for (int i = 0; i < 100'000; ++i) burst.emplace_back(1000, 1'000'000);
+  EXPECT_EQ(nested(burst).back(), (std::pair{1000 + 99'999, 1'000'000}));
 }
 
 // ---- bounds ----
@@ -230,7 +264,53 @@ TEST(Trace, OfNothingHasLanesAndNoJobs) {
   const json document = trace_of(0, 4, notices);
   EXPECT_THAT(jobs_in(document), IsEmpty());
   EXPECT_EQ(document.at("otherData").at("attempts_with_all_stamps").at("all"), 0);
-  EXPECT_THAT(notices, IsEmpty());
+  EXPECT_THAT(notices, ElementsAre(HasSubstr("has lanes but no job, because none was begun")));
+}
+
+TEST(Trace, HasACounterOfBytesUpToEachMoment) {
+  const test::TempFolder folder;
+  const std::unique_ptr<Trace> trace = Trace::open(folder.file("trace.json"), [](const std::string&) {}).value();
+  EXPECT_TRUE(trace->started({.batch = "b", .size = {}, .mode = "processes", .engine = "e", .procs = 1, .started = kBegan}));
+  master::Costs costs;
+  for (const std::uint64_t sent : {10U, 10U, 30U}) {
+    costs.bytes_sent = sent;
+    costs.bytes_received = 2 * sent;
+    master::Snapshot snapshot;
+    snapshot.now = kBegan + milliseconds(sent);
+    snapshot.costs = &costs;
+    EXPECT_TRUE(trace->tick(snapshot));
+  }
+  master::RunTotals totals;
+  totals.costs.bytes_sent = 31;
+  totals.costs.bytes_received = 62;
+  EXPECT_TRUE(trace->finished(totals));
+  std::vector<json> values;
+  const json document = json::parse(content(folder.file("trace.json")));
+  for (const json& event : document.at("traceEvents")) {
+    if (event.at("name") == "bytes") values.push_back(event.at("args"));
+  }
+  EXPECT_THAT(values, ElementsAre(json({{"sent", 0}, {"received", 0}}), json({{"sent", 10}, {"received", 20}}),
+                                  json({{"sent", 30}, {"received", 60}}), json({{"sent", 31}, {"received", 62}})));
+}
+
+TEST(Trace, ThatIsSalvagedIsWholeAndSalvagedOnce) {
+  const test::TempFolder folder;
+  const std::string path = folder.file("trace.json");
+  const std::unique_ptr<Trace> trace = Trace::open(path, [](const std::string&) {}, 2000).value();
+  trace->salvage();
+  EXPECT_EQ(content(path), "") << "nothing has begun";
+  EXPECT_TRUE(trace->started({.batch = "b", .size = {}, .mode = "serial", .engine = "serial", .procs = 1, .started = kBegan}));
+  for (int i = 0; i < 3000; ++i) {
+    test::Ended ended = typed(static_cast<std::uint64_t>(i), "job \"" + std::string(300, '\n') + std::to_string(i), "noop");
+    ended.costs = attempt(microseconds(100 + 30 * i)).costs;
+    EXPECT_TRUE(trace->ended(ended.record()));
+  }
+  trace->salvage();
+  trace->salvage();
+  const json document = json::parse(content(path));
+  EXPECT_THAT(jobs_in(document), SizeIs(1500));
+  EXPECT_THAT(document.at("otherData").at("incomplete").get<std::string>(), HasSubstr("what had not ended is missing"));
+  EXPECT_EQ(document.at("otherData").at("attempts_with_all_stamps"), json({{"all", 3000}, {"in_trace", 1500}, {"one_in", 2}}));
 }
 
 TEST(Trace, HasAllAttemptsAndIsSilentAboutThatWhereTheyFit) {

@@ -192,8 +192,8 @@ Result<void> ProcessCrew::start(std::uint32_t seat) {
   return on;
 }
 
-// Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched, and the
-// death of this worker would be told again as that of the next one.
+// Closing is not enough: what a process on its way to exec, or a child of the job, has inherited stays open and watched. Where it
+// stays watched all the same, its readiness is known by the incarnation, and not taken for the next one's.
 void ProcessCrew::forget(Seat& at) {
   const WorkerProcess& worker = *at.worker;
   for (const int fd : {worker.requester().doorbell(), worker.pidfd(), worker.control(), at.writing}) {
@@ -278,10 +278,25 @@ void ProcessCrew::give_up(std::uint32_t seat, const std::string& why) {
 
 // ---- waking and sleeping ----
 
+std::uint64_t ProcessCrew::Watched::packed() const {
+  return std::uint64_t{incarnation} << 32 | seat << 8 | static_cast<std::uint32_t>(what);
+}
+
+ProcessCrew::Watched ProcessCrew::Watched::unpacked(std::uint64_t bits) {
+  const auto low = static_cast<std::uint32_t>(bits);
+  return {static_cast<Watch>(low & 0xff), low >> 8, static_cast<std::uint32_t>(bits >> 32)};
+}
+
+// 0: nobody's on that seat, or of what is not a worker's.
+std::uint32_t ProcessCrew::incarnation(Watch what, std::uint32_t seat) const {
+  if (what == Watch::wake || what == Watch::nudge || what == Watch::helper || !seats_[seat].worker) return 0;
+  return static_cast<std::uint32_t>(seats_[seat].incarnations);
+}
+
 Result<void> ProcessCrew::watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat) {
   epoll_event event{};
   event.events = events;
-  event.data.u64 = static_cast<std::uint64_t>(seat) << 32 | static_cast<std::uint32_t>(what);
+  event.data.u64 = Watched{what, seat, incarnation(what, seat)}.packed();
   if (os::call("epoll_ctl", ::epoll_ctl, epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
     return os::failure("watch a worker", "epoll_ctl");
   }
@@ -359,12 +374,12 @@ Result<bool> ProcessCrew::sleep(TimePoint until, int wake_fd, std::unique_lock<s
 
   bool more = count < 0;  // a signal
   for (int i = 0; i < count; ++i) {
-    const std::uint64_t data = ready[static_cast<std::size_t>(i)].data.u64;
-    const auto what = static_cast<Watch>(static_cast<std::uint32_t>(data));
-    Result<bool> told = attend(what, static_cast<std::uint32_t>(data >> 32));
+    const Watched watched = Watched::unpacked(ready[static_cast<std::size_t>(i)].data.u64);
+    if (watched.incarnation != incarnation(watched.what, watched.seat)) continue;  // of one that is gone, see forget()
+    Result<bool> told = attend(watched.what, watched.seat);
     if (!told) return told;
     more = more || *told;
-    if (what == Watch::pidfd) return true;  // other readiness in this batch may speak of descriptors that are gone
+    if (watched.what == Watch::pidfd) return true;  // other readiness in this batch may speak of descriptors that are gone
   }
   return more;
 }

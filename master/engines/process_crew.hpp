@@ -114,6 +114,14 @@ class ProcessCrew {
     bool added = false;    // by resize(), and nobody has taken requests here yet
   };
   enum class Watch : std::uint32_t { control, doorbell, pidfd, writable, wake, nudge, helper };
+  // What an event of epoll speaks of.
+  struct Watched {
+    Watch what;
+    std::uint32_t seat;  // below 2^24
+    std::uint32_t incarnation;
+    [[nodiscard]] std::uint64_t packed() const;
+    [[nodiscard]] static Watched unpacked(std::uint64_t bits);
+  };
 
   // Whether there can be `all` these workers, `more` of which are still to be started.
   [[nodiscard]] Result<void> room(std::uint32_t more, std::uint32_t all) const;
@@ -125,6 +133,7 @@ class ProcessCrew {
   void give_up(std::uint32_t seat, const std::string& why);
   // Takes its descriptors out of epoll.
   void forget(Seat& at);
+  [[nodiscard]] std::uint32_t incarnation(Watch what, std::uint32_t seat) const;
   [[nodiscard]] Result<void> watch(int fd, std::uint32_t events, Watch what, std::uint32_t seat);
   [[nodiscard]] Result<void> watch_helper();
   void replace_helper();

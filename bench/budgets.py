@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Callable, Optional
 
 HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent / "tests" / "integration"))
+import browser  # noqa: E402: the one that the tests drive
+
 NOOP = "version: 1\njobs:\n  - name: noop\n    kind: noop\n    matrix: {{i: 1..{}}}\n"
 # The last job keeps the program there while it is looked at.
 WATCHED = NOOP + "  - name: last\n    kind: sleep\n    args: {{duration: 60s}}\n"
@@ -137,6 +140,23 @@ class Ours:
 
         return measure
 
+    def page(self, jobs: int) -> Path:
+        """The report of a run."""
+        page = self.folder / "report.html"
+        subprocess.run(self.command(NOOP, jobs, "--report", str(page)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+        return page
+
+    def opened(self, page: Path, jobs: int) -> float:
+        """Seconds until a browser that is there already has loaded a report and painted its charts."""
+        with contextlib.chdir(self.folder), browser.Browser() as window:
+            began = time.perf_counter()
+            window.open(page)
+            window.run("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+            took = time.perf_counter() - began
+            if window.run("document.body.dataset.ready") != "yes" or f"Of {jobs:,} attempts".replace(",", " ") not in window.run("document.body.innerText"):
+                raise WrongAnswer("the report is not of these jobs")
+        return took
+
     def first_result(self, jobs: int) -> Callable[[], float]:
         return lambda: self.watch(jobs, 1)[0]
 
@@ -207,6 +227,12 @@ def rows(ours: Ours):
         yield Row(f"a store of 1 000 000 jobs, {what} : 2 s", reading, lambda: 2.0, 1)
     yield Row("peak memory, 10 000 000 jobs recorded : 200 MiB", lambda: ours.record(10_000_000)[1], lambda: 200.0, 1, turns=1,
               scale=1, unit="MiB")
+    page = ours.page(1_000_000)
+    yield Row("the report of 1 000 000 jobs : 5 MB", lambda: page.stat().st_size / 1e6, lambda: 5.0, 1, turns=1, scale=1, unit="MB")
+    if Path(browser.CHROMIUM).exists():
+        yield Row("the report of 1 000 000 jobs opens : 2 s", lambda: ours.opened(page, 1_000_000), lambda: 2.0, 1)
+    else:
+        print(f"how soon a report opens is not measured: there is no browser {browser.CHROMIUM}")
     loop = ours.programs / "bench_spawn_loop"
     true = ours.seconds(TRUE, 2_000)
     yield Row("2 000 x /bin/true, 2 at a time : posix_spawn loop", true, printed(loop, "2000", "2", "/bin/true"), 1.1, turns=9)

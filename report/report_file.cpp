@@ -64,6 +64,7 @@ Result<void> ReportFile::ended(const master::JobRecord& record) {
   if (succeeded(record.outcome) || ++failed_ > kMostFailures) return {};
   failures_.push_back({{"job", beginning(record.job.name, kLongestName)},
                        {"status", status_word(record.outcome.ending)},
+                       {"allowed", record.job.allow_failure},
                        {"error", beginning(describe(record.outcome), kLongestTail)},
                        {"attempts", number(record.attempts)},
                        {"worker", record.worker ? Json(number(*record.worker)) : Json(nullptr)},

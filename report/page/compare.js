@@ -22,10 +22,11 @@ function comparison(doc) {
   const curves = [...new Set(doc.sweep.map(p => p.mode))];
   const sweep = section("Efficiency over the length of a job", "Jobs of known length with payloads like those of this batch. The dotted level is half of the ideal throughput: where a curve crosses it is its METG(50 %).");
   const xs = doc.sweep.map(p => p.job_seconds), low = Math.min(...xs), high = Math.max(...xs);
+  const bound = s => (s <= low ? "≤ " : "") + time(s);
   const datasets = curves.map((mode, i) => curve(i, mode, doc.sweep.filter(p => p.mode === mode).map(p => ({ x: p.job_seconds, y: 100 * p.efficiency }))));
   datasets.push({ label: "half", data: [{ x: low, y: 50 }, { x: high, y: 50 }], borderColor: css("--soft"), borderDash: [2, 4], pointRadius: 0, borderWidth: 1 });
-  for (const m of doc.metg50 || []) if (m.seconds) datasets.push({ label: "METG(50 %) of " + m.mode + ": " + time(m.seconds), data: [{ x: m.seconds, y: 50 }], showLine: false, pointStyle: of(["crossRot", "star", "cross"], curves.indexOf(m.mode)), pointRadius: 10, borderColor: css("--ink"), borderWidth: 3 });
-  if (doc.break_even_seconds) datasets.push({ label: "break-even: " + time(doc.break_even_seconds), data: [{ x: doc.break_even_seconds, y: 0 }, { x: doc.break_even_seconds, y: 100 }], borderColor: colours[5], borderDash: [6, 3], pointRadius: 0 });
+  for (const m of doc.metg50 || []) if (m.seconds) datasets.push({ label: "METG(50 %) of " + m.mode + ": " + bound(m.seconds), data: [{ x: m.seconds, y: 50 }], showLine: false, pointStyle: of(["crossRot", "star", "cross"], curves.indexOf(m.mode)), pointRadius: 10, borderColor: css("--ink"), borderWidth: 3 });
+  if (doc.break_even_seconds) datasets.push({ label: "break-even: " + bound(doc.break_even_seconds), data: [{ x: doc.break_even_seconds, y: 0 }, { x: doc.break_even_seconds, y: 100 }], borderColor: colours[5], borderDash: [6, 3], pointRadius: 0 });
   chart(sweep, "efficiency over the length of a job", 380, {
     type: "line", data: { datasets },
     options: {
@@ -33,6 +34,11 @@ function comparison(doc) {
       plugins: { tooltip: { callbacks: { title: items => time(items[0].raw.x), label: item => item.dataset.label + ", " + Number(item.raw.y.toPrecision(3)) + " %" } } },
     },
   });
+  const shortest = time(low), longest = time(high);
+  const slow = (doc.metg50 || []).filter(m => !m.seconds).map(m => m.mode);
+  if (slow.length > 0) element(sweep, "p", "Half of the ideal throughput is not reached by " + slow.join(", ") + ": METG(50 %) is longer than " + longest + ".");
+  if (!doc.break_even_seconds) element(sweep, "p", "No break-even is marked: up to " + longest + " processes did not reach 95 % of threads, or one of the two was not measured.");
+  else if (doc.break_even_seconds <= low) element(sweep, "p", "Break-even is at " + shortest + " or below: no shorter job was measured.");
   table(sweep, ["model", "job", "efficiency", "min", "max"], doc.sweep.map(p => [p.mode, time(p.job_seconds), (100 * p.efficiency).toFixed(1) + " %", (100 * p.min).toFixed(1) + " %", (100 * p.max).toFixed(1) + " %"]));
 }
 
@@ -70,7 +76,41 @@ function messages(where, rows, names) {
     made.update();
   };
 }
+// What a reader looks for first: who is fastest with the smallest messages, and who moves the most bytes.
+function mechanismsInWords(doc) {
+  const alone = doc.results.filter(r => r.children === 1);
+  for (const place of ["other core", "same core"]) {
+    const rows = alone.filter(r => r.what === "round trip" && r.placement === place), least = Math.min(...rows.map(r => r.bytes));
+    const ranked = rows.filter(r => r.bytes === least).sort((a, b) => a.median_s - b.median_s);
+    if (ranked.length > 0) element(main, "p", size(least) + " there and back, " + place + ", the fastest first: " + ranked.map(r => r.mechanism + " " + time(r.median_s)).join(" · "), { class: "words" });
+  }
+  const streams = alone.filter(r => r.what === "stream" && r.placement !== "anywhere"), most = Math.max(...streams.map(r => r.bytes));
+  const ranked = streams.filter(r => r.bytes === most).sort((a, b) => a.median_s - b.median_s);
+  if (ranked.length > 0) element(main, "p", size(most) + " after " + size(most) + ", the fastest first: " + ranked.map(r => r.mechanism + " " + flow(r.bytes / r.median_s)).join(" · "), { class: "words" });
+  for (const remark of doc.remarks || []) element(main, "p", remark, { class: "note" });
+}
+// How many messages a second arrive when more than one worker is sent to.
+function crowd(doc) {
+  const rows = doc.results.filter(r => r.what === "stream" && r.placement === "anywhere").sort((a, b) => a.bytes - b.bytes || a.children - b.children);
+  if (rows.length === 0) return;
+  const least = rows[0].bytes, names = [...new Set(rows.map(r => r.mechanism))], counts = [...new Set(rows.map(r => r.children))];
+  const where = section("Throughput over the number of workers", "Messages of " + size(least) + " a second that arrive and are read, by all workers together; the table has the other sizes.");
+  const each = y => grouped(Math.round(y)) + " a second";
+  chart(where, "throughput over the number of workers", 380, {
+    type: "line",
+    data: { datasets: names.map((name, i) => curve(i, name, rows.filter(r => r.mechanism === name && r.bytes === least).map(r => ({ x: r.children, y: 1 / r.median_s })))) },
+    options: {
+      scales: {
+        x: axis("workers", { type: "logarithmic", ticks: { callback: String }, afterBuildTicks: scale => { scale.ticks = counts.map(value => ({ value })); } }),
+        y: powers("messages a second", grouped),
+      },
+      plugins: { tooltip: { callbacks: { title: items => counted(items[0].raw.x, "worker"), label: item => item.dataset.label + ": " + each(item.raw.y) } } },
+    },
+  });
+  table(where, ["mechanism", "payload", "workers", "messages a second", "least", "most"], rows.map(r => [r.mechanism, size(r.bytes), r.children, ...[r.median_s, r.most_s, r.least_s].map(s => grouped(Math.round(1 / s)))]));
+}
 function mechanisms(doc) {
+  mechanismsInWords(doc);
   const streamed = doc.results.some(r => r.placement === "other core") ? "other core" : "same core";
   for (const [what, place, title] of [["round trip", "other core", "Round trips, other core"], ["round trip", "same core", "Round trips, same core"], ["stream", streamed, "Throughput"]]) {
     const rows = doc.results.filter(r => r.what === what && r.children === 1 && r.placement === place).sort((a, b) => a.bytes - b.bytes);
@@ -87,11 +127,12 @@ function mechanisms(doc) {
           x: axis("payload", { type: "logarithmic", ticks: { callback: size, autoSkip: true, autoSkipPadding: 8 }, afterBuildTicks: scale => { scale.ticks = sizes.map(value => ({ value })); } }),
           y: powers(stream ? "bytes a second" : "time", stream ? rate : tick),
         },
-        plugins: { tooltip: { callbacks: { title: items => size(items[0].raw.x), label: item => item.dataset.label + ": " + (stream ? (item.raw.y / 1e6).toPrecision(3) + " MB/s" : time(item.raw.y)) } } },
+        plugins: { tooltip: { callbacks: { title: items => size(items[0].raw.x), label: item => item.dataset.label + ": " + (stream ? flow(item.raw.y) : time(item.raw.y)) } } },
       },
     });
     if (!stream) messages(where, rows, names);
     const some = rows.some(r => r.percentiles_s) ? percentiles : [];
-    table(where, ["mechanism", "payload", "median", "min", "max", ...some], rows.map(r => [r.mechanism, size(r.bytes), ...[r.median_s, r.least_s, r.most_s].map(time), ...some.map(level => time((r.percentiles_s || {})[level]))]));
+    table(where, ["mechanism", "payload", ...(stream ? ["throughput"] : []), "median", "min", "max", ...some], rows.map(r => [r.mechanism, size(r.bytes), ...(stream ? [flow(r.bytes / r.median_s)] : []), ...[r.median_s, r.least_s, r.most_s].map(time), ...some.map(level => time((r.percentiles_s || {})[level]))]));
   }
+  crowd(doc);
 }

@@ -39,6 +39,12 @@ function rate(bytes) {
   for (const [f, u] of [[1e9, "GB"], [1e6, "MB"], [1e3, "kB"]]) if (bytes >= f) return bytes / f + " " + u + "/s";
   return bytes + " B/s";
 }
+const flow = bytes => {
+  const [f, u] = bytes >= 1e9 ? [1e9, "GB/s"] : bytes >= 1e6 ? [1e6, "MB/s"] : bytes >= 1e3 ? [1e3, "kB/s"] : [1, "B/s"];
+  return Number((bytes / f).toPrecision(3)) + " " + u;
+};
+const grouped = n => String(n).replace(/\B(?=(\d{3})+$)/g, " ");
+const counted = (n, noun) => grouped(n) + " " + noun + (n === 1 ? "" : "s");
 const percent = (part, whole) => whole === 0 ? "0 %" : Number((100 * part / whole).toPrecision(3)) + " %";
 
 function pattern(i) {

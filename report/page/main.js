@@ -12,8 +12,8 @@ try {
   const body = element(made, "tbody");
   for (const [key, value] of Object.entries({ "command line": data.command_line, "runner": data.version, "made": data.made, ...data.machine })) {
     const line = element(body, "tr");
-    element(line, "th", key, { scope: "row", class: "text" });
-    element(line, "td", value === null ? "not told" : typeof value === "object" ? JSON.stringify(value) : value, { class: "text" });
+    element(line, "th", key === "memory_bytes" ? "memory" : key.replaceAll("_", " "), { scope: "row", class: "text" });
+    element(line, "td", value === null ? "not told" : key === "memory_bytes" ? size(value) : typeof value === "object" ? JSON.stringify(value) : value, { class: "text" });
   }
   element(machine, "p", "Charts by Chart.js 3.9 (MIT licence), which is in this file: it works offline.", { class: "note" });
   document.body.dataset.charts = drawn;

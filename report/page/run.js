@@ -16,7 +16,8 @@ function stacked(parent, labels, accounts, what, noun) {
       plugins: { tooltip: { callbacks: { label: item => item.dataset.label + ": " + time(item.raw) } } },
     },
   });
-  table(parent, ["", ...order], labels.map((label, i) => [label, ...order.map(use => time(accounts[i][use] || 0))]));
+  const all = account => order.reduce((sum, use) => sum + (account[use] || 0), 0);
+  table(parent, ["", ...order, "all"], labels.map((label, i) => [label, ...order.map(use => time(accounts[i][use] || 0)), time(all(accounts[i]))]));
 }
 
 // Bar k lies between 10^(k/20) and 10^((k+1)/20) nanoseconds.
@@ -38,7 +39,7 @@ function histogram(parent, one, i, within, height, label, plain) {
     steps.push({ x: edge(k), y: share }, { x: edge(k + 1), y: share });
     if (at + 1 === one.bars.length || one.bars[at + 1][0] !== k + 1) steps.push({ x: edge(k + 1), y: 0 });
   });
-  const mark = (level, dash) => ({ label: level + ": " + time(one[level]), data: one[level] > 0 ? [{ x: one[level], y: 0 }, { x: one[level], y: most * 1.05 }] : [], borderColor: css("--ink"), borderDash: dash, borderWidth: 1.5, pointRadius: 0, pointHitRadius: 0 });
+  const mark = (level, dash) => ({ label: level + ": " + time(one[level]), order: -1, data: one[level] > 0 ? [{ x: one[level], y: 0 }, { x: one[level], y: Math.min(100, most * 1.05) }] : [], borderColor: css("--ink"), borderDash: dash, borderWidth: 1.5, pointRadius: 0, pointHitRadius: 0 });
   return chart(parent, label, height, {
     type: "line",
     data: { datasets: [
@@ -46,31 +47,33 @@ function histogram(parent, one, i, within, height, label, plain) {
       mark("p50", [6, 4]), mark("p99", [2, 3]),
     ] },
     options: {
-      scales: { x: powers("", tick, { title: { display: false }, min: within.min, max: within.max }), y: { beginAtZero: true, grace: "5%", title: { display: !plain, text: "% of the jobs" }, ticks: { maxTicksLimit: 4, callback: v => Number(v.toPrecision(2)) + " %" } } },
+      scales: { x: powers("", tick, { title: { display: false }, min: within.min, max: within.max }), y: { beginAtZero: true, ...(most > 80 ? { max: 100 } : { grace: "5%" }), afterFit: scale => { if (plain) scale.width = 48; }, title: { display: !plain, text: "% of the jobs" }, ticks: { maxTicksLimit: 4, callback: v => Number(v.toPrecision(2)) + " %" } } },
       plugins: { tooltip: { callbacks: { label: item => item.datasetIndex > 0 ? item.dataset.label : time(item.raw.x) + ": " + item.raw.y.toPrecision(3) + " %" } } },
     },
   }, plain);
 }
+// What a span looks like: as in the bars above where it is there, and the same in every report.
+const looks = { queue_wait: 6, serialize: 1, transport: 2, wake_up: 3, deserialize: 4, answer: 5, collect: 7 };
 const levels = ["p50", "p90", "p99", "p99.9", "max"];
 function distributions(run) {
   const all = run.distributions, sampled = run.costs.costs.sampled;
   if (drawable(all.job)) {
-    const how = section("How long jobs take", "Of all " + all.job.count + " attempts that were begun, whatever became of them. Lengths are logarithmic, twenty bars to a power of ten.");
+    const how = section("How long jobs take", "Of " + counted(all.job.count, "attempt") + " that " + (all.job.count === 1 ? "was" : "were") + " begun, whatever became of " + (all.job.count === 1 ? "it" : "them") + ". Lengths are logarithmic, twenty bars to a power of ten.");
     how.id = "job-times";
     histogram(how, all.job, 0, range([all.job]), 260, "histogram of the jobs' times, logarithmic");
     table(how, ["from", "to", "jobs", "share"], all.job.bars.map(([k, count]) => [time(edge(k)), time(edge(k + 1)), count, percent(count, all.job.count)]));
   }
-  const spans = ["queue_wait", "serialize", "transport", "wake_up", "deserialize", "answer", "collect"].filter(span => drawable(all[span]));
+  const spans = Object.keys(looks).filter(span => drawable(all[span]));
   if (spans.length === 0) return;
   const where = section("How long each span of a job takes", "The way of a job from ready to collected; all on one logarithmic scale. The dashed line is the median (p50), the dotted one p99: all but one in a hundred take no longer." + (sampled > 1 ? " One in " + sampled + " short jobs was measured." : ""));
   where.id = "spans";
   const grid = element(where, "div", null, { class: "small" }), within = range(spans.map(span => all[span]));
-  spans.forEach((span, i) => {
+  for (const span of spans) {
     const one = all[span], box = element(grid, "div");
     element(box, "h3", span);
     element(box, "p", "p50 " + time(one.p50) + " · p99 " + time(one.p99) + " · max " + time(one.max) + (one.none > 0 ? " · " + percent(one.none, one.count) + " had none" : ""), { class: "note" });
-    histogram(box, one, i, within, 150, "histogram of " + span + ", logarithmic", true);
-  });
+    histogram(box, one, looks[span], within, 150, "histogram of " + span + ", logarithmic", true);
+  }
   table(where, ["span", "count", "min", ...levels], [...spans, "execute"].map(span => [span, all[span].count, time(all[span].min), ...levels.map(level => time(all[span][level]))]), "Percentiles");
   table(where, ["span", "from", "to", "jobs", "share"], spans.flatMap(span => all[span].bars.map(([k, count]) => [span, time(edge(k)), time(edge(k + 1)), count, percent(count, all[span].count)])), "The bars");
 }
@@ -85,8 +88,10 @@ function costsOf(run) {
 function failures(run) {
   const where = section("What did not end well");
   where.id = "failures";
-  if (run.failures.length === 0) { element(where, "p", "Every job ended well."); return; }
+  if (run.failures.length === 0) { element(where, "p", run.costs.attempts === 0 ? "No job was begun." : "Every job ended well."); return; }
   if (run.failures_total > run.failures.length) element(where, "p", "The first " + run.failures.length + " of " + run.failures_total + "; `runner export` has all.", { class: "note" });
+  const replays = run.failures.some(f => f.replay);
+  if (!replays && run.failures.some(f => f.attempts > 0)) element(where, "p", "The run was not recorded, so there are no lines that replay these.", { class: "note" });
   const row = element(where, "div", null, { class: "row" });
   const label = element(row, "label", "Text ");
   const text = element(label, "input", null, { type: "search", id: "filter-text" });
@@ -95,13 +100,13 @@ function failures(run) {
   const count = element(row, "span", "", { role: "status", id: "filter-count" });
   const made = element(element(where, "div", null, { class: "scroll", tabindex: "0" }), "table");
   const head = element(element(made, "thead"), "tr");
-  for (const [name, kind] of [["job", "text"], ["status", "text"], ["what happened", "text"], ["attempts", ""], ["worker", ""], ["took", ""], ["stderr ends", "text"], ["replay", "text"]]) element(head, "th", name, { scope: "col", class: kind });
+  for (const [name, kind] of [["job", "text"], ["status", "text"], ["what happened", "text"], ["attempts", ""], ["worker", ""], ["took", ""], ["stderr ends", "text"], ...(replays ? [["replay", "text"]] : [])]) element(head, "th", name, { scope: "col", class: kind });
   const body = element(made, "tbody");
   const lines = run.failures.map(f => {
     const line = element(body, "tr");
-    for (const cell of [f.job, f.status, f.error]) element(line, "td", cell, { class: "text" });
+    for (const cell of [f.job, f.status, f.error + (f.allowed ? " (allowed to fail)" : "")]) element(line, "td", cell, { class: "text" });
     for (const cell of [f.attempts, f.worker === null ? "–" : f.worker, time(f.seconds)]) element(line, "td", cell);
-    for (const cell of [f.stderr_tail, f.replay]) element(line, "td", cell, { class: "text" });
+    for (const cell of [f.stderr_tail, ...(replays ? [f.replay] : [])]) element(line, "td", cell, { class: "text" });
     return [f, line];
   });
   function filter() {

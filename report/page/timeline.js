@@ -13,6 +13,8 @@ function timeline(run) {
   const row = element(where, "div", null, { class: "row", role: "group", "aria-label": "timeline" });
   const canvas = element(where, "canvas", null, { tabindex: "0", role: "img", "aria-label": "timeline of jobs by worker" });
   const under = element(where, "p", "", { class: "note", role: "status" });
+  // What did not end well comes last, so that no neighbour hides it.
+  const inDrawingOrder = [...line.attempts].sort((a, b) => (a[3] !== "ok") - (b[3] !== "ok"));
   const whole = Math.max(run.costs.wall_seconds, 1e-9);
   let from = 0, to = whole;
   const inner = () => canvas.clientWidth - kLeft - kRight;
@@ -44,14 +46,21 @@ function timeline(run) {
     c.rect(kLeft, 0, inner() + 2, height);
     c.clip();
     const ink = css("--ink");
-    for (const [worker, begin, long, status, name] of line.attempts) {
+    // As much of a name as there is room for.
+    const fitting = (text, room) => {
+      let fits = text.slice(0, Math.ceil(room / 3));
+      while (fits && c.measureText(fits).width > room) fits = fits.slice(0, -1);
+      return fits;
+    };
+    for (const [worker, begin, long, status, name] of inDrawingOrder) {
       if (worker >= lanes || begin > to || begin + long < from) continue;
-      const left = Math.max(kLeft - 4, x(begin)), wide = Math.max(1, Math.min(width + 4, x(begin + long)) - left - 0.5), y = kTop + worker * kLane;
-      const well = status === "ok";
+      const left = Math.max(kLeft - 4, x(begin)), y = kTop + worker * kLane, well = status === "ok";
+      const wide = Math.max(well ? 1 : 3, Math.min(width + 4, x(begin + long)) - left - 0.5);
       c.fillStyle = well ? colours[0] : "#B34700";
       c.fillRect(left, y + 2, wide, kLane - 5);
       if (!well && wide > 3) { c.strokeStyle = ink; c.lineWidth = 1.5; c.strokeRect(left + 1, y + 3, wide - 2, kLane - 7); }
-      if (wide > 40) { c.fillStyle = "#fff"; c.fillText((well ? "" : "✗ ") + name.slice(0, Math.floor(wide / 7)), Math.max(left, kLeft) + 4, y + 15); }
+      const room = left + wide - Math.max(left, kLeft) - 8;
+      if (room > 32) { c.fillStyle = "#fff"; c.fillText(fitting((well ? "" : "✗ ") + name, room), Math.max(left, kLeft) + 4, y + 15); }
     }
     c.restore();
     Object.assign(canvas.dataset, { drawn: "yes", from, to });
@@ -108,5 +117,5 @@ function timeline(run) {
   });
   addEventListener("resize", draw);
   draw();
-  table(where, ["worker", "began", "took", "status", "job"], line.attempts.map(a => [a[0], time(a[1]), time(a[2]), a[3], a[4]]), "The " + line.attempts.length + " jobs");
+  table(where, ["worker", "began", "took", "status", "job"], line.attempts.map(a => [a[0], time(a[1]), time(a[2]), a[3], a[4]]), "The " + counted(line.attempts.length, "job"));
 }

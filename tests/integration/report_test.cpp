@@ -117,6 +117,43 @@ double sum(const json& rows, const std::string& column) {
   return -1;
 }
 
+// Seconds of a time as a page writes it: "1.50 ms".
+double seconds_of(const json& cell) {
+  const std::string text = cell.get<std::string>();
+  const std::string unit = text.substr(text.find(' ') + 1);
+  const double scale = unit == "s" ? 1 : unit == "ms" ? 1e-3 : unit == "us" ? 1e-6 : 1e-9;
+  return std::stod(text) * (text == "0" ? 0 : scale);
+}
+
+TEST_F(Report, HasABarOfEachWorkerWhosePartsAddUpToTheRun) {
+  folder_.write("jobs.yaml",
+                "version: 1\njobs: [{kind: spin, args: {duration: 2ms}, matrix: {i: 1..40}}, {kind: sleep, args: {duration: "
+                "100ms}}, {kind: noop, matrix: {i: 1..2000}}]\n");
+  EXPECT_EQ(folder_.run({"--procs", "3", "--report", "run.html", "--costs", "costs.json", "jobs.yaml"}).status, 0);
+  const json rows = seen("run.html").at("tables").at("accounts: The numbers");
+  const double wall = json::parse(folder_.read("costs.json")).at("wall_seconds");
+  ASSERT_EQ(rows.size(), 1 + 3U);
+  EXPECT_EQ(rows.at(0).back(), "all");
+  for (std::size_t row = 1; row < rows.size(); ++row) {
+    double all = 0;
+    for (std::size_t at = 1; at + 1 < rows.at(row).size(); ++at) all += seconds_of(rows.at(row).at(at));
+    EXPECT_NEAR(all, seconds_of(rows.at(row).back()), 0.01 * wall) << "what is written is rounded";
+    EXPECT_NEAR(all, wall, 0.02 * wall + 0.01 * wall) << rows.at(row);
+  }
+}
+
+TEST_F(Report, SaysOfWhatDidNotEndWellWhetherItWasAllowedAndHowItIsReplayed) {
+  folder_.write("jobs.yaml",
+                "version: 1\njobs: [{name: may, shell: exit 3, allow_failure: true}, {name: must, shell: exit 4}]\n");
+  EXPECT_EQ(folder_.run({"--report", "run.html", "jobs.yaml"}).status, 1);
+  const std::string recorded = seen("run.html").at("text");
+  EXPECT_THAT(recorded, AllOf(HasSubstr("exit status 3 (allowed to fail)"), Not(HasSubstr("exit status 4 (allowed to fail)")),
+                              HasSubstr("runner replay must"), HasSubstr("runner replay may")));
+  EXPECT_EQ(folder_.run({"--no-store", "--report", "run.html", "jobs.yaml"}).status, 1);
+  EXPECT_THAT(seen("run.html").at("text").get<std::string>(),
+              AllOf(HasSubstr("The run was not recorded, so there are no lines that replay these."), Not(HasSubstr("runner replay"))));
+}
+
 TEST_F(Report, HasHistogramsOfJobTimesAndOfEachSpan) {
   folder_.write(
       "jobs.yaml",
@@ -202,7 +239,7 @@ TEST_F(Report, OfNothingIsAPageToo) {
   folder_.write("rows", "");
   folder_.write("jobs.yaml", "version: 1\njobs: [{shell: \"true ${{ l }}\", matrix: {l: {lines: rows}}}]\n");
   EXPECT_EQ(folder_.run({"--report", "run.html", "jobs.yaml"}).status, 0);
-  EXPECT_THAT(opened(folder_, "run.html").out, HasSubstr("data-ready=\"yes\""));
+  EXPECT_THAT(opened(folder_, "run.html").out, AllOf(HasSubstr("data-ready=\"yes\""), HasSubstr("No job was begun.")));
 }
 
 TEST_F(Report, OfAComparisonAndOfMechanismsOpenToo) {
@@ -215,6 +252,11 @@ TEST_F(Report, OfAComparisonAndOfMechanismsOpenToo) {
   const Ended compared = opened(folder_, "compare.html");
   expect_drawn(compared, 3);
   EXPECT_THAT(compared.out, HasSubstr("efficiency over the length of a job"));
+  for (const char* mode : {"threads", "processes/shm"}) {
+    EXPECT_THAT(compared.out, testing::AnyOf(HasSubstr("METG(50 %) of " + std::string(mode) + ": "),
+                                             ContainsRegex("not reached by [a-z/, ]*" + std::string(mode))));
+  }
+  EXPECT_THAT(compared.out, testing::AnyOf(HasSubstr(">break-even: "), HasSubstr("No break-even is marked")));
   EXPECT_EQ(folder_.run({"bench", "ipc", "--quick", "--sizes", "16,128", "--report", "bench.html"}).status, 0);
   const Ended mechanisms = opened(folder_, "bench.html");
   EXPECT_THAT(mechanisms.out, AllOf(HasSubstr("data-ready=\"yes\""), HasSubstr("Throughput"), Not(HasSubstr("data-error="))));
@@ -224,6 +266,9 @@ TEST_F(Report, OfAComparisonAndOfMechanismsOpenToo) {
   }
   const json bench = seen("bench.html");
   EXPECT_THAT(bench.at("charts"), testing::Contains("p50 to p99 of single messages by mechanism"));
+  EXPECT_THAT(bench.at("charts"), testing::Contains("throughput over the number of workers"));
+  EXPECT_THAT(bench.at("text").get<std::string>(), HasSubstr("16 B there and back, same core, the fastest first: "));
+  EXPECT_THAT(bench.at("tables").at("Throughput: The numbers").at(1).at(2).get<std::string>(), testing::EndsWith("B/s"));
   const json& rows = bench.at("tables").at("Round trips, same core: The numbers");
   EXPECT_EQ(rows.at(0), json({"mechanism", "payload", "median", "min", "max", "p50", "p90", "p99", "p99.9"}));
   ASSERT_GT(rows.size(), 2U);

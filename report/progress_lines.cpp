@@ -147,7 +147,8 @@ std::string eta(const master::Snapshot& snapshot, const Pace& pace, std::string_
   const std::optional<Duration> left = jobs > 0 ? pace.left(jobs) : std::nullopt;
   if (!left) return {};
   const std::optional<Duration> off = give_or_take.empty() ? std::nullopt : pace.uncertainty(jobs);
-  return calm(*left) + (off ? fmt::format(" {} {}", give_or_take, calm(*off)) : "");
+  // Rounded up: nobody knows it to the second.
+  return calm(*left) + (off ? fmt::format(" {} {}", give_or_take, calm(std::chrono::ceil<std::chrono::seconds>(*off))) : "");
 }
 
 std::string state_line(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns) {

@@ -9,17 +9,20 @@ the ratios of the turns, so that a machine that becomes slower meanwhile slows b
 import contextlib
 import json
 import os
+import pty
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable, Optional
 
 HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True  # beside the tests
 sys.path.append(str(HERE.parent / "tests" / "integration"))
 import browser  # noqa: E402: the one that the tests drive
 
@@ -28,6 +31,7 @@ NOOP = "version: 1\njobs:\n  - name: noop\n    kind: noop\n    matrix: {{i: 1..{
 WATCHED = NOOP + "  - name: last\n    kind: sleep\n    args: {{duration: 60s}}\n"
 TRUE = "version: 1\njobs:\n  - name: program\n    command: [/bin/true]\n    matrix: {{i: 1..{}}}\n"
 SPIN = "version: 1\njobs:\n  - name: spin\n    kind: spin\n    args: {{duration: 20us}}\n    matrix: {{i: 1..{}}}\n"
+NAPS = "version: 1\njobs:\n  - name: nap\n    kind: sleep\n    args: {{duration: 100ms}}\n    matrix: {{i: 1..{}}}\n"
 # Adds up squares for about 200 us.
 ADD = "version: 1\njobs:\n  - name: add\n    kind: sum_squares\n    args: {{n: 200000}}\n    matrix: {{i: 1..{}}}\n"
 HEAD = "version: 1\njobs:\n"
@@ -121,15 +125,17 @@ class Ours:
             raise WrongAnswer(f"{found} of {jobs} outcomes were recorded")
         return took, used.ru_maxrss / 1024
 
-    def reading(self, *words: str) -> Callable[[], float]:
-        """Of the store that was recorded last."""
+    def taking(self, *words) -> Callable[[], float]:
         def measure() -> float:
             began = time.perf_counter()
-            subprocess.run([self.programs / "runner", *words, "--store", self.folder / "recorded.sqlite"],
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+            subprocess.run([self.programs / "runner", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
             return time.perf_counter() - began
 
         return measure
+
+    def reading(self, *words) -> Callable[[], float]:
+        """Of the store that was recorded last."""
+        return self.taking(*words, "--store", self.folder / "recorded.sqlite")
 
     def resuming(self, missing: int) -> Callable[[], float]:
         """A run of the recorded batch again, after so many of its outcomes were lost."""
@@ -156,6 +162,29 @@ class Ours:
             if window.run("document.body.dataset.ready") != "yes" or f"Of {jobs:,} attempts".replace(",", " ") not in window.run("document.body.innerText"):
                 raise WrongAnswer("the report is not of these jobs")
         return took
+
+    def shown(self, style: str) -> float:
+        """Seconds of processor time, the workers' included, of ten seconds of short sleeping jobs with that --progress on a terminal."""
+        command = self.command(NAPS, 800, "--procs", "8", "--progress", style)
+        screen, terminal = pty.openpty()
+        drawn = []
+
+        def look() -> None:
+            with contextlib.suppress(OSError):  # it is closed at the other end
+                while part := os.read(screen, 65536):
+                    drawn.append(part)
+
+        looking = threading.Thread(target=look)
+        looking.start()
+        with subprocess.Popen(command, stdin=terminal, stdout=subprocess.DEVNULL, stderr=terminal) as master:
+            _, status, used = os.wait4(master.pid, 0)
+            master.returncode = os.waitstatus_to_exitcode(status)
+        os.close(terminal)
+        looking.join()
+        os.close(screen)
+        if master.returncode != 0 or (style == "full") != (b"".join(drawn).count(b"w7  running") > 50):
+            raise WrongAnswer(f"{command} did not draw what it should")
+        return used.ru_utime + used.ru_stime
 
     def first_result(self, jobs: int) -> Callable[[], float]:
         return lambda: self.watch(jobs, 1)[0]
@@ -233,6 +262,10 @@ def rows(ours: Ours):
         yield Row("the report of 1 000 000 jobs opens : 2 s", lambda: ours.opened(page, 1_000_000), lambda: 2.0, 1)
     else:
         print(f"how soon a report opens is not measured: there is no browser {browser.CHROMIUM}")
+    yield Row("CPU of the dashboard of 8 workers, 10 s : 1 %", lambda: ours.shown("full") - ours.shown("none"), lambda: 0.1, 1, turns=3)
+    yield Row("compare config/compare.yaml, 3 repetitions : 90 s",
+              ours.taking("compare", HERE.parent / "config" / "compare.yaml", "--repeat", "3"), lambda: 90.0, 1, turns=1,
+              scale=1, unit="s")
     loop = ours.programs / "bench_spawn_loop"
     true = ours.seconds(TRUE, 2_000)
     yield Row("2 000 x /bin/true, 2 at a time : posix_spawn loop", true, printed(loop, "2000", "2", "/bin/true"), 1.1, turns=9)

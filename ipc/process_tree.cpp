@@ -342,9 +342,9 @@ Bytes tree_memory(pid_t process, bool itself, Count count) {
   return sum;
 }
 
-Bytes own_memory(pid_t process) {
+Bytes own_and_below_memory(pid_t process) {
   const Resident found = resident(process);
-  return {found.all - std::min(found.all, found.shared)};
+  return {found.all - std::min(found.all, found.shared) + tree_memory(process, false, Count::quick).count};
 }
 
 std::vector<std::string> names_of(std::span<const Process> found, std::size_t count) {

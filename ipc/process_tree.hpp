@@ -60,8 +60,9 @@ std::size_t ask_to_end(const Scope& scope) noexcept;
 // divided among those who share it, which takes the kernel much longer to find out.
 enum class Count : std::uint8_t { quick, fair };
 [[nodiscard]] Bytes tree_memory(pid_t process, bool itself, Count count);
-// What a process has for itself alone.
-[[nodiscard]] Bytes own_memory(pid_t process);
+// What a process has for itself alone, and the resident memory of all below it, what those share counted for each: a worker and the
+// command that it runs.
+[[nodiscard]] Bytes own_and_below_memory(pid_t process);
 
 // "sleep (pid 4711)"; at most kNamed of them and a word about the others.
 inline constexpr std::size_t kNamed = 10;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cstdlib>
 #include <string_view>
 #include <utility>
@@ -28,12 +29,25 @@ bool can_redraw(int fd) {
   return ::isatty(fd) != 0 && (type == nullptr || std::string_view(type) != "dumb");
 }
 
+// POSIX, base definitions 8.2: the first of these that is set and not empty.
+bool speaks_utf8() {
+  for (const char* name : {"LC_ALL", "LC_CTYPE", "LANG"}) {
+    const char* value = std::getenv(name);
+    if (value == nullptr || *value == '\0') continue;
+    std::string locale(value);
+    std::transform(locale.begin(), locale.end(), locale.begin(), [](unsigned char c) { return std::tolower(c); });
+    return locale.find("utf-8") != std::string::npos || locale.find("utf8") != std::string::npos;
+  }
+  return false;
+}
+
 }  // namespace
 
 Console::Console(int out_fd, int err_fd, Clock clock)
     : out_(out_fd, "standard output"),
       err_(err_fd, "standard error"),
       live_(can_redraw(err_fd)),
+      utf8_(speaks_utf8()),
       together_(same_terminal(out_fd, err_fd)),
       clock_(clock),
       continued_(JobControl::continued()) {

@@ -44,6 +44,8 @@ class Console {
   [[nodiscard]] bool together() const { return together_; }
   [[nodiscard]] std::size_t columns() const;
   [[nodiscard]] std::size_t rows() const;
+  // The locale says that more than ASCII can be shown.
+  [[nodiscard]] bool utf8() const { return utf8_; }
 
   // Replaces the live lines; each must be narrower than the terminal.
   void show(std::vector<std::string> lines);
@@ -68,7 +70,7 @@ class Console {
   [[nodiscard]] bool just_drawn() const { return drawn_at_ && clock_() - *drawn_at_ < kBetweenDrawings; }
 
   OutputFile out_, err_;
-  bool live_, together_ = false, hold_ = false;
+  bool live_, utf8_, together_ = false, hold_ = false;
   Clock clock_;
   std::optional<TimePoint> drawn_at_;
   unsigned continued_;  // as JobControl had it when the lines were drawn

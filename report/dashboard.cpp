@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <span>
 
 #include "report/printable.hpp"
 #include "report/progress_lines.hpp"
@@ -16,20 +17,23 @@ namespace {
 
 constexpr std::size_t kStateColumns = 15, kAgeColumns = 10, kMemoryColumns = 11;
 
-// Each value against the largest, in eight heights.
-std::string sparkline(const std::vector<double>& values) {
-  constexpr std::array<std::string_view, 8> heights{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+// What the screen can show.
+struct Glyphs {
+  std::array<std::string_view, 8> heights;
+  std::string_view give_or_take, between;
+};
+constexpr Glyphs kUtf8{{"▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"}, "±", " · "};
+constexpr Glyphs kAscii{{"_", ".", ":", "-", "=", "+", "*", "#"}, "+-", " | "};
+
+// Each value against the largest, in eight heights; of the latest as many as there is room for.
+std::string sparkline(std::span<const double> values, std::size_t columns, const Glyphs& glyphs) {
+  values = values.last(std::min(values.size(), columns));
   const double most = values.empty() ? 0 : *std::max_element(values.begin(), values.end());
   if (most <= 0) return {};
   std::string line;
-  for (const double value : values) line += heights[static_cast<std::size_t>(std::min(7.0, std::floor(value / most * 8)))];
+  for (const double value : values)
+    line += glyphs.heights[static_cast<std::size_t>(std::min(7.0, std::floor(value / most * 8)))];
   return line;
-}
-
-// Whole seconds, or minutes: who watches does not read digits that change with every redraw.
-std::string calm(Duration duration) {
-  const auto whole = std::chrono::round<std::chrono::seconds>(duration);
-  return whole.count() < 120 ? fmt::format("{} s", whole.count()) : format_duration(whole);
 }
 
 // Of what workers have done so far beside being idle, how much was communication.
@@ -43,23 +47,16 @@ std::optional<double> communication(const master::Costs* costs) {
   return seconds(talk) / seconds(busy);
 }
 
-std::string second_line(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns) {
-  std::vector<std::string> parts;
-  if (std::string spark = sparkline(pace.history()); !spark.empty()) parts.push_back(std::move(spark));
-  if (const std::optional<double> share = communication(snapshot.costs))
-    parts.push_back(fmt::format("IPC {:.1f} %", *share * 100));
-  if (snapshot.size && *snapshot.size > snapshot.counts.done() && !snapshot.stopping) {
-    const std::uint64_t left = *snapshot.size - snapshot.counts.done();
-    if (const std::optional<Duration> eta = pace.left(left)) {
-      const std::optional<Duration> give_or_take = pace.uncertainty(left);
-      parts.push_back("ETA " + calm(*eta) + (give_or_take ? " ± " + calm(*give_or_take) : ""));
-    }
-  }
+// What is most worth knowing first: what has no room is left out.
+std::string second_line(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns, const Glyphs& glyphs) {
   std::string line;
-  for (const std::string& part : parts) {
-    const std::string longer = line.empty() ? part : line + "  " + part;
-    if (columns_of(std::string_view(longer)) <= columns) line = longer;
-  }
+  const auto room = [&] { return columns - std::min(columns, columns_of(std::string_view(line)) + (line.empty() ? 0 : 2)); };
+  const auto add = [&](const std::string& part) {
+    if (!part.empty() && columns_of(std::string_view(part)) <= room()) line += (line.empty() ? "" : "  ") + part;
+  };
+  if (const std::string rest = eta(snapshot, pace, glyphs.give_or_take); !rest.empty()) add("ETA " + rest);
+  if (const std::optional<double> share = communication(snapshot.costs)) add(fmt::format("IPC {:.1f} %", *share * 100));
+  add(sparkline(pace.history(), room(), glyphs));
   return line;
 }
 
@@ -86,21 +83,26 @@ std::vector<std::string> dashboard(const master::Snapshot& snapshot, const Pace&
   // The last column stays free: a cursor that waits behind it is where terminals disagree. So does a row, for what is printed above.
   const std::size_t columns = screen.columns > 1 ? screen.columns - 1 : 1;
   std::size_t rows = screen.rows > 2 ? screen.rows - 1 : 1;
-  std::vector<std::string> lines{live_lines(snapshot, pace, screen.columns).front()};
-  std::vector<std::string> last;
+  const Glyphs& glyphs = screen.utf8 ? kUtf8 : kAscii;
+  std::vector<std::string> lines, last;
   if (help) {
     last = {snapshot.paused ? "p  go on handing out jobs (PAUSED)" : "p  pause handing out jobs",
             fmt::format("+  one worker more, -  one fewer (now {}): it finishes what it runs", snapshot.procs),
             "q  as one Ctrl-C: running jobs finish, nothing more starts", "?  hide this"};
   } else if (keys) {
-    last = {fmt::format("{} · + - workers ({}) · q stop · ? keys",
-                        snapshot.paused ? "PAUSED: running jobs finish · p go on" : "p pause", snapshot.procs)};
+    const std::string pause =
+        snapshot.paused ? fmt::format("PAUSED: running jobs finish{}p go on", glyphs.between) : std::string("p pause");
+    last = {fmt::format("{}{}+ - workers ({}){}q stop{}? keys", pause, glyphs.between, snapshot.procs, glyphs.between,
+                        glyphs.between)};
   } else if (snapshot.paused) {
     last = {"PAUSED: running jobs finish"};
   }
   if (!snapshot.refused.empty()) last.insert(last.begin(), printable(snapshot.refused));
-  if (rows > 1) {
-    if (std::string line = second_line(snapshot, pace, columns); !line.empty()) lines.push_back(std::move(line));
+  std::string second = rows > 1 ? second_line(snapshot, pace, columns, glyphs) : std::string();
+  if (second.empty()) {
+    lines = {live_lines(snapshot, pace, screen.columns).front()};
+  } else {
+    lines = {state_line(snapshot, pace, screen.columns), std::move(second)};
   }
   if (lines.size() + last.size() > rows) last.resize(rows > lines.size() ? rows - lines.size() : 0);
   rows -= lines.size() + last.size();

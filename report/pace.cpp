@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 
 namespace runner::report {
 
@@ -45,18 +44,20 @@ std::vector<double> Pace::history() const {
   return rates;
 }
 
+void Pace::took(Duration wall) {
+  const double value = seconds(wall), off = value - mean_;
+  mean_ += off / static_cast<double>(++count_);
+  squares_ += off * (value - mean_);
+}
+
 std::optional<Duration> Pace::uncertainty(std::uint64_t jobs) const {
-  constexpr std::size_t least = 4;
-  const std::vector<double> rates = history();
+  constexpr std::uint64_t least = 4;
   const std::optional<Duration> rest = left(jobs);
-  if (rates.size() < least || !rest) return std::nullopt;
-  const auto count = static_cast<double>(rates.size());
-  const double mean = std::accumulate(rates.begin(), rates.end(), 0.0) / count;
-  if (mean <= 0) return std::nullopt;
-  double squares = 0;
-  for (const double rate : rates) squares += (rate - mean) * (rate - mean);
-  const double standard_error = std::sqrt(squares / (count - 1) / count);
-  return std::chrono::duration_cast<Duration>(*rest * std::min(standard_error / mean, 1.0));
+  if (count_ < least || jobs == 0 || mean_ <= 0 || !rest) return std::nullopt;
+  const auto n = static_cast<double>(count_);
+  const double variation = std::sqrt(squares_ / (n - 1)) / mean_;
+  return std::chrono::duration_cast<Duration>(*rest *
+                                              std::min(variation * std::sqrt(1 / static_cast<double>(jobs) + 1 / n), 1.0));
 }
 
 }  // namespace runner::report

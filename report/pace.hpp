@@ -4,7 +4,7 @@
 // jobs end in bursts, and a burst is no pace.
 //
 // Called from  the run loop's thread. Pure: the time is an argument.
-// Call order   note* ; then anything
+// Call order   (note | took)* ; then anything
 #pragma once
 
 #include <cstdint>
@@ -21,11 +21,15 @@ class Pace {
   explicit Pace(TimePoint began) : began_(began) {}
 
   void note(TimePoint now, std::uint64_t done);
+  // A job has ended that ran so long.
+  void took(Duration wall);
   // Jobs per second; nothing before the first has ended.
   [[nodiscard]] std::optional<double> rate() const;
   [[nodiscard]] std::optional<Duration> left(std::uint64_t jobs) const;
-  // How far off that is likely to be, to either side: what is left, by the standard error of the pace of the half seconds of the
-  // window (the variance of a quotient to first order, the "delta method"). Nothing before there are four of them.
+  // One standard deviation of that, to either side, where the jobs that are left are as those that ended: left · v · sqrt(1/jobs + 1/n)
+  // with v the coefficient of variation of the n durations so far. The error of a sum of `jobs` such durations that is predicted by
+  // their mean: the variance of the sum itself and of the mean (e.g. Wasserman, All of Statistics, 13.4). At most `left`; nothing
+  // before four jobs have ended.
   [[nodiscard]] std::optional<Duration> uncertainty(std::uint64_t jobs) const;
   // Jobs per second in each half second of the window, the oldest first.
   [[nodiscard]] std::vector<double> history() const;
@@ -39,6 +43,9 @@ class Pace {
   TimePoint began_;
   Sample last_{began_, 0};
   std::deque<Sample> window_;
+  // Of the durations, in seconds: how many, their mean, and the sum of the squares of what they differ from it (Welford 1962).
+  std::uint64_t count_ = 0;
+  double mean_ = 0, squares_ = 0;
 };
 
 }  // namespace runner::report

@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -18,6 +19,7 @@ namespace {
 
 constexpr Duration kRedraw = Console::kBetweenDrawings;
 constexpr Duration kBetweenMemory = std::chrono::seconds(1);
+constexpr int kShareOfMemory = 300;  // of the time: with many workers it is looked less often than that
 constexpr Duration kBetweenLines = std::chrono::seconds(5);
 
 ProgressStyle settle(ProgressStyle style, const Console& console) {
@@ -51,14 +53,15 @@ void Progress::listen() {
   }
 }
 
-// Once a second: it is a system call for each worker.
+// A few system calls for each worker and for each process of its commands.
 void Progress::look_at_memory(const master::Snapshot& snapshot) {
-  if (!memory_.empty() && memory_.size() == snapshot.workers.size() && snapshot.now - memory_at_ < kBetweenMemory) return;
-  memory_at_ = snapshot.now;
+  if (memory_.size() == snapshot.workers.size() && snapshot.now < memory_due_) return;
+  const TimePoint began = std::chrono::steady_clock::now();
   memory_.assign(snapshot.workers.size(), Bytes{});
   for (std::size_t i = 0; i < memory_.size(); ++i) {
-    if (snapshot.workers[i].pid > 0) memory_[i] = os::own_memory(snapshot.workers[i].pid);
+    if (snapshot.workers[i].pid > 0) memory_[i] = os::own_and_below_memory(snapshot.workers[i].pid);
   }
+  memory_due_ = snapshot.now + std::max(kBetweenMemory, (std::chrono::steady_clock::now() - began) * kShareOfMemory);
 }
 
 Result<void> Progress::started(const master::RunInfo& info) {
@@ -70,6 +73,7 @@ Result<void> Progress::started(const master::RunInfo& info) {
 }
 
 Result<void> Progress::ended(const master::JobRecord& record) {
+  if (record.outcome.wall > Duration::zero()) pace_.took(record.outcome.wall);
   if (style_ == ProgressStyle::none || succeeded(record.outcome)) return {};
   return say((record.job.allow_failure ? "allowed to fail: " : "failed: ") +
              verdict(record.job.name, record.outcome, record.attempts));
@@ -118,7 +122,8 @@ Result<void> Progress::tick(const master::Snapshot& snapshot) {
   if (style_ == ProgressStyle::full) {
     look_at_memory(snapshot);
     console_.show(
-        dashboard(snapshot, pace_, memory_, {console_.columns(), console_.rows()}, keyboard_ && keyboard_->there(), help_));
+        dashboard(snapshot, pace_, memory_, {console_.columns(), console_.rows(), console_.utf8()},
+                  keyboard_ && keyboard_->there(), help_));
     return {};
   }
   console_.show(live_lines(snapshot, pace_, console_.columns()));

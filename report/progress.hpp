@@ -72,7 +72,7 @@ class Progress final : public master::Sink {
   bool paused_ = false, help_ = false, quit_ = false;
   std::int32_t more_workers_ = 0;
   std::vector<Bytes> memory_;  // of the workers
-  TimePoint memory_at_{};
+  TimePoint memory_due_{};  // when to look at it again
 };
 
 }  // namespace runner::report

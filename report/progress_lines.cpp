@@ -22,12 +22,6 @@ struct Part {
   int dispensable = 0;
 };
 
-// Whole seconds: who watches does not read digits that change with every redraw.
-std::string calm(Duration duration) {
-  const auto whole = std::chrono::round<std::chrono::seconds>(duration);
-  return whole.count() < 120 ? fmt::format("{} s", whole.count()) : format_duration(whole);
-}
-
 std::string speed(double rate) {
   if (rate >= 9.95) return grouped(static_cast<std::uint64_t>(std::llround(rate))) + "/s";
   if (rate >= 0.95) return fmt::format("{:.1f}/s", rate);
@@ -50,9 +44,10 @@ double share(const master::Snapshot& snapshot) {
 // Rounded down: 100 % is when all are done.
 unsigned percent(const master::Snapshot& snapshot) { return static_cast<unsigned>(share(snapshot) * 100); }
 
-std::optional<Duration> left(const master::Snapshot& snapshot, const Pace& pace) {
-  if (!snapshot.size || *snapshot.size <= snapshot.counts.done() || snapshot.stopping) return std::nullopt;
-  return pace.left(*snapshot.size - snapshot.counts.done());
+// How many jobs are left, where that is known and they will be started.
+std::uint64_t to_come(const master::Snapshot& snapshot) {
+  if (!snapshot.size || *snapshot.size <= snapshot.counts.done() || snapshot.stopping) return 0;
+  return *snapshot.size - snapshot.counts.done();
 }
 
 std::string waited_for(const master::Snapshot::Memory& memory) {
@@ -70,7 +65,7 @@ std::string bar(double share, std::size_t columns) {
   return "[" + std::string(full, '#') + std::string(columns - full, '.') + "]";
 }
 
-std::string first_line(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns) {
+std::string first_line(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns, bool with_eta) {
   const master::Counts& counts = snapshot.counts;
   std::vector<Part> parts;
   if (snapshot.size) {
@@ -91,8 +86,8 @@ std::string first_line(const master::Snapshot& snapshot, const Pace& pace, std::
   if (failed(counts) > 0) parts.push_back({grouped(failed(counts)) + " failed", 1});
   if (counts.allowed > 0) parts.push_back({grouped(counts.allowed) + " allowed", 4});
   if (const std::optional<double> rate = pace.rate()) parts.push_back({speed(*rate), 3});
-  if (const std::optional<Duration> eta = left(snapshot, pace)) {
-    parts.push_back({"ETA " + calm(*eta), 1});
+  if (std::string rest = eta(snapshot, pace, {}); with_eta && !rest.empty()) {
+    parts.push_back({"ETA " + rest, 1});
   } else if (!snapshot.size) {
     parts.push_back({calm(pace.elapsed()), 2});
   }
@@ -137,12 +132,32 @@ std::string second_line(const master::Snapshot& snapshot, std::size_t columns) {
   return line;
 }
 
+// The last column stays free: a cursor that waits behind it is where terminals disagree.
+std::size_t room_in(std::size_t columns) { return columns > 1 ? columns - 1 : 1; }
+
 }  // namespace
 
+std::string calm(Duration duration) {
+  const auto whole = std::chrono::round<std::chrono::seconds>(duration);
+  return whole.count() < 120 ? fmt::format("{} s", whole.count()) : format_duration(whole);
+}
+
+std::string eta(const master::Snapshot& snapshot, const Pace& pace, std::string_view give_or_take) {
+  const std::uint64_t jobs = to_come(snapshot);
+  const std::optional<Duration> left = jobs > 0 ? pace.left(jobs) : std::nullopt;
+  if (!left) return {};
+  const std::optional<Duration> off = give_or_take.empty() ? std::nullopt : pace.uncertainty(jobs);
+  // Rounded up: nobody knows it to the second.
+  return calm(*left) + (off ? fmt::format(" {} {}", give_or_take, calm(std::chrono::ceil<std::chrono::seconds>(*off))) : "");
+}
+
+std::string state_line(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns) {
+  return first_line(snapshot, pace, room_in(columns), false);
+}
+
 std::vector<std::string> live_lines(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns) {
-  // The last column stays free: a cursor that waits behind it is where terminals disagree.
-  const std::size_t room = columns > 1 ? columns - 1 : 1;
-  std::vector<std::string> lines{first_line(snapshot, pace, room)};
+  const std::size_t room = room_in(columns);
+  std::vector<std::string> lines{first_line(snapshot, pace, room, true)};
   if (std::string workers = second_line(snapshot, room); !workers.empty()) lines.push_back(std::move(workers));
   return lines;
 }
@@ -165,7 +180,7 @@ std::string plain_line(const master::Snapshot& snapshot, const Pace& pace) {
   if (snapshot.interrupts > 2) return line + ", killing the running jobs";
   if (snapshot.stopping) return line + ", stopping (running jobs finish)";
   if (const std::optional<double> rate = pace.rate()) line += ", " + speed(*rate);
-  if (const std::optional<Duration> eta = left(snapshot, pace)) line += ", about " + calm(*eta) + " left";
+  if (const std::string rest = eta(snapshot, pace, {}); !rest.empty()) line += ", about " + rest + " left";
   return line;
 }
 

@@ -304,8 +304,7 @@ void ProcessEngine::watch_memory(Seat& seat) {
   const TypedWork* job = limited(seat);
   if (job == nullptr || !seat.hand->requester().entered(seat.hand->head()->ticket)) return;
   WorkerProcess& worker = worker_of(seat);
-  Bytes found = os::own_memory(worker.pid());
-  found.count += os::tree_memory(worker.pid(), false, os::Count::quick).count;
+  const Bytes found = os::own_and_below_memory(worker.pid());
   if (found <= job->memory) return;
   collect(seat, pending_);  // it may have ended meanwhile
   if (limited(seat) != job) return;

@@ -150,8 +150,9 @@ TEST_F(Report, SaysOfWhatDidNotEndWellWhetherItWasAllowedAndHowItIsReplayed) {
   EXPECT_THAT(recorded, AllOf(HasSubstr("exit status 3 (allowed to fail)"), Not(HasSubstr("exit status 4 (allowed to fail)")),
                               HasSubstr("runner replay must"), HasSubstr("runner replay may")));
   EXPECT_EQ(folder_.run({"--no-store", "--report", "run.html", "jobs.yaml"}).status, 1);
-  EXPECT_THAT(seen("run.html").at("text").get<std::string>(),
-              AllOf(HasSubstr("The run was not recorded, so there are no lines that replay these."), Not(HasSubstr("runner replay"))));
+  EXPECT_THAT(
+      seen("run.html").at("text").get<std::string>(),
+      AllOf(HasSubstr("The run was not recorded, so there are no lines that replay these."), Not(HasSubstr("runner replay"))));
 }
 
 TEST_F(Report, HasHistogramsOfJobTimesAndOfEachSpan) {

@@ -348,6 +348,7 @@ TEST_F(OnATerminal, AfterAStopTheLiveLinesAreDrawnBelowWhatOthersWrote) {
 Pace steady() {
   Pace pace(kBegan);
   for (int i = 0; i <= 20; ++i) pace.note(kBegan + milliseconds(500 * i), static_cast<std::uint64_t>(10 * i + i % 2));
+  for (int i = 0; i < 200; ++i) pace.took(milliseconds(50 + i % 3));
   return pace;
 }
 
@@ -393,6 +394,7 @@ TEST(Dashboard, HasARowForEachWorkerWithItsJobItsAgeAndItsMemory) {
   EXPECT_EQ(lines[3], "w1  idle                                    10 s   2.00 MiB");
   EXPECT_EQ(lines[4], "w2  running  pi                                        10 s");
   EXPECT_EQ(lines[5], "p pause · + - workers (3) · q stop · ? keys");
+  EXPECT_THAT(lines[0], testing::Not(testing::HasSubstr("ETA"))) << "that is on the second line";
   moment.snapshot.procs = 2;
   EXPECT_EQ(dashboard(moment.snapshot, steady(), {}, {60, 24}, true, false)[4],
             "w2  leaving  pi                                        10 s")
@@ -424,19 +426,44 @@ TEST(Dashboard, SaysOfTheWorkersThatHaveNoRowHowManyRun) {
   EXPECT_EQ(lines.back(), "and 32 more workers: 22 running, 10 idle");
 }
 
+TEST(Dashboard, IsPlainAsciiWhereTheTerminalSpeaksNoUtf8) {
+  Moment moment(200, 1000, 3, "pi");
+  moment.snapshot.procs = 3;
+  const std::vector<std::string> lines = dashboard(moment.snapshot, steady(), {}, {80, 24, false}, true, false);
+  for (const std::string& line : lines)
+    EXPECT_TRUE(std::all_of(line.begin(), line.end(), [](char c) { return c >= ' ' && c <= '~'; })) << line;
+  EXPECT_THAT(lines[1], testing::ContainsRegex("ETA [0-9]+ s \\+- [0-9]+ s +[_.:=+*#-]+$"));
+}
+
+TEST(Dashboard, ShowsOfTheThroughputTheLatestThatThereIsRoomFor) {
+  Moment moment(200, 1000, 1, "pi");
+  Pace pace(kBegan);
+  std::uint64_t done = 0;
+  for (int i = 0; i <= 20; ++i) pace.note(kBegan + milliseconds(500 * i), done += i > 16 ? 20U : 10U);
+  moment.snapshot.now = kBegan + seconds(10);
+  const auto spark = [&](std::size_t columns) {
+    const std::string line = dashboard(moment.snapshot, pace, {}, {columns, 24, false}, false, false)[1];
+    return line.substr(line.rfind(' ') + 1);
+  };
+  EXPECT_EQ(spark(80), "================####");
+  EXPECT_EQ(spark(20), "=====####");
+}
+
 TEST(ThePace, SaysHowFarOffItMayBe) {
   EXPECT_FALSE(Pace(kBegan).uncertainty(100).has_value());
   Pace even(kBegan), uneven(kBegan);
-  std::uint64_t done = 0;
-  for (int i = 0; i <= 20; ++i) {
-    even.note(kBegan + milliseconds(500 * i), static_cast<std::uint64_t>(10 * i));
-    uneven.note(kBegan + milliseconds(500 * i), done);
-    done += i % 2 == 0 ? 0U : 20U;
+  for (Pace* pace : {&even, &uneven}) {
+    for (int i = 0; i <= 20; ++i) pace->note(kBegan + milliseconds(500 * i), static_cast<std::uint64_t>(10 * i));
   }
+  for (int i = 0; i < 3; ++i) even.took(seconds(1));
+  EXPECT_FALSE(even.uncertainty(100).has_value()) << "three durations are no distribution";
+  for (int i = 0; i < 197; ++i) even.took(seconds(1));
+  for (int i = 0; i < 200; ++i) uneven.took(milliseconds(i % 2 == 0 ? 500 : 1500));
   EXPECT_EQ(even.uncertainty(100), Duration::zero());
   ASSERT_TRUE(uneven.uncertainty(100).has_value());
-  // Rates of 0 and 40 in turn: mean 20, standard error about 20 / sqrt(19), of the 5 s that 100 jobs take.
-  EXPECT_NEAR(seconds_of(*uneven.uncertainty(100)), 5 / std::sqrt(19.0), 0.2);
+  // Durations of 1 s with a standard deviation of half of it: of the 5 s that 100 jobs take.
+  EXPECT_NEAR(seconds_of(*uneven.uncertainty(100)), 5 * 0.5 * std::sqrt(1 / 100.0 + 1 / 200.0), 0.01);
+  EXPECT_LE(*uneven.uncertainty(1), *uneven.left(1));
 }
 
 // Standard error is a file; standard output nobody looks at.

@@ -38,13 +38,14 @@ events = document["traceEvents"]
 
 lanes, flows, names, places = collections.defaultdict(list), collections.defaultdict(list), {}, {}
 counters, counts = collections.defaultdict(list), collections.Counter()
-for event in events:
+for order, event in enumerate(events):
     phase = event["ph"]
     must, may = KEYS[phase]
     assert COMMON | must <= set(event) <= COMMON | must | may, (set(event), event)
     assert type(event["pid"]) is int and type(event["tid"]) is int and event["pid"] > 0 and event["tid"] >= 0, event
     assert isinstance(event["ts"], (int, Decimal)) and event["ts"] >= 0, event
     assert isinstance(event["name"], str) and isinstance(event.get("cat", ""), str) and isinstance(event.get("args", {}), dict), event
+    event["order"] = order
     counts[phase] += 1
     if phase == "X":
         assert isinstance(event["dur"], (int, Decimal)) and event["dur"] >= 0, event
@@ -109,6 +110,10 @@ for key, both in flows.items():
     assert set(sides) == {"master", "worker"}, both
     # Both ends are one job's: the slice of the master that does something for it, and that of the whole job on its worker.
     assert sides["worker"][-1]["cat"] == "job" and sides["worker"][-1]["name"] == sides["master"][0]["args"]["job"], (both, sides)
+    # Perfetto takes events of one moment in the order of the file: a slice that begins together with the end of its arrow comes first.
+    for event in both:
+        side = names[event["tid"]].split()[0]
+        assert sides[side][0 if side == "master" else -1]["order"] < event["order"], event
     ways[names[begin["tid"]].split()[0] + " " + sides["master"][0]["name"]] += 1
 
 for name, values in counters.items():

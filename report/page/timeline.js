@@ -4,7 +4,7 @@ const kMostLanes = 64, kLane = 24, kTop = 22, kLeft = 36, kRight = 4;
 function timeline(run) {
   const line = run.timeline;
   if (!line || line.attempts.length === 0) return;
-  const where = section("Timeline", "One lane for each worker; a box is one job, in another colour, with a frame and ✗ where it did not end well. Zoom with the buttons, the wheel, two fingers, or + and −; move by dragging or with ← →; 0 shows all." + (line.one_in > 1 ? " One in " + line.one_in + " jobs is shown." : "") + " A job that is shorter than a dot is drawn as one: zoom in before you take a lane for busy.");
+  const where = section("Timeline", "One lane for each worker; a box is one job. What did not end well is underlined and in another colour, with a frame and ✗ where there is room. Zoom with the buttons, the wheel, two fingers, or + and −; move by dragging or with ← →; 0 shows all." + (line.one_in > 1 ? " One in " + line.one_in + " jobs is shown." : "") + " A job that is shorter than a dot is drawn as one: zoom in before you take a lane for busy.");
   where.id = "timeline";
   // Workers may come and go: there may be attempts of more than were there in the end, and workers without any.
   const workers = line.attempts.reduce((most, a) => Math.max(most, a[0] + 1), run.costs.workers.length);
@@ -58,6 +58,7 @@ function timeline(run) {
       const wide = Math.max(well ? 1 : 3, Math.min(width + 4, x(begin + long)) - left - 0.5);
       c.fillStyle = well ? colours[0] : "#B34700";
       c.fillRect(left, y + 2, wide, kLane - 5);
+      if (!well) { c.fillStyle = ink; c.fillRect(left, y + kLane - 2, wide, 2); }
       if (!well && wide > 3) { c.strokeStyle = ink; c.lineWidth = 1.5; c.strokeRect(left + 1, y + 3, wide - 2, kLane - 7); }
       const room = left + wide - Math.max(left, kLeft) - 8;
       if (room > 32) { c.fillStyle = "#fff"; c.fillText(fitting((well ? "" : "✗ ") + name, room), Math.max(left, kLeft) + 4, y + 15); }
@@ -112,7 +113,8 @@ function timeline(run) {
       return;
     }
     const lane = Math.floor((event.offsetY - kTop) / kLane), t = at(x);
-    const found = line.attempts.find(a => a[0] === lane && a[1] <= t && t <= a[1] + a[2]);
+    const within = slack => inDrawingOrder.findLast(a => a[0] === lane && a[1] - slack <= t && t <= a[1] + a[2] + slack);
+    const found = within(0) || within(2 * (to - from) / inner());  // or else what is as thin as a dot
     under.textContent = found ? found[4] + ": " + found[3] + ", " + time(found[2]) + ", began at " + time(found[1]) : "";
   });
   addEventListener("resize", draw);

@@ -258,7 +258,7 @@ TEST_F(Report, OfAComparisonAndOfMechanismsOpenToo) {
                                              ContainsRegex("not reached by [a-z/, ]*" + std::string(mode))));
   }
   EXPECT_THAT(compared.out, testing::AnyOf(HasSubstr(">break-even: "), HasSubstr("No break-even is marked")));
-  EXPECT_EQ(folder_.run({"bench", "ipc", "--quick", "--sizes", "16,128", "--report", "bench.html"}).status, 0);
+  EXPECT_EQ(folder_.run({"bench", "ipc", "--quick", "--sizes", "8,1KiB", "--report", "bench.html"}).status, 0);
   const Ended mechanisms = opened(folder_, "bench.html");
   EXPECT_THAT(mechanisms.out, AllOf(HasSubstr("data-ready=\"yes\""), HasSubstr("Throughput"), Not(HasSubstr("data-error="))));
   EXPECT_THAT(mechanisms.err, Not(HasSubstr("CONSOLE")));
@@ -268,7 +268,7 @@ TEST_F(Report, OfAComparisonAndOfMechanismsOpenToo) {
   const json bench = seen("bench.html");
   EXPECT_THAT(bench.at("charts"), testing::Contains("p50 to p99 of single messages by mechanism"));
   EXPECT_THAT(bench.at("charts"), testing::Contains("throughput over the number of workers"));
-  EXPECT_THAT(bench.at("text").get<std::string>(), HasSubstr("16 B there and back, same core, the fastest first: "));
+  EXPECT_THAT(bench.at("text").get<std::string>(), HasSubstr("8 B there and back, same core, the fastest first: "));
   EXPECT_THAT(bench.at("tables").at("Throughput: The numbers").at(1).at(2).get<std::string>(), testing::EndsWith("B/s"));
   const json& rows = bench.at("tables").at("Round trips, same core: The numbers");
   EXPECT_EQ(rows.at(0), json({"mechanism", "payload", "median", "min", "max", "p50", "p90", "p99", "p99.9"}));

@@ -3,14 +3,13 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
-#include <new>
 #include <utility>
 
 #include "ipc/os.hpp"
 #include "ipc/process_tree.hpp"
 #include "master/engines/run_here.hpp"
+#include "master/engines/worker_answer.hpp"
 
 namespace runner::master {
 
@@ -31,7 +30,6 @@ constexpr Duration kLookInterval = milliseconds(10);
 // A job that takes longer than this, and than was to be expected, has nothing waiting behind it.
 constexpr Duration kLong = milliseconds(2);
 constexpr const char* kOomKiller = "the kernel ended it for want of memory (its cgroup counts one more oom_kill)";
-constexpr int kMostThreads = 1024;  // whose processor time a job can sum up
 
 TimePoint now() { return steady_clock::now(); }
 
@@ -344,7 +342,8 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
     }
     if (!*got) return;
     const TimePoint at = now();
-    if (Result<void> plausible = check(completion, *job.job, at); !plausible && plausible.error().code == ErrorCode::system) {
+    const Result<void> plausible = check_answer(completion, *job.job, registry_, opened_, at);
+    if (!plausible && plausible.error().code == ErrorCode::system) {
       completion.reply.outcome.ending = Failed{"its answer could not be taken: " + plausible.error().text};
       completion.reply.outcome.result = {};
     } else if (!plausible) {
@@ -359,36 +358,15 @@ void ProcessEngine::collect(Seat& seat, std::vector<EngineEvent>& events) {
   }
 }
 
-// A reply that reads well may still tell of times that would overflow a sum, or bring bytes that are no result of its kind.
-Result<void> ProcessEngine::check(const ipc::Completion& completion, const JobSpec& job, TimePoint at) const {
-  constexpr Duration unremarkable = std::chrono::hours(1);
-  const Outcome& outcome = completion.reply.outcome;
-  const auto fits = [&](Duration span, Duration limit) {
-    return span >= Duration::zero() && (span <= unremarkable || span <= limit);
-  };
-  const Duration age = at - opened_ + unremarkable;
-  const ipc::JobReply& reply = completion.reply;
-  if (!fits(outcome.wall, age) || !fits(outcome.cpu, age * kMostThreads) || !fits(reply.deserialize, age) ||
-      !fits(reply.arriving.value_or(Duration{}), age) || !fits(reply.free.value_or(Duration{}), age) ||
-      completion.seen < TimePoint{} || completion.seen > at || completion.answered < TimePoint{} || completion.answered > at) {
-    return fail(ErrorCode::protocol, "a reply tells of times that cannot be");
-  }
-  if (const auto* typed = std::get_if<TypedWork>(&job.work); typed != nullptr && succeeded(outcome)) {
-    try {
-      if (!registry_.find(typed->kind)->is_result(outcome.result.bytes())) {
-        return fail(ErrorCode::protocol, "a reply brings bytes that are no result of the kind `" + typed->kind + "`");
-      }
-    } catch (const std::bad_alloc&) {
-      return os::failure("read a result of " + format_size({outcome.result.size()}), "malloc", ENOMEM);
-    }
-  }
-  return {};
-}
-
-// How long its arguments were made into bytes, before the engine had it.
-static Duration encoding(const JobSpec& job) {
-  const auto* typed = std::get_if<TypedWork>(&job.work);
-  return typed != nullptr ? typed->encoding : Duration::zero();
+// What the ledger is told of an attempt before its worker had it.
+static Stamps handing_out(const InHand& job) {
+  const auto* typed = std::get_if<TypedWork>(&job.job->work);
+  return {.ready = job.ready,
+          .handed = job.handed,
+          .published = job.published,
+          .encoding = typed != nullptr ? typed->encoding : Duration::zero(),
+          .one_in = job.sample.one_in,
+          .sampled = job.sample.sampled};
 }
 
 void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand& job, TimePoint at,
@@ -400,22 +378,15 @@ void ProcessEngine::finish(Seat& seat, ipc::Completion& completion, const InHand
   prefetch_.learn(learnt_by(*job.job), outcome.wall);
   seat.told_cpu += outcome.cpu;
   if (ledger_.keeps() && completion.seen != TimePoint{}) {
-    const TimePoint seen = completion.seen, entered = seen + reply.deserialize;
-    ledger_.ended(number(id_of(seat)),
-                  {.ready = job.ready,
-                   .handed = job.handed,
-                   .published = job.published,
-                   .woken = reply.arriving ? seen - *reply.arriving : TimePoint{},
-                   .free = reply.free ? seen - *reply.free : TimePoint{},
-                   .seen = seen,
-                   .entered = entered,
-                   .left = entered + outcome.wall,
-                   .answered = completion.answered,
-                   .collected = at,
-                   .encoding = encoding(*job.job),
-                   .one_in = job.sample.one_in,
-                   .sampled = job.sample.sampled},
-                  ended.costs);
+    Stamps stamps = handing_out(job);
+    stamps.seen = completion.seen;
+    if (reply.arriving) stamps.woken = stamps.seen - *reply.arriving;
+    if (reply.free) stamps.free = stamps.seen - *reply.free;
+    stamps.entered = stamps.seen + reply.deserialize;
+    stamps.left = stamps.entered + outcome.wall;
+    stamps.answered = completion.answered;
+    stamps.collected = at;
+    ledger_.ended(number(id_of(seat)), stamps, ended.costs);
   }
   seat.idle_since = std::max(seat.idle_since, completion.answered);
   if (job.stopping) {
@@ -454,26 +425,9 @@ void ProcessEngine::tell_starts(std::vector<EngineEvent>& events) {
 Outcome ProcessEngine::death_of(const Seat& seat, const InHand& job, const WorkerProcess::Death& death,
                                 bool out_of_memory) const {
   Outcome outcome;
-  if (job.stopping) {
-    std::string how;
-    if (seat.killed) how = is_command(*job.job) ? "its worker did not answer: killed" : "its worker was killed";
-    outcome.ending = stopped_ending(*job.job, *job.stopping, std::move(how));
-  } else if (!seat.broke_rules.empty()) {
-    outcome.ending = Crashed{0, "its worker broke the protocol: " + seat.broke_rules};
-  } else if (!seat.out_of_memory.empty()) {
-    outcome.ending = OutOfMemory{seat.out_of_memory};
-  } else if (out_of_memory) {
-    outcome.ending = OutOfMemory{kOomKiller};
-  } else {
-    // A typed job is in its worker, a command beside it.
-    std::string why;
-    if (death.signal == 0) {
-      why = "its worker " + death.how;
-    } else if (is_command(*job.job)) {
-      why = "its worker died of it";
-    }
-    outcome.ending = Crashed{death.signal, std::move(why)};
-  }
+  const bool by_kernel = out_of_memory && seat.out_of_memory.empty();
+  outcome.ending = ending_by_death(*job.job, death,
+                                   {job.stopping, seat.killed, seat.broke_rules, by_kernel ? kOomKiller : seat.out_of_memory});
   outcome.peak_memory = death.peak_memory;
   outcome.core = death.core;
   if (!seat.killed) outcome.left_behind = death.left_behind;
@@ -502,20 +456,10 @@ bool ProcessEngine::bury(std::uint32_t number_of_seat, const WorkerProcess::Deat
       Outcome outcome = death_of(seat, job, death, out_of_memory);
       AttemptCosts costs;
       if (const std::optional<TimePoint> seen = seat.hand->requester().entered(job.ticket); seen && ledger_.keeps()) {
-        const TimePoint entered = past(*seen), died = now();
-        ledger_.ended(number(id_of(seat)),
-                      {.ready = job.ready,
-                       .handed = job.handed,
-                       .published = job.published,
-                       .seen = entered,
-                       .entered = entered,
-                       .left = died,
-                       .answered = died,
-                       .collected = died,
-                       .encoding = encoding(*job.job),
-                       .one_in = job.sample.one_in,
-                       .sampled = job.sample.sampled},
-                      costs);
+        Stamps stamps = handing_out(job);
+        stamps.seen = stamps.entered = past(*seen);
+        stamps.left = stamps.answered = stamps.collected = now();
+        ledger_.ended(number(id_of(seat)), stamps, costs);
       }
       pending_.emplace_back(JobEnded{job.job->id, job.attempt, id_of(seat), std::move(outcome), !seat.killed, costs});
     }

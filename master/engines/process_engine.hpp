@@ -74,7 +74,6 @@ class ProcessEngine final : public Engine, private CrewOwner {
     return seat.hand && !seat.unwanted && !seat.kill_at && !seat.overdue && !seat.hand->full();
   }
   void collect(Seat& seat, std::vector<EngineEvent>& events);
-  [[nodiscard]] Result<void> check(const ipc::Completion& completion, const JobSpec& job, TimePoint at) const;
   void finish(Seat& seat, ipc::Completion& completion, const InHand& job, TimePoint at, std::vector<EngineEvent>& events);
   void rebalance();
   void free_from_long(Seat& seat, TimePoint now);

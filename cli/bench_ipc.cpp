@@ -26,8 +26,6 @@ namespace runner::cli {
 
 namespace {
 
-using namespace bench;
-
 constexpr std::size_t kKiB = 1024, kMiB = kKiB * kKiB;
 
 bench::Plan full_plan() {
@@ -60,20 +58,20 @@ int measure(const bench::Plan& plan, const std::string& json_file, const std::st
   if (!json_file.empty()) file.open(json_file);  // before a minute is spent on what cannot be kept
   if (!file) return cannot_write(json_file);
 
-  const Processors processors = Processors::discover();
-  Facts facts = machine(processors);
+  const bench::Processors processors = bench::Processors::discover();
+  bench::Facts facts = bench::machine(processors);
   for (const auto& [name, value] : facts) fmt::print("{:<12} {}\n", name, value);
   fmt::print("\n");
   std::fflush(stdout);
 
-  const std::vector<std::unique_ptr<Mechanism>> mechanisms = all_mechanisms();
-  const Results results = survey(mechanisms, plan, processors, show_progress);
+  const std::vector<std::unique_ptr<bench::Mechanism>> mechanisms = bench::all_mechanisms();
+  const bench::Results results = bench::survey(mechanisms, plan, processors, show_progress);
   std::vector<std::string> rows;
-  for (const std::unique_ptr<Mechanism>& mechanism : mechanisms) rows.push_back(mechanism->name());
-  facts.emplace_back("load after", load());
-  fmt::print("{}{:<12} {}\n", tables(results, rows, plan, processors), facts.back().first, facts.back().second);
+  for (const std::unique_ptr<bench::Mechanism>& mechanism : mechanisms) rows.push_back(mechanism->name());
+  facts.emplace_back("load after", bench::load());
+  fmt::print("{}{:<12} {}\n", bench::tables(results, rows, plan, processors), facts.back().first, facts.back().second);
 
-  const std::string figures = json(results, facts);
+  const std::string figures = bench::json(results, facts);
   if (!json_file.empty()) {
     file << figures << std::flush;
     if (!file) return cannot_write(json_file);
@@ -107,7 +105,8 @@ int bench_ipc(const BenchIpcOptions& options) {
       return std::find(options.sizes.begin(), options.sizes.end(), one) == options.sizes.end();
     });
   }
-  return guarded("runner: bench ipc", [&] { return measure(plan, options.json, options.report); }, std::chrono::minutes(10));
+  return bench::guarded(
+      "runner: bench ipc", [&] { return measure(plan, options.json, options.report); }, std::chrono::minutes(10));
 }
 
 }  // namespace runner::cli

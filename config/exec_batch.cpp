@@ -8,6 +8,7 @@
 #include <span>
 #include <utility>
 
+#include <runner/ids.hpp>
 #include "config/argument_list.hpp"
 #include "config/bad_batch.hpp"
 #include "config/command_template.hpp"
@@ -18,7 +19,6 @@ namespace {
 
 // How many lines of a file are looked at before anything runs, to know how many jobs there are.
 constexpr std::uint64_t kCounted = 100'000;
-constexpr std::uint64_t kMostJobs = std::uint64_t{1} << 53;  // exact in every JSON reader
 
 // Places in a file are the batch's; what has none is about the command line.
 Error error_of(const BadBatch& bad) {

@@ -5,13 +5,9 @@
 #include <algorithm>
 #include <utility>
 
+#include <runner/ids.hpp>
+
 namespace runner::config {
-
-namespace {
-
-constexpr std::uint64_t kMostJobs = std::uint64_t{1} << 53;  // exact in every JSON reader
-
-}  // namespace
 
 void Matrix::add_axis(const Mapping& keys, std::string_view section) {
   axes_.emplace_back();

@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "ipc/clock.hpp"
 #include "ipc/message.hpp"
 #include "ipc/note.hpp"
 #include "ipc/os.hpp"
@@ -17,7 +18,6 @@ namespace runner::ipc {
 
 namespace {
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
 std::int64_t ns(TimePoint at) { return at.time_since_epoch().count(); }
 
 // The frame, until the next call.

@@ -55,7 +55,7 @@ Result<SharedRegion> make_region(const std::string& name, Bytes bytes) {
   return SharedRegion::create("runner-shared", bytes.count, Access::read_write);
 }
 
-tl::unexpected<Error> violation(const char* what) {
+tl::unexpected<Error> bad_message(const char* what) {
   return fail(ErrorCode::protocol, std::string("a message of shared state ") + what);
 }
 
@@ -66,7 +66,7 @@ Result<SharedRegion> accept(const SharedSegment& segment, UniqueFd fd) {
     case SharedSort::counters:
     case SharedSort::region: return SharedRegion::open(std::move(fd), segment.bytes, Access::read_write);
   }
-  return violation("holds an unknown sort");
+  return bad_message("holds an unknown sort");
 }
 
 bool plausible(const SharedSegment& segment) {
@@ -168,18 +168,19 @@ Result<std::vector<SharedSegment>> read_shared(const ControlMessage& message) tr
   std::uint32_t magic = 0;
   std::vector<SharedSegment> words;
   in(magic);
-  if (magic != kSharedMagic) return violation("begins with other bytes");
+  if (magic != kSharedMagic) return bad_message("begins with other bytes");
   in(words);
-  if (in.left() != 0) return violation("goes on after its end");
-  if (words.empty() || words.size() != message.files.size()) return violation("has another number of descriptors than it says");
-  if (!std::all_of(words.begin(), words.end(), &plausible)) return violation("holds a segment that cannot be");
+  if (in.left() != 0) return bad_message("goes on after its end");
+  if (words.empty() || words.size() != message.files.size())
+    return bad_message("has another number of descriptors than it says");
+  if (!std::all_of(words.begin(), words.end(), &plausible)) return bad_message("holds a segment that cannot be");
   return words;
 } catch (const std::exception& error) {
   return fail(ErrorCode::protocol, std::string("a message of shared state cannot be read: ") + error.what());
 }
 
 Result<SharedState> receive_shared(int socket, std::uint32_t segments) {
-  if (segments > kMostShared) return violation("was announced with more segments than a batch may have");
+  if (segments > kMostShared) return bad_message("was announced with more segments than a batch may have");
   SharedState state;
   while (state.segments() < segments) {
     ControlMessage message;
@@ -188,11 +189,11 @@ Result<SharedState> receive_shared(int socket, std::uint32_t segments) {
     if (*got != Received::message) return fail(ErrorCode::system, "the master left before it had sent what jobs share");
     Result<std::vector<SharedSegment>> words = read_shared(message);
     if (!words) return tl::unexpected(words.error());
-    if (words->size() > segments - state.segments()) return violation("brings more segments than were announced");
+    if (words->size() > segments - state.segments()) return bad_message("brings more segments than were announced");
     for (std::size_t i = 0; i < words->size(); ++i) {
       SharedSegment& segment = (*words)[i];
       for (const std::string& name : segment.names) {
-        if (state.view().has(name)) return violation("gives a name twice");
+        if (state.view().has(name)) return bad_message("gives a name twice");
       }
       Result<SharedRegion> memory = accept(segment, std::move(message.files[i]));
       if (!memory) return tl::unexpected(memory.error());

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "ipc/clock.hpp"
 #include "ipc/control.hpp"
 #include "ipc/futex.hpp"
 #include "ipc/layout.hpp"
@@ -25,7 +26,6 @@ constexpr std::int64_t kApartNs = 1000;   // looks at a stream
 
 tl::unexpected<Error> unsent(const Error& why) { return fail(ErrorCode::unwritable, why.text); }
 
-TimePoint now() { return std::chrono::steady_clock::now(); }
 std::int64_t now_ns() { return now().time_since_epoch().count(); }
 
 void look_away() {

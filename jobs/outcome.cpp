@@ -3,16 +3,9 @@
 #include <signal.h>
 #include <string.h>
 
+#include "runner/overloaded.hpp"
+
 namespace runner {
-
-namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
-
-}  // namespace
 
 bool succeeded(const Outcome& outcome) { return std::holds_alternative<Succeeded>(outcome.ending); }
 

@@ -4,14 +4,11 @@
 #include <cmath>
 #include <variant>
 
+#include "runner/overloaded.hpp"
+
 namespace runner {
 
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014): neighbours become strangers.
 std::uint64_t mixed(std::uint64_t x) {

@@ -9,6 +9,7 @@
 #include <variant>
 #include <vector>
 
+#include <runner/overloaded.hpp>
 #include "ipc/os.hpp"
 #include "master/crew_size.hpp"
 #include "master/free_memory.hpp"
@@ -30,11 +31,6 @@ constexpr std::uint32_t kSkippedInATurn = 1000;
 constexpr Duration kMemoryInterval = milliseconds(20);
 // How long it is shown why there are not as many workers as were asked for.
 constexpr Duration kRefusalShown = std::chrono::seconds(5);
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 class Loop {
  public:

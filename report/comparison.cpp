@@ -21,8 +21,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr double kBreakEven = 0.95, kHalf = 0.5;
 
-double in_seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
-
 double median_of(std::vector<double> values) {
   if (values.empty()) return 0;
   std::sort(values.begin(), values.end());
@@ -125,7 +123,7 @@ double Comparison::speed_up(const Model& model) const {
   const auto serial =
       std::find_if(models.begin(), models.end(), [](const Model& one) { return one.mode == "serial" && !one.samples.empty(); });
   const Duration alone = serial != models.end() ? serial->median().wall : model.median().execute;
-  return in_seconds(alone) / in_seconds(model.median().wall);
+  return seconds(alone) / seconds(model.median().wall);
 }
 
 std::vector<double> rising(const std::vector<double>& values) {
@@ -157,7 +155,7 @@ std::optional<Duration> crossing(const std::vector<Duration>& lengths, const std
   if (first == 0) return lengths.front();
   const double below = values[first - 1], above = values[first];
   const double part = (level - below) / (above - below);
-  const double low = std::log(in_seconds(lengths[first - 1])), high = std::log(in_seconds(lengths[first]));
+  const double low = std::log(seconds(lengths[first - 1])), high = std::log(seconds(lengths[first]));
   return Duration(static_cast<std::int64_t>(std::exp(low + part * (high - low)) * 1e9));
 }
 
@@ -224,7 +222,7 @@ std::string Comparison::verdict() const {
     if (fastest == nullptr) return "No model could run this batch.";
     text = fmt::format("{} is the fastest of what was run ({}).", fastest->name(), format_duration(fastest->median().wall));
   } else {
-    const double ratio = in_seconds(ours->median().wall) / in_seconds(theirs->median().wall);
+    const double ratio = seconds(ours->median().wall) / seconds(theirs->median().wall);
     const bool overlap = ours->least() <= theirs->most() && theirs->least() <= ours->most();
     const std::string both =
         fmt::format("{} against {}", format_duration(ours->median().wall), format_duration(theirs->median().wall));
@@ -292,7 +290,7 @@ std::string text_of(const Comparison& comparison) {
 }
 
 std::string json_of(const Comparison& comparison) {
-  const auto or_null = [](const std::optional<Duration>& length) { return length ? Json(in_seconds(*length)) : Json(nullptr); };
+  const auto or_null = [](const std::optional<Duration>& length) { return length ? Json(seconds(*length)) : Json(nullptr); };
   const Curve* shared = comparison.curve_of("processes/shm");
   const Curve* curve = shared != nullptr ? shared : comparison.curve_of("processes/pipe");
   Json document{{"version", 1},
@@ -313,15 +311,14 @@ std::string json_of(const Comparison& comparison) {
     models.push_back(
         {{"mode", model.mode},
          {"procs", model.procs},
-         {"wall_seconds",
-          {{"median", in_seconds(middle.wall)}, {"min", in_seconds(model.least())}, {"max", in_seconds(model.most())}}},
+         {"wall_seconds", {{"median", seconds(middle.wall)}, {"min", seconds(model.least())}, {"max", seconds(model.most())}}},
          {"runs", model.samples.size()},
          {"speedup", comparison.speed_up(model)},
          {"efficiency", comparison.efficiency(model)},
-         {"cpu_seconds", in_seconds(middle.cpu)},
+         {"cpu_seconds", seconds(middle.cpu)},
          {"peak_rss_bytes", middle.peak_memory.count},
-         {"start_seconds", in_seconds(middle.start)},
-         {"cost_per_job_seconds", in_seconds(cost_per_job(middle))},
+         {"start_seconds", seconds(middle.start)},
+         {"cost_per_job_seconds", seconds(cost_per_job(middle))},
          {"costs", middle.costs.empty() ? Json(nullptr) : Json::parse(middle.costs)}});
   }
   document["left_out"] = std::move(left_out);
@@ -331,7 +328,7 @@ std::string json_of(const Comparison& comparison) {
       const auto [low, high] = std::minmax_element(point.efficiencies.begin(), point.efficiencies.end());
       sweep.push_back({{"mode", one.mode},
                        {"procs", one.procs},
-                       {"job_seconds", in_seconds(point.job)},
+                       {"job_seconds", seconds(point.job)},
                        {"efficiency", point.median()},
                        {"min", point.efficiencies.empty() ? 0 : *low},
                        {"max", point.efficiencies.empty() ? 0 : *high}});

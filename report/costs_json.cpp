@@ -48,8 +48,6 @@ class Object {
 };
 
 // Divided, not multiplied by 1e-9: 90 ns is 9e-08 then.
-double in_seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
-
 }  // namespace
 
 void append_costs(std::string& out, const master::AttemptCosts& costs) {
@@ -80,31 +78,31 @@ std::string costs_document(const std::string& batch, const master::RunTotals& to
                 {"procs", totals.procs},
                 {"jobs", totals.counts.done()},
                 {"attempts", costs.measured},
-                {"wall_seconds", in_seconds(costs.wall)},
+                {"wall_seconds", seconds(costs.wall)},
                 {"costs", Json::parse(object)}};
   Json& spans = document["spans"] = Json::object();
   for (const Span span : kSpans) {
     const master::Histogram& all = costs.distribution[static_cast<std::size_t>(span)];
     spans[std::string(name_of(span))] = {
         {"count", all.count()},
-        {"min", in_seconds(all.least())},
-        {"p50", in_seconds(all.percentile(50))},
-        {"p90", in_seconds(all.percentile(90))},
-        {"p99", in_seconds(all.percentile(99))},
-        {"p99.9", in_seconds(all.percentile(99.9))},
-        {"max", in_seconds(all.most())},
+        {"min", seconds(all.least())},
+        {"p50", seconds(all.percentile(50))},
+        {"p90", seconds(all.percentile(90))},
+        {"p99", seconds(all.percentile(99))},
+        {"p99.9", seconds(all.percentile(99.9))},
+        {"max", seconds(all.most())},
     };
   }
   Json& workers = document["workers"] = Json::array();
   for (const master::Account& account : costs.workers) {
     Json& worker = workers.emplace_back(Json::object());
-    for (const Use use : kUses) worker[std::string(name_of(use))] = in_seconds(account[use]);
-    worker["unaccounted"] = in_seconds(costs.wall - account.absent - account.total());
-    worker["absent"] = in_seconds(account.absent);
+    for (const Use use : kUses) worker[std::string(name_of(use))] = seconds(account[use]);
+    worker["unaccounted"] = seconds(costs.wall - account.absent - account.total());
+    worker["absent"] = seconds(account.absent);
   }
-  document["start_seconds"] = in_seconds(costs.start);
-  document["idle_at_the_end_seconds"] = in_seconds(costs.tail);
-  document["cpu_seconds"] = {{"jobs", in_seconds(totals.compute_cpu)}, {"master", in_seconds(costs.master_cpu)}};
+  document["start_seconds"] = seconds(costs.start);
+  document["idle_at_the_end_seconds"] = seconds(costs.tail);
+  document["cpu_seconds"] = {{"jobs", seconds(totals.compute_cpu)}, {"master", seconds(costs.master_cpu)}};
   document["bytes"] = {{"sent", costs.bytes_sent}, {"received", costs.bytes_received}};
   document["wake_ups"] = costs.wake_ups;
   document["workers_lost"] = costs.workers_lost;

@@ -50,9 +50,9 @@ std::optional<double> communication(const master::Costs* costs) {
 // What is most worth knowing first: what has no room is left out.
 std::string second_line(const master::Snapshot& snapshot, const Pace& pace, std::size_t columns, const Glyphs& glyphs) {
   std::string line;
-  const auto room = [&] { return columns - std::min(columns, columns_of(std::string_view(line)) + (line.empty() ? 0 : 2)); };
+  const auto room = [&] { return columns - std::min(columns, columns_of(line) + (line.empty() ? 0 : 2)); };
   const auto add = [&](const std::string& part) {
-    if (!part.empty() && columns_of(std::string_view(part)) <= room()) line += (line.empty() ? "" : "  ") + part;
+    if (!part.empty() && columns_of(part) <= room()) line += (line.empty() ? "" : "  ") + part;
   };
   if (const std::string rest = eta(snapshot, pace, glyphs.give_or_take); !rest.empty()) add("ETA " + rest);
   if (const std::optional<double> share = communication(snapshot.costs)) add(fmt::format("IPC {:.1f} %", *share * 100));
@@ -72,7 +72,7 @@ std::string worker_line(const master::Snapshot& snapshot, std::size_t i, Bytes m
   const std::size_t room = columns - line.size() - 1 - right.size();
   const std::string_view name = worker.job && i < snapshot.job_names.size() ? snapshot.job_names[i] : std::string_view();
   std::string shown = fit(name, room);
-  shown.append(room - std::min(room, columns_of(std::string_view(shown))), ' ');
+  shown.append(room - std::min(room, columns_of(shown)), ' ');
   return line + " " + shown + right;
 }
 

@@ -5,12 +5,6 @@
 
 namespace runner::report {
 
-namespace {
-
-double in_seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
-
-}  // namespace
-
 std::vector<Bar> bars(const master::Histogram& lengths) {
   std::vector<Bar> all;
   lengths.each([&](Duration from, Duration to, std::uint64_t count) {
@@ -33,12 +27,12 @@ nlohmann::ordered_json distribution(const master::Histogram& lengths) {
   }
   return {{"count", lengths.count()},
           {"none", lengths.count() - some},
-          {"min", in_seconds(lengths.least())},
-          {"p50", in_seconds(lengths.percentile(50))},
-          {"p90", in_seconds(lengths.percentile(90))},
-          {"p99", in_seconds(lengths.percentile(99))},
-          {"p99.9", in_seconds(lengths.percentile(99.9))},
-          {"max", in_seconds(lengths.most())},
+          {"min", seconds(lengths.least())},
+          {"p50", seconds(lengths.percentile(50))},
+          {"p90", seconds(lengths.percentile(90))},
+          {"p99", seconds(lengths.percentile(99))},
+          {"p99.9", seconds(lengths.percentile(99.9))},
+          {"max", seconds(lengths.most())},
           {"bars", std::move(drawn)}};
 }
 

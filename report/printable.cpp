@@ -48,7 +48,7 @@ char32_t code_point(std::string_view text, std::size_t length) {
   return c;
 }
 
-std::size_t columns_of(char32_t c) {
+std::size_t width_of(char32_t c) {
   if (c < 0x300) return 1;
   if (among(kNarrowless, c)) return 0;
   return among(kWide, c) ? 2 : 1;
@@ -89,7 +89,7 @@ std::size_t columns_of(std::string_view text) {
   std::size_t columns = 0;
   while (!text.empty()) {
     const std::size_t length = std::max<std::size_t>(utf8_length(text), 1);
-    columns += columns_of(code_point(text, length));
+    columns += width_of(code_point(text, length));
     text.remove_prefix(length);
   }
   return columns;
@@ -98,13 +98,13 @@ std::size_t columns_of(std::string_view text) {
 std::string fit(std::string_view text, std::size_t columns) {
   // A byte shows as at least an eighth of a column or so; what lies far behind cannot be seen in any case.
   std::string shown = printable(text.substr(0, columns * 16));
-  if (shown.size() <= columns || columns_of(std::string_view(shown)) <= columns) return shown;
+  if (shown.size() <= columns || columns_of(shown) <= columns) return shown;
   if (columns == 0) return {};
   std::size_t used = 0, bytes = 0;
   while (bytes < shown.size()) {
     const std::string_view rest = std::string_view(shown).substr(bytes);
     const std::size_t length = std::max<std::size_t>(utf8_length(rest), 1);
-    const std::size_t width = columns_of(code_point(rest, length));
+    const std::size_t width = width_of(code_point(rest, length));
     if (used + width + 1 > columns) break;
     used += width;
     bytes += length;

@@ -56,7 +56,7 @@ std::string waited_for(const master::Snapshot::Memory& memory) {
 
 std::size_t width(const std::vector<Part>& parts) {
   std::size_t sum = 0;
-  for (const Part& part : parts) sum += columns_of(std::string_view(part.text)) + (sum == 0 ? 0 : 2);
+  for (const Part& part : parts) sum += columns_of(part.text) + (sum == 0 ? 0 : 2);
   return sum;
 }
 
@@ -123,9 +123,9 @@ std::string second_line(const master::Snapshot& snapshot, std::size_t columns) {
     const std::string item = fmt::format("{}w{} {} {}", line.empty() ? "" : "  ", number(worker.worker), fit(name, name_room),
                                          calm(std::max(Duration::zero(), Duration(snapshot.now - worker.since))));
     const std::string more = unshown > 1 ? fmt::format("  +{}", unshown - 1) : std::string();
-    if (used + columns_of(std::string_view(item)) + more.size() > columns) break;
+    if (used + columns_of(item) + more.size() > columns) break;
     line += item;
-    used += columns_of(std::string_view(item));
+    used += columns_of(item);
     --unshown;
   }
   if (!line.empty() && unshown > 0) line += fmt::format("  +{}", unshown);

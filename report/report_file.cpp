@@ -14,8 +14,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-double in_seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
-
 // A page must stay small whatever jobs are called and say.
 constexpr std::size_t kLongestName = 200, kLongestTail = 2'000;
 
@@ -68,7 +66,7 @@ Result<void> ReportFile::ended(const master::JobRecord& record) {
                        {"error", beginning(describe(record.outcome), kLongestTail)},
                        {"attempts", number(record.attempts)},
                        {"worker", record.worker ? Json(number(*record.worker)) : Json(nullptr)},
-                       {"seconds", in_seconds(record.outcome.wall)},
+                       {"seconds", seconds(record.outcome.wall)},
                        {"stderr_tail", ending(last_lines(record.outcome.err, kEvidenceLines), kLongestTail)},
                        {"replay", replay_ && number(record.attempts) != 0 ? replay_(record.job.name) : std::string()}});
   return {};
@@ -85,7 +83,7 @@ Json ReportFile::document(const master::RunTotals& totals) const {
   for (const Attempt& one : attempts_.kept()) {
     // The workers' start lies before the run's own beginning.
     attempts.push_back(
-        {one.worker, in_seconds(one.entered - began_ + totals.costs.start), in_seconds(one.took), one.status, one.job});
+        {one.worker, seconds(one.entered - began_ + totals.costs.start), seconds(one.took), one.status, one.job});
   }
   Json distributions{{"job", distribution(took_)}};
   for (std::size_t i = 0; i < master::kSpans; ++i) {

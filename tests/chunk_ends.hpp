@@ -18,16 +18,11 @@
 #include <vector>
 
 #include "tests/channel_ends.hpp"
+#include "tests/letters.hpp"
 
 namespace runner::ipc {
 
 using Sizes = std::vector<std::size_t>;
-
-[[nodiscard]] inline std::string letters(std::size_t bytes) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>('a' + (bytes + i) % 23);
-  return text;
-}
 
 class ChunkContent final : public WireContent {
  public:

@@ -16,7 +16,7 @@ std::string core_of(int cpu) {
   return std::getline(file, siblings) ? siblings : std::to_string(cpu);
 }
 
-void bind(const std::vector<int>& cpus, pid_t process = 0) {
+void bind_process(const std::vector<int>& cpus, pid_t process = 0) {
   cpu_set_t set;
   CPU_ZERO(&set);
   for (const int cpu : cpus) CPU_SET(static_cast<std::size_t>(cpu), &set);
@@ -74,17 +74,17 @@ bool Processors::crowded(Placement placement, std::size_t processes) const {
   return true;
 }
 
-void Processors::bind_to_two() const { bind({usable_.front(), other_.value_or(usable_.front())}); }
+void Processors::bind_to_two() const { bind_process({usable_.front(), other_.value_or(usable_.front())}); }
 
 void Processors::bind_parent(Placement placement) const {
-  bind(placement == Placement::anywhere ? usable_ : std::vector{usable_.front()});
+  bind_process(placement == Placement::anywhere ? usable_ : std::vector{usable_.front()});
 }
 
 void Processors::bind_child(Placement placement, pid_t child) const {
   switch (placement) {
-    case Placement::same_core: return bind({usable_.front()}, child);
-    case Placement::other_core: return bind({other_.value()}, child);
-    case Placement::anywhere: return bind(usable_, child);
+    case Placement::same_core: return bind_process({usable_.front()}, child);
+    case Placement::other_core: return bind_process({other_.value()}, child);
+    case Placement::anywhere: return bind_process(usable_, child);
   }
 }
 

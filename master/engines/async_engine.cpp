@@ -19,6 +19,7 @@
 #include <utility>
 #include <vector>
 
+#include "ipc/clock.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
 #include "master/engines/loop_command.hpp"
@@ -36,8 +37,6 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using std::chrono::steady_clock;
-
-TimePoint now() { return steady_clock::now(); }
 
 // When a coroutine's own code was entered and left.
 class CoroutineBounds final : public CodeBounds {

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <utility>
 
+#include "ipc/clock.hpp"
 #include "ipc/layout.hpp"
 #include "ipc/os.hpp"
 #include "master/cgroups.hpp"
@@ -39,8 +40,6 @@ constexpr std::uint32_t kNoSeat = 0;
 
 constexpr const char* kWhoKills =
     " (if nobody sent that, the kernel did, for want of memory: raise the cgroup's memory.max, or use fewer workers (--procs))";
-
-TimePoint now() { return steady_clock::now(); }
 
 Result<void> sane(std::uint32_t procs) {
   if (procs > 0 && procs <= kMostProcs) return {};

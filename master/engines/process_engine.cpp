@@ -6,9 +6,11 @@
 #include <chrono>
 #include <utility>
 
+#include "ipc/clock.hpp"
 #include "ipc/os.hpp"
 #include "ipc/process_tree.hpp"
 #include "master/engines/run_here.hpp"
+#include "master/engines/sleep.hpp"
 #include "master/engines/worker_answer.hpp"
 
 namespace runner::master {
@@ -18,8 +20,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
-// Replies of a streaming queue that nobody rang for are collected at the latest after this.
-constexpr Duration kPatience = milliseconds(2);
 // A command gets TERM, and KILL from its worker after its kill_after; a worker that has not answered so long after that is ended itself.
 constexpr Duration kTerminateGrace = std::chrono::seconds(3);
 // How often it is looked at the memory of a typed job that has a limit.
@@ -30,8 +30,6 @@ constexpr Duration kLookInterval = milliseconds(10);
 // A job that takes longer than this, and than was to be expected, has nothing waiting behind it.
 constexpr Duration kLong = milliseconds(2);
 constexpr const char* kOomKiller = "the kernel ended it for want of memory (its cgroup counts one more oom_kill)";
-
-TimePoint now() { return steady_clock::now(); }
 
 // Jobs that share this take about equally long: the kind, or the program.
 std::string_view learnt_by(const JobSpec& job) {

@@ -14,15 +14,19 @@
 
 #include <runner/result.hpp>
 #include <runner/units.hpp>
+#include "ipc/clock.hpp"
 #include "ipc/os.hpp"
 
 namespace runner::master {
 
+// What ended without anybody being told (a queue that is kept full) is collected at the latest after this.
+inline constexpr Duration kPatience = std::chrono::milliseconds(2);
+
 // Negative descriptors are passed over. After a signal or at `until`, no `revents` is set.
 [[nodiscard]] inline Result<void> sleep(std::span<pollfd> fds, TimePoint until) {
   timespec left{};
-  if (const TimePoint now = std::chrono::steady_clock::now(); until > now && until != TimePoint::max()) {
-    const std::int64_t ns = Duration(until - now).count();
+  if (const TimePoint at = now(); until > at && until != TimePoint::max()) {
+    const std::int64_t ns = Duration(until - at).count();
     left = {static_cast<time_t>(ns / 1'000'000'000), static_cast<long>(ns % 1'000'000'000)};
   }
   const timespec* limit = until == TimePoint::max() ? nullptr : &left;

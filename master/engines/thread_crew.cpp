@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "ipc/clock.hpp"
 #include "ipc/layout.hpp"
 #include "master/engines/last_words.hpp"
 #include "worker/executor.hpp"
@@ -21,8 +22,6 @@ namespace {
 constexpr Duration kStartLimit = std::chrono::seconds(10);
 constexpr Duration kNap = std::chrono::microseconds(50);
 constexpr std::size_t kMost = ipc::kMaxWorkers;
-
-TimePoint now() { return std::chrono::steady_clock::now(); }
 
 // oneTBB's library is not instrumented: ThreadSanitizer must be told that handing a task over to it orders memory.
 void hands_over([[maybe_unused]] void* crew) {

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "ipc/clock.hpp"
 #include "master/engines/in_process.hpp"
 #include "master/engines/last_words.hpp"
 #include "master/engines/prefetch.hpp"
@@ -22,10 +23,6 @@ namespace {
 
 using std::chrono::steady_clock;
 
-TimePoint now() { return steady_clock::now(); }
-
-// Ends of a short queue that nobody rang for are collected at the latest after this.
-constexpr Duration kPatience = std::chrono::milliseconds(2);
 // How long close() waits for a typed job that was told to stop.
 constexpr Duration kLastLook = std::chrono::milliseconds(100);
 

@@ -5,14 +5,11 @@
 #include <utility>
 #include <variant>
 
+#include <runner/overloaded.hpp>
+
 namespace runner::report {
 
 namespace {
-
-template <class... F>
-struct Overloaded : F... {
-  using F::operator()...;
-};
 
 std::array<std::pair<std::uint32_t OutcomeRow::Fixed::*, std::string_view OutcomeRow::*>, 9> parts() {
   using Fixed = OutcomeRow::Fixed;

@@ -222,26 +222,26 @@ class Planner {
   }
 
   Result<void> by_key() {
-    struct Known {
+    struct Recorded {
       ContentKey key;
       std::int64_t job;
       bool taken = false;
       std::ptrdiff_t used = 0;  // of those with this key, at the first of them
     };
-    std::vector<Known> known;
+    std::vector<Recorded> known;
     Result<Statement> rows = store_.prepare(fmt::format("SELECT job,content FROM jobs WHERE run={}", plan_.run));
     if (!rows) return tl::unexpected(rows.error());
     for (;;) {
       const Result<bool> row = rows->step();
       if (!row) return tl::unexpected(row.error());
       if (!*row) break;
-      Known one{{}, rows->number(0)};
+      Recorded one{{}, rows->number(0)};
       const std::string_view key = rows->text(1);
       if (key.size() == sizeof one.key) std::memcpy(&one.key, key.data(), sizeof one.key);
       known.push_back(one);
     }
     // Of equal ones those of the batch as it was come first, in its order.
-    std::sort(known.begin(), known.end(), [](const Known& a, const Known& b) {
+    std::sort(known.begin(), known.end(), [](const Recorded& a, const Recorded& b) {
       return std::tuple(a.key, a.job < 0, a.job) < std::tuple(b.key, b.job < 0, b.job);
     });
     Result<Statement> found = store_.prepare(fmt::format("SELECT {} FROM jobs WHERE run={} AND job=?", kRowColumns, plan_.run));
@@ -251,7 +251,7 @@ class Planner {
       if (!more) return tl::unexpected(more.error());
       if (!*more) break;
       const auto first =
-          std::lower_bound(known.begin(), known.end(), key_, [](const Known& a, const ContentKey& b) { return a.key < b; });
+          std::lower_bound(known.begin(), known.end(), key_, [](const Recorded& a, const ContentKey& b) { return a.key < b; });
       // Of equal ones the next that is not taken.
       const auto match = first == known.end() || first->key != key_ ? known.end() : first + first->used;
       if (match == known.end() || match->key != key_) {
@@ -279,10 +279,10 @@ class Planner {
       }
       settle(one);
     }
-    plan_.unrelated = !known.empty() && std::none_of(known.begin(), known.end(), [](const Known& one) { return one.taken; });
+    plan_.unrelated = !known.empty() && std::none_of(known.begin(), known.end(), [](const Recorded& one) { return one.taken; });
     std::int64_t lowest = 0;
-    for (const Known& one : known) lowest = std::min(lowest, one.job);
-    for (const Known& one : known) {
+    for (const Recorded& one : known) lowest = std::min(lowest, one.job);
+    for (const Recorded& one : known) {
       if (one.taken || one.job < 0) continue;
       moves_.push_back({one.job, --lowest});
       ++plan_.gone;

@@ -24,7 +24,6 @@ namespace {
 class Calls : public PoolTest {};
 INSTANTIATE_TEST_SUITE_P(With, Calls, all_pools(), over_name);
 
-int twice(int x) { return 2 * x; }
 std::string joined(const std::string& a, const std::string& b, char between) { return a + between + b; }
 
 struct Point {  // lies in memory as it travels

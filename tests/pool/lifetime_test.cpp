@@ -17,12 +17,6 @@ namespace {
 class Lifetime : public PoolTest {};
 INSTANTIATE_TEST_SUITE_P(With, Lifetime, pools_of_some(), over_name);
 
-int twice(int x) { return 2 * x; }
-int for_ever(int x) {
-  for (;;) ::pause();
-  return x;
-}
-
 TEST_P(Lifetime, APoolHasTheWorkersThatWereAskedFor) {
   EXPECT_EQ(pool().procs(), GetParam().procs);
   const std::vector<PoolWorker> workers = pool().workers();

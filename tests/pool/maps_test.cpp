@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/letters.hpp"
 #include "tests/pool/pools.hpp"
 
 namespace runner {
@@ -21,7 +22,6 @@ class Maps : public PoolTest {};
 INSTANTIATE_TEST_SUITE_P(With, Maps, all_pools(), over_name);
 
 std::int64_t squared(std::int64_t x) { return x * x; }
-std::string letters(std::size_t count) { return std::string(count, static_cast<char>('a' + count % 26)); }
 
 TEST_P(Maps, GiveResultsInTheOrderOfTheItems) {
   std::vector<std::int64_t> items(20'000);

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/letters.hpp"
 #include "tests/pool/pools.hpp"
 
 namespace runner {
@@ -19,11 +20,6 @@ constexpr std::size_t kMiB = std::size_t{1} << 20;
 const std::vector<std::size_t> kSizes{0,      1,      63,      64,       65,   79,       80,       4'095,
                                       65'535, 65'536, 262'144, kMiB - 1, kMiB, kMiB + 1, 3 * kMiB, 5 * kMiB};
 
-std::string letters(std::size_t bytes) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>('a' + i % 23);
-  return text;
-}
 std::size_t count(const std::string& text) { return text == letters(text.size()) ? text.size() : SIZE_MAX; }
 Blob blob_of(std::size_t bytes) { return letters(bytes); }
 std::size_t blob_size(const Blob& blob) { return count(std::string(blob.text())); }

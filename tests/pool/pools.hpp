@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -20,6 +21,13 @@
 #include "tests/silence.hpp"
 
 namespace runner {
+
+// What workers are called to do.
+inline int twice(int x) { return 2 * x; }
+inline int for_ever(int x) {
+  for (;;) ::pause();
+  return x;
+}
 
 struct Over {
   PoolTransport transport;

@@ -22,12 +22,6 @@ namespace {
 class Surroundings : public PoolTest {};
 INSTANTIATE_TEST_SUITE_P(With, Surroundings, pools_of_two(), over_name);
 
-int twice(int x) { return 2 * x; }
-int for_ever(int x) {
-  for (;;) ::pause();
-  return x;
-}
-
 // A process forked from this one that runs `life` and ends with its status.
 template <class Life>
 [[nodiscard]] pid_t forked(const Life& life) {

@@ -11,6 +11,7 @@
 
 #include "ipc/os.hpp"
 #include "tests/channel_ends.hpp"
+#include "tests/letters.hpp"
 #include "tests/silence.hpp"
 
 namespace runner::ipc {
@@ -26,11 +27,6 @@ Outcome echoed(const JobRequest& request) {
   Outcome outcome;
   outcome.result = args_of(request);
   return outcome;
-}
-std::string letters(std::size_t bytes) {
-  std::string text(bytes, '\0');
-  for (std::size_t i = 0; i < bytes; ++i) text[i] = static_cast<char>('a' + i % 23);
-  return text;
 }
 
 class Channel : public testing::TestWithParam<Transport> {

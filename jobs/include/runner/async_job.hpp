@@ -52,6 +52,6 @@ template <auto Function, auto Coroutine>
 // RUNNER_ASYNC_JOB(name, function, coroutine, description): RUNNER_JOB with a body for the event loop. At namespace scope.
 #define RUNNER_ASYNC_JOB(name, function, coroutine, description)            \
   namespace {                                                               \
-  const ::runner::KindRegistration RUNNER_JOB_NAME_(__LINE__){              \
+  const ::runner::KindRegistration RUNNER_JOB_NAME_(__COUNTER__){           \
       ::runner::make_async_kind<&function, &coroutine>(name, description)}; \
   }

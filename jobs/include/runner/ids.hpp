@@ -12,6 +12,9 @@ enum class JobId : std::uint64_t {};     // place of the job in the expanded bat
 enum class Attempt : std::uint32_t {};   // 1 is the first attempt
 enum class WorkerId : std::uint32_t {};  // 0 .. procs-1; a replacement keeps the number of the worker it replaces
 
+// A batch has at most so many: every JSON reader reads their numbers exactly.
+inline constexpr std::uint64_t kMostJobs = std::uint64_t{1} << 53;
+
 [[nodiscard]] constexpr std::uint64_t number(JobId id) { return static_cast<std::uint64_t>(id); }
 [[nodiscard]] constexpr std::uint32_t number(Attempt attempt) { return static_cast<std::uint32_t>(attempt); }
 [[nodiscard]] constexpr std::uint32_t number(WorkerId id) { return static_cast<std::uint32_t>(id); }

@@ -115,9 +115,9 @@ extern "C" [[gnu::used, gnu::visibility("default")]] inline const runner::Plugin
 }
 
 #define RUNNER_JOB_CONCAT_(a, b) a##b
-#define RUNNER_JOB_NAME_(line) RUNNER_JOB_CONCAT_(runner_kind_registration_, line)
+#define RUNNER_JOB_NAME_(count) RUNNER_JOB_CONCAT_(runner_kind_registration_, count)
 // RUNNER_JOB(name, function, description): registers `Result function(const Args&, runner::JobContext&)`. At namespace scope.
-#define RUNNER_JOB(name, function, description)                                                                   \
-  namespace {                                                                                                     \
-  const ::runner::KindRegistration RUNNER_JOB_NAME_(__LINE__){::runner::make_kind<&function>(name, description)}; \
+#define RUNNER_JOB(name, function, description)                                                                      \
+  namespace {                                                                                                        \
+  const ::runner::KindRegistration RUNNER_JOB_NAME_(__COUNTER__){::runner::make_kind<&function>(name, description)}; \
   }

@@ -35,6 +35,6 @@ struct Bytes {
 // "17 B", "64.0 KiB", "1.50 GiB".
 [[nodiscard]] std::string format_size(Bytes bytes);
 
-[[nodiscard]] constexpr double seconds(Duration duration) { return static_cast<double>(duration.count()) * 1e-9; }
+[[nodiscard]] constexpr double seconds(Duration duration) { return static_cast<double>(duration.count()) / 1e9; }
 
 }  // namespace runner

@@ -154,6 +154,7 @@ template <class T>
   std::array<std::byte, 256> first;
   WireWriter small(first);
   small(value);
+  if (small.size() == 0) return {};
   if (small.fits()) return {reinterpret_cast<const char*>(first.data()), small.size()};
   std::string wire(small.size(), '\0');
   WireWriter large(std::as_writable_bytes(std::span(wire)));

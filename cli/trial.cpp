@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
@@ -50,7 +51,7 @@ void note_crash(std::string_view job, std::uint64_t, int signal) {
   std::memcpy(telling->crashed_job, job.data(), length);
 }
 
-// What became of each job, whoever ran it and in whatever order.
+// What became of each job, whoever ran it and in whatever order; and the memory of commands, which the engine does not see.
 class Hashing final : public master::Sink {
  public:
   explicit Hashing(const ResultHashes& hashes) : hashes_(hashes) {}
@@ -67,11 +68,22 @@ class Hashing final : public master::Sink {
     const std::span<std::uint64_t> jobs = hashes_.jobs();
     if (number(record.job.id) < jobs.size()) jobs[number(record.job.id)] = value;
     hashes_.shared().sum += value;
+    if (record.worker && std::holds_alternative<CommandWork>(record.job.work)) {
+      Bytes& most = commands_[number(*record.worker)];
+      most = std::max(most, outcome.peak_memory.value_or(Bytes{}));
+    }
     return {};
+  }
+  // The most that one command of each worker had, summed.
+  [[nodiscard]] Bytes commands_peak() const {
+    Bytes all{};
+    for (const auto& [worker, most] : commands_) all.count += most.count;
+    return all;
   }
 
  private:
   const ResultHashes& hashes_;
+  std::map<std::uint32_t, Bytes> commands_;  // by worker
 };
 
 // All but those whose effects must not be had again.
@@ -102,7 +114,7 @@ struct Given {
   const ResultHashes& hashes;
 };
 
-Json answer_of(const master::RunAnswer& answer) {
+Json answer_of(const master::RunAnswer& answer, Bytes commands_peak) {
   const master::Costs& costs = answer.totals.costs;
   const master::Account all = costs.all_workers();
   Json uses = Json::array();
@@ -115,7 +127,7 @@ Json answer_of(const master::RunAnswer& answer) {
       {"wall", costs.wall.count()},
       {"start", costs.start.count()},
       {"stop", (all[master::Use::stop] / std::max<std::int64_t>(1, static_cast<std::int64_t>(costs.workers.size()))).count()},
-      {"peak", static_cast<std::uint64_t>(usage.ru_maxrss) * 1024 + costs.workers_peak.count},
+      {"peak", static_cast<std::uint64_t>(usage.ru_maxrss) * 1024 + costs.workers_peak.count + commands_peak.count},
       {"workers", uses},
       {"worker_seconds", costs.worker_seconds().count()},
       {"execute", costs.attempts[master::Span::execute].count()},
@@ -175,7 +187,7 @@ Json run_here(const Given& given, int answers) {
                   {.cpus = options.mode == Mode::serial ? UINT32_MAX : procs});
   if (!answer) return why_not(answer.error().text);
   if (answer->trouble) return why_not(answer->trouble->text);
-  return answer_of(*answer);
+  return answer_of(*answer, hashing.commands_peak());
 }
 
 // Nobody wants to see each result twenty times.

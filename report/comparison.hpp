@@ -22,7 +22,7 @@ struct Sample {
   Duration start{};  // all workers were ready
   Duration stop{};
   Duration cpu{};       // of everything: master, workers, commands
-  Bytes peak_memory{};  // resident: of the master, and the most of each worker
+  Bytes peak_memory{};  // resident: of the master, and the most of each worker and of one command of each, summed
   master::Account workers;
   Duration worker_seconds{};
   Duration execute{};  // in the jobs' own code, all attempts

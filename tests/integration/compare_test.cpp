@@ -53,6 +53,16 @@ TEST(Compare, RunsABatchUnderEveryModel) {
   EXPECT_FALSE(folder.exists("jobs.runs.sqlite"));
 }
 
+TEST(Compare, CountsTheMemoryOfCommands) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{shell: head -c 100000000 /dev/zero | tail -c 100000000 | wc -c}]\n");
+  const Ended ended = folder.run(comparing({"--procs", "1"}));
+  ASSERT_EQ(ended.status, 0) << ended.err << ended.out;
+  const json document = json::parse(folder.read("c.json"));
+  EXPECT_EQ(document.at("models").size(), 5U);
+  for (const json& model : document.at("models")) EXPECT_GT(model.at("peak_rss_bytes"), 100'000'000) << model.at("mode");
+}
+
 TEST(Compare, SweepsJobLengths) {
   const Folder folder;
   folder.write("jobs.yaml", "version: 1\njobs: [{kind: noop, matrix: {i: 1..100}}]\n");

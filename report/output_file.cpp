@@ -26,7 +26,10 @@ std::string why_not(const std::string& path, int error) {
   const std::string folder = std::filesystem::absolute(path).parent_path().string();
   switch (error) {
     case EISDIR: return fmt::format("cannot write `{}`: it is a folder; give the name of a file", path);
-    case ENOENT: return fmt::format("cannot write `{}`: there is no folder `{}`; make it first", path, folder);
+    case ENOENT:
+      if (std::error_code unknown; std::filesystem::is_directory(folder, unknown))
+        return fmt::format("cannot write `{}`: no file can be made in `{}`; give another path", path, folder);
+      return fmt::format("cannot write `{}`: there is no folder `{}`; make it first", path, folder);
     case ENOTDIR: return fmt::format("cannot write `{}`: `{}` is not a folder; give another path", path, folder);
     case EACCES:
     case EPERM:

@@ -1,14 +1,23 @@
 // The ledger: it adds up, and what costs something on purpose is found in its own line and in no other.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <chrono>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <thread>
+#include <vector>
 
 #include "tests/integration/program.hpp"
 
@@ -139,6 +148,30 @@ TEST(Costs, AddUpWhereWorkersCrash) {
   }
 }
 
+TEST(Costs, DoNotMindATimeOfDayThatJumps) {
+  const char* options = std::getenv("ASAN_OPTIONS");
+  const std::string asan = (options != nullptr ? std::string(options) + ":" : "") + "verify_asan_link_order=0";
+  const std::string preload = "LD_PRELOAD=" RUNNER_JUMPING_CLOCK;
+  const Ended date = Folder().run_other({"env", preload, "date", "+%s"});
+  ASSERT_GT(std::abs(std::stoll(date.out) - std::time(nullptr)), 3000) << date.out << date.err;
+  for (const Model& model : {kThreads, kShm}) {
+    const Folder folder;
+    folder.write(
+        "jobs.yaml",
+        "version: 1\njobs: [{kind: spin, args: {duration: 2ms}, timeout: 60s, matrix: {i: 1..30}}, {shell: \"true\", "
+        "timeout: 60s, matrix: {i: 1..5}}, {shell: exit 1, retries: 1, backoff: {initial: 1ms}, allow_failure: true}]\n");
+    std::vector<std::string> line = command(model, {"--results", "r.jsonl", "--trace", "t.json", "--report", "r.html"});
+    line.insert(line.begin(), {"env", preload, "ASAN_OPTIONS=" + asan, RUNNER_PROGRAM});
+    const Ended ended = folder.run_other(line);
+    ASSERT_EQ(ended.status, 0) << ended.err;
+    const json document = json::parse(folder.read("costs.json"));
+    expect_sums(document);
+    EXPECT_LT(in(document, "wall_seconds"), 1800);
+    std::istringstream lines(folder.read("r.jsonl"));
+    for (std::string record; std::getline(lines, record);) EXPECT_LT(in(json::parse(record), "seconds"), 1800) << record;
+  }
+}
+
 TEST(Costs, AreOneDocumentThatItsSchemaDescribes) {
   const Folder folder;
   folder.write(
@@ -258,38 +291,92 @@ pid_t worker_of(const Running& run) {
   return -1;
 }
 
+pid_t master_of(const Running& run) {
+  for (const pid_t pid : run.descendants()) {
+    if (process_name(pid) == "runner") return pid;
+  }
+  return -1;
+}
+
 constexpr auto kStopped = std::chrono::milliseconds(300);
 constexpr double kShown = 0.25;
 
-// What a core that is busy with something else does to a worker that is to wake up.
+// Keeps `worker`, which sleeps, from running for kStopped after `ask` has given it something to do.
+using Hold = std::function<void(pid_t master, pid_t worker, const std::function<void()>& ask)>;
+
+void expect_late_wake_up(const Model& model, const Hold& hold) {
+  const Folder folder;
+  folder.write("gate.sh", "for i in 1 2 3 4 5; do echo $i; while [ ! -e go$i ]; do sleep 0.01; done; done\n");
+  folder.write("jobs.yaml", "version: 1\njobs: [{kind: cost, matrix: {i: {lines: \"-\"}}}]\n");
+  std::string line;
+  for (const std::string& word : words(command(model, {"--procs", "1", "--results", "r.jsonl"}))) line += "'" + word + "' ";
+  Running run(folder, {"/bin/bash", "-c", "bash gate.sh | " + line});
+  const auto results = [&] {
+    const std::string text = folder.read("r.jsonl");
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  ASSERT_TRUE(eventually([&] { return folder.exists("r.jsonl") && results() == 1; }));
+  const pid_t worker = worker_of(run);
+  ASSERT_GT(worker, 0);
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));  // it sleeps by then
+  hold(master_of(run), worker, [&] { folder.write("go1", ""); });
+  for (const char* go : {"go2", "go3", "go4", "go5"}) folder.write(go, "");
+  const Ended ended = run.wait();
+  ASSERT_EQ(ended.status, 0) << ended.err;
+  const json spans = json::parse(folder.read("costs.json")).at("spans");
+  EXPECT_GE(in(spans.at("wake_up"), "max"), kShown) << spans;
+  for (const char* other : {"queue_wait", "serialize", "transport", "deserialize", "execute", "answer"})
+    EXPECT_LT(in(spans.at(other), "max"), kShown) << other << " in " << spans;
+}
+
 TEST(Costs, ShowALateWakeUpAsOne) {
-  for (const Model& model : {kShm, kPipe}) {
-    const Folder folder;
-    folder.write("gate.sh", "for i in 1 2 3 4 5; do echo $i; while [ ! -e go$i ]; do sleep 0.01; done; done\n");
-    folder.write("jobs.yaml", "version: 1\njobs: [{kind: cost, matrix: {i: {lines: \"-\"}}}]\n");
-    std::string line;
-    for (const std::string& word : words(command(model, {"--procs", "1", "--results", "r.jsonl"}))) line += "'" + word + "' ";
-    Running run(folder, {"/bin/bash", "-c", "bash gate.sh | " + line});
-    const auto results = [&] {
-      const std::string text = folder.read("r.jsonl");
-      return std::count(text.begin(), text.end(), '\n');
-    };
-    ASSERT_TRUE(eventually([&] { return folder.exists("r.jsonl") && results() == 1; }));
-    const pid_t worker = worker_of(run);
-    ASSERT_GT(worker, 0);
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));  // it sleeps by then
+  const auto stop = [](pid_t, pid_t worker, const std::function<void()>& ask) {
     ::kill(worker, SIGSTOP);
-    folder.write("go1", "");
+    ask();
     std::this_thread::sleep_for(kStopped);
     ::kill(worker, SIGCONT);
-    for (const char* go : {"go2", "go3", "go4", "go5"}) folder.write(go, "");
-    const Ended ended = run.wait();
-    ASSERT_EQ(ended.status, 0) << ended.err;
-    const json spans = json::parse(folder.read("costs.json")).at("spans");
-    EXPECT_GE(in(spans.at("wake_up"), "max"), kShown) << spans;
-    for (const char* other : {"queue_wait", "serialize", "transport", "deserialize", "execute", "answer"})
-      EXPECT_LT(in(spans.at(other), "max"), kShown) << other << " in " << spans;
+  };
+  for (const Model& model : {kShm, kPipe}) expect_late_wake_up(model, stop);
+}
+
+void bind(pid_t process, int cpu) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET(static_cast<std::size_t>(cpu), &one);
+  EXPECT_EQ(::sched_setaffinity(process, sizeof one, &one), 0) << std::strerror(errno);
+}
+
+// A process of higher rank is in the way on the worker's core, and only there.
+TEST(Costs, ShowABusyCoreAsALateWakeUp) {
+  cpu_set_t usable;
+  ASSERT_EQ(::sched_getaffinity(0, sizeof usable, &usable), 0);
+  std::vector<int> cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(static_cast<std::size_t>(cpu), &usable)) cpus.push_back(cpu);
   }
+  if (cpus.size() < 2) GTEST_SKIP() << "one processor: the master would not run either";
+  const sched_param first{.sched_priority = 1};
+  if (::sched_setscheduler(0, SCHED_FIFO | SCHED_RESET_ON_FORK, &first) != 0)
+    GTEST_SKIP() << "real-time scheduling is not allowed here: " << std::strerror(errno);
+  const sched_param normal{};
+  ASSERT_EQ(::sched_setscheduler(0, SCHED_OTHER, &normal), 0);
+  const auto crowd = [&](pid_t master, pid_t worker, const std::function<void()>& ask) {
+    bind(master, cpus[0]);
+    bind(worker, cpus[1]);
+    const pid_t busy = ::fork();
+    ASSERT_GE(busy, 0);
+    if (busy == 0) {
+      bind(0, cpus[1]);
+      ::sched_setscheduler(0, SCHED_FIFO, &first);
+      for (const auto until = std::chrono::steady_clock::now() + 2 * kStopped; std::chrono::steady_clock::now() < until;)
+        continue;
+      ::_exit(0);
+    }
+    EXPECT_TRUE(eventually([&] { return ::sched_getscheduler(busy) == SCHED_FIFO; }));
+    ask();
+    EXPECT_EQ(::waitpid(busy, nullptr, 0), busy);
+  };
+  for (const Model& model : {kShm, kPipe}) expect_late_wake_up(model, crowd);
 }
 
 TEST(Costs, ShowASlowCollectorAsSuch) {

@@ -1,8 +1,6 @@
 #include "cli/compare.hpp"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -50,22 +48,6 @@ constexpr Duration kTrial = milliseconds(15);       // that a trial takes beside
 constexpr Duration kLeast = milliseconds(10);       // of work in a trial of the sweep; with less nothing is seen
 constexpr Duration kMostOfACall = microseconds(2);  // about what a job costs the master
 
-// Signals are for the trial, which tells of them.
-class Deaf {
- public:
-  Deaf() {
-    struct sigaction ignore{};
-    ignore.sa_handler = SIG_IGN;
-    ::sigaction(SIGINT, &ignore, &before_);
-  }
-  ~Deaf() { ::sigaction(SIGINT, &before_, nullptr); }
-  Deaf(const Deaf&) = delete;
-  Deaf& operator=(const Deaf&) = delete;
-
- private:
-  struct sigaction before_{};
-};
-
 void say(const std::string& text) {
   const std::string line = text + "\n";
   std::fwrite(line.data(), 1, line.size(), stderr);
@@ -91,7 +73,6 @@ class Course {
 
   // Answers false when it was interrupted.
   [[nodiscard]] Result<bool> run() {
-    const Deaf deaf;
     say(fmt::format("comparing {} models of `{}`, {} run{} of each after a first one, in turn", comparison_.models.size(),
                     report::printable(comparison_.batch), options_.repeat, options_.repeat == 1 ? "" : "s"));
     // Isolated processes first, on most processors: whatever the jobs do, that one ends, and tells how long the others will take.
@@ -137,7 +118,7 @@ class Course {
   // The first run of a model does not count, but tells whether it can run the batch, and whether its results are those of the others.
   [[nodiscard]] Result<bool> warm_up(std::size_t at) {
     Model& model = comparison_.models[at];
-    Result<Tried> tried = try_out(options_of(how_[at]), model.procs, batch_, registry_, hashes_);
+    Result<Tried> tried = try_out(options_of(how_[at]), model.procs, batch_, registry_, hashes_, interruption_);
     if (!tried) return tl::unexpected(tried.error());
     if (tried->interrupted) return false;
     if (!tried->why_not.empty()) {
@@ -152,6 +133,13 @@ class Course {
       answer_ = tried->sample.jobs == 0 ? 0 : tried->sample.bytes_received / tried->sample.jobs;
       say(fmt::format("expected to take about {}", format_duration(expected(tried->sample))));
       const ResultHashes::Shared& shared = hashes_.shared();
+      if (shared.left_out != 0 && tried->sample.jobs == 0) {
+        return fail(ErrorCode::usage, "there is nothing to compare: no job of this batch is repeatable");
+      }
+      if (shared.not_ok != 0) {
+        comparison_.notes.push_back(fmt::format("not ok: {} of {} jobs, the first is `{}`; its time is compared all the same",
+                                                shared.not_ok, tried->sample.jobs, shared.not_ok_job));
+      }
       if (shared.left_out != 0) {
         comparison_.notes.push_back(
             fmt::format("left out of all models, because they are not repeatable: {} job{}, the first is `{}`", shared.left_out,
@@ -163,7 +151,7 @@ class Course {
 
   [[nodiscard]] Result<bool> measure(std::size_t at) {
     Model& model = comparison_.models[at];
-    Result<Tried> tried = try_out(options_of(how_[at]), model.procs, batch_, registry_, hashes_);
+    Result<Tried> tried = try_out(options_of(how_[at]), model.procs, batch_, registry_, hashes_, interruption_);
     if (!tried) return tl::unexpected(tried.error());
     if (tried->interrupted) return false;
     if (!tried->why_not.empty()) {
@@ -266,7 +254,7 @@ class Course {
     if (!spins) return tl::unexpected(spins.error());
     const Result<ResultHashes> nothing = ResultHashes::make(0);
     if (!nothing) return tl::unexpected(nothing.error());
-    const Result<Tried> tried = try_out(options_of(how), curve.procs, spins->batch, registry_, *nothing);
+    const Result<Tried> tried = try_out(options_of(how), curve.procs, spins->batch, registry_, *nothing, interruption_);
     if (!tried) return tl::unexpected(tried.error());
     if (tried->interrupted) return false;
     if (!tried->why_not.empty()) return fail(ErrorCode::system, fmt::format("the sweep cannot go on: {}", tried->why_not));
@@ -281,6 +269,7 @@ class Course {
   Batch& batch_;
   Registry& registry_;
   ResultHashes hashes_;
+  Interruption interruption_;
   Comparison comparison_;
   std::vector<CompareOptions::Model> how_;  // of each model
   std::optional<std::uint64_t> reference_;
@@ -354,7 +343,7 @@ int compare(const CompareOptions& options) {
   const Result<bool> done = course.run();
   if (!done) {
     complain(done.error());
-    return kNotAllWell;
+    return done.error().code == ErrorCode::usage ? kNothingRan : kNotAllWell;
   }
   if (!*done) {
     say("interrupted: nothing is compared");

@@ -43,12 +43,14 @@ using Json = nlohmann::json;
 
 // ---- in the process of the trial ----
 
+// Into memory that was cleared; in a handler of signals too.
+void copy_name(std::string_view name, char (&to)[256]) { name.copy(to, sizeof to - 1); }
+
 ResultHashes::Shared* telling = nullptr;  // for a handler of signals
 
 void note_crash(std::string_view job, std::uint64_t, int signal) {
   telling->signal = signal;
-  const std::size_t length = std::min(job.size(), sizeof telling->crashed_job - 1);
-  std::memcpy(telling->crashed_job, job.data(), length);
+  copy_name(job, telling->crashed_job);
 }
 
 // What became of each job, whoever ran it and in whatever order; and the memory of commands, which the engine does not see.
@@ -68,6 +70,7 @@ class Hashing final : public master::Sink {
     const std::span<std::uint64_t> jobs = hashes_.jobs();
     if (number(record.job.id) < jobs.size()) jobs[number(record.job.id)] = value;
     hashes_.shared().sum += value;
+    if (!succeeded(outcome) && hashes_.shared().not_ok++ == 0) copy_name(record.job.name, hashes_.shared().not_ok_job);
     if (record.worker && std::holds_alternative<CommandWork>(record.job.work)) {
       Bytes& most = commands_[number(*record.worker)];
       most = std::max(most, outcome.peak_memory.value_or(Bytes{}));
@@ -94,7 +97,7 @@ class Repeatable final : public JobSource {
     for (;;) {
       Result<bool> more = all_.next(job);
       if (!more || !*more || job.repeatable) return more;
-      if (told_.left_out++ == 0) job.name.copy(told_.left_out_job, sizeof told_.left_out_job - 1);
+      if (told_.left_out++ == 0) copy_name(job.name, told_.left_out_job);
     }
   }
   [[nodiscard]] bool direct() const override { return all_.direct(); }
@@ -200,7 +203,6 @@ void hush() {
 
 [[noreturn]] void trial(const Given& given, int answers, pid_t parent) {
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
-  ::signal(SIGINT, SIG_DFL);  // ignored, it would stay so
   if (::getppid() != parent) ::_exit(kInterrupted);
   hush();
   std::string text;
@@ -283,20 +285,26 @@ std::span<std::uint64_t> ResultHashes::jobs() const {
 void ResultHashes::clear() const { std::memset(memory_, 0, sizeof(Shared) + jobs_ * sizeof(std::uint64_t)); }
 
 Result<Tried> try_out(const RunOptions& options, std::uint32_t procs, Batch& batch, Registry& registry,
-                      const ResultHashes& hashes) {
+                      const ResultHashes& hashes, const Interruption& interruption) {
   Result<report::OutputFile> answers = report::OutputFile::temporary();
   if (!answers) return tl::unexpected(answers.error());
   hashes.clear();
   const pid_t parent = ::getpid();
-  const pid_t child = ::fork();
+  const pid_t child = interruption.fork();
   if (child < 0) return os::failure("start a trial", "fork");
   if (child == 0) trial({options, procs, batch, registry, hashes}, answers->fd(), parent);
+  siginfo_t ended{};
+  while (::waitid(P_PID, static_cast<id_t>(child), &ended, WEXITED | WNOWAIT) < 0) {
+    if (errno != EINTR) return os::failure("wait for a trial", "waitid");
+  }
+  interruption.reaped();  // before its number may be another's
   int status = 0;
   rusage usage{};
   while (::wait4(child, &status, 0, &usage) < 0) {
     if (errno != EINTR) return os::failure("wait for a trial", "wait4");
   }
   Tried tried;
+  tried.interrupted = interruption.came();
   const std::string text = read_all(answers->fd());
   const Json told = Json::parse(text, nullptr, false);
   if (!told.is_object()) {
@@ -308,7 +316,7 @@ Result<Tried> try_out(const RunOptions& options, std::uint32_t procs, Batch& bat
     tried.why_not = told.at("why_not").get<std::string>();
     return tried;
   }
-  tried.interrupted = told.at("interrupted").get<bool>();
+  if (told.at("interrupted").get<bool>()) tried.interrupted = true;
   tried.sample = sample_of(told, usage);
   return tried;
 }

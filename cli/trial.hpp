@@ -17,6 +17,7 @@
 
 #include <runner/batch.hpp>
 #include <runner/registry.hpp>
+#include "cli/interruption.hpp"
 #include "cli/options.hpp"
 #include "report/comparison.hpp"
 
@@ -37,6 +38,8 @@ class ResultHashes {
     std::uint64_t sum;  // of all, whatever their order
     std::uint64_t left_out;
     char left_out_job[256];  // the first one
+    std::uint64_t not_ok;
+    char not_ok_job[256];  // the first one
     char crashed_job[256];
     std::int32_t signal;
   };
@@ -57,6 +60,6 @@ struct Tried {
 };
 
 [[nodiscard]] Result<Tried> try_out(const RunOptions& options, std::uint32_t procs, Batch& batch, Registry& registry,
-                                    const ResultHashes& hashes);
+                                    const ResultHashes& hashes, const Interruption& interruption);
 
 }  // namespace runner::cli

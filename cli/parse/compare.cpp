@@ -21,11 +21,17 @@ const CompareOptions::Model* model_called(const std::string& name) {
   return found == all.end() ? nullptr : &*found;
 }
 
+std::string twice(const std::string& part) { return fmt::format("`{}` stands there more than once; once is enough", part); }
+
 std::string check_models(const std::string& text) {
   std::vector<std::string_view> known;
   for (const CompareOptions::Model& model : comparable_models()) known.push_back(model.name);
-  for (const std::string& part : parts_of(text)) {
-    if (model_called(part) != nullptr) continue;
+  const std::vector<std::string> parts = parts_of(text);
+  for (const std::string& part : parts) {
+    if (model_called(part) != nullptr) {
+      if (std::count(parts.begin(), parts.end(), part) == 1) continue;
+      return twice(part);
+    }
     const std::string_view near = near_miss(part, known);
     return fmt::format("`{}` is none of {}{}", part, fmt::join(known, ", "),
                        near.empty() ? "" : fmt::format("; did you mean `{}`?", near));
@@ -34,8 +40,10 @@ std::string check_models(const std::string& text) {
 }
 
 std::string check_proc_list(const std::string& text) {
-  for (const std::string& part : parts_of(text)) {
+  const std::vector<std::string> parts = parts_of(text);
+  for (const std::string& part : parts) {
     if (std::string wrong = check_procs(part); !wrong.empty()) return wrong;
+    if (std::count(parts.begin(), parts.end(), part) != 1) return twice(part);
   }
   return {};
 }
@@ -86,7 +94,7 @@ Result<Command> parse_compare(const std::vector<std::string>& arguments) {
   const Result<std::optional<ShowText>> parsed = parse(app, arguments);
   if (!parsed) return tl::unexpected(parsed.error());
   if (*parsed) return **parsed;
-  if (options.file.empty()) return no_file("compare ");
+  if (options.file.empty()) return no_file("compare ", "");
   if (options.file == "-") {
     return fail(ErrorCode::usage, "compare runs a batch many times, and standard input can be read once; give a file");
   }

@@ -116,9 +116,8 @@ Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> ar
   return no_such_option(app, extra.front());
 }
 
-tl::unexpected<Error> no_file(std::string_view command) {
-  return fail(ErrorCode::usage,
-              fmt::format("which batch file? Give one, as in `runner {}jobs.yaml`, or `-` for standard input", command));
+tl::unexpected<Error> no_file(std::string_view command, std::string_view or_else) {
+  return fail(ErrorCode::usage, fmt::format("which batch file? Give one, as in `runner {}jobs.yaml`{}", command, or_else));
 }
 
 std::vector<std::string> parts_of(const std::string& text) {

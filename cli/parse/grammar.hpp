@@ -60,7 +60,7 @@ void add_plugins(CLI::App& app, std::vector<std::string>& plugins);
 [[nodiscard]] Result<std::optional<ShowText>> parse(CLI::App& app, std::vector<std::string> arguments);
 
 [[nodiscard]] tl::unexpected<Error> no_such_option(const CLI::App& app, const std::string& given);
-[[nodiscard]] tl::unexpected<Error> no_file(std::string_view command);
+[[nodiscard]] tl::unexpected<Error> no_file(std::string_view command, std::string_view or_else = ", or `-` for standard input");
 
 // "1,2,4" in its parts.
 [[nodiscard]] std::vector<std::string> parts_of(const std::string& text);

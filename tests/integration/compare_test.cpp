@@ -161,24 +161,40 @@ TEST(Compare, RefusesWhatItCannotCompareBeforeAnythingRuns) {
   refused({"compare", "--json", "no/such/folder.json", "jobs.yaml"}, "no/such/folder.json");
   refused({"compare", "--sweep", "10", "jobs.yaml"}, "10");
   refused({"compare", "--repeat", "0", "jobs.yaml"}, "--repeat");
+  refused({"compare", "--modes", "threads,serial,threads", "jobs.yaml"}, "`threads` stands there more than once");
+  refused({"compare", "--procs", "2,1,2", "jobs.yaml"}, "`2` stands there more than once");
   refused({"compare"}, "batch file");
   folder.write("jobs.yaml", "version: 1\njobs: [{shell: \"touch ran ${{ l }}\", matrix: {l: {lines: \"-\"}}}]\n");
   refused({"compare", "jobs.yaml"}, "can be read once");
+  folder.write("jobs.yaml", "version: 1\njobs: [{shell: touch ran, repeatable: false}]\n");
+  refused({"compare", "jobs.yaml"}, "no job of this batch is repeatable");
 }
 
-TEST(Compare, IsInterruptedByOneCtrlC) {
-  const Folder folder;
-  folder.write("jobs.yaml", "version: 1\njobs: [{shell: \"touch began; sleep 0.05\", matrix: {i: 1..2000}}]\n");
-  Running run(folder, words(comparing({"--modes", "processes/shm,threads"})));
-  ASSERT_TRUE(eventually([&] { return folder.exists("began"); }));
-  for (const pid_t pid : run.descendants()) {
-    if (process_name(pid) == "runner") ::kill(pid, SIGINT);  // as a terminal does, to all of them
+TEST(Compare, IsInterruptedByOneCtrlCAndByAKillOfItAlone) {
+  for (const bool terminal : {true, false}) {
+    const Folder folder;
+    folder.write("jobs.yaml", "version: 1\njobs: [{shell: \"touch began; sleep 0.05\", matrix: {i: 1..2000}}]\n");
+    Running run(folder, words(comparing({"--modes", "processes/shm,threads"})));
+    ASSERT_TRUE(eventually([&] { return folder.exists("began"); }));
+    for (const pid_t pid : run.descendants()) {
+      if (terminal && process_name(pid) == "runner") ::kill(pid, SIGINT);  // it tells all of them
+    }
+    run.signal(SIGINT);
+    const Ended ended = run.wait();
+    EXPECT_EQ(ended.status, 130) << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr("interrupted: nothing is compared"));
+    EXPECT_THAT(leftovers(), IsEmpty());
   }
-  run.signal(SIGINT);
-  const Ended ended = run.wait();
-  EXPECT_EQ(ended.status, 130) << ended.err;
-  EXPECT_THAT(ended.err, HasSubstr("interrupted: nothing is compared"));
-  EXPECT_THAT(leftovers(), IsEmpty());
+}
+
+TEST(Compare, SaysWhichJobsDoNotEndWell) {
+  const Folder folder;
+  folder.write("jobs.yaml",
+               "version: 1\njobs: [{name: fine, shell: \"true\"}, {name: bad, shell: exit 3}, {name: after, shell: \"true\", "
+               "needs: [bad]}]\n");
+  const Ended ended = folder.run(comparing({"--modes", "processes/shm,threads"}));
+  EXPECT_EQ(ended.status, 0) << ended.err;
+  EXPECT_THAT(ended.out, HasSubstr("not ok: 2 of 3 jobs, the first is `bad`")) << ended.out;
 }
 
 TEST(Compare, TakesItsTrialAlongWhenItIsKilled) {

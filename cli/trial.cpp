@@ -39,7 +39,7 @@ namespace runner::cli {
 
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 // ---- in the process of the trial ----
 

@@ -163,6 +163,7 @@ TEST(Compare, RefusesWhatItCannotCompareBeforeAnythingRuns) {
   refused({"compare", "--repeat", "0", "jobs.yaml"}, "--repeat");
   refused({"compare", "--modes", "threads,serial,threads", "jobs.yaml"}, "`threads` stands there more than once");
   refused({"compare", "--procs", "2,1,2", "jobs.yaml"}, "`2` stands there more than once");
+  refused({"compare", "--json", "-", "jobs.yaml"}, "`/dev/stdout` is the standard output");
   refused({"compare"}, "batch file");
   folder.write("jobs.yaml", "version: 1\njobs: [{shell: \"touch ran ${{ l }}\", matrix: {l: {lines: \"-\"}}}]\n");
   refused({"compare", "jobs.yaml"}, "can be read once");
@@ -185,6 +186,21 @@ TEST(Compare, IsInterruptedByOneCtrlCAndByAKillOfItAlone) {
     EXPECT_THAT(ended.err, HasSubstr("interrupted: nothing is compared"));
     EXPECT_THAT(leftovers(), IsEmpty());
   }
+}
+
+TEST(Compare, KeepsWhatItHasComparedWhereTheSweepIsInterrupted) {
+  const Folder folder;
+  folder.write("jobs.yaml", "version: 1\njobs: [{kind: primes, args: {limit: 1000}}]\n");
+  Running run(folder, {"/bin/bash", "-c",
+                       "exec '" RUNNER_PROGRAM
+                       "' compare --modes threads,processes/shm --repeat 1 --sweep 300s --json c.json jobs.yaml 2> err"});
+  ASSERT_TRUE(eventually([&] { return folder.exists("err") && folder.read("err").find("sweep: ") != std::string::npos; }));
+  run.signal(SIGINT);
+  const Ended ended = run.wait();
+  EXPECT_EQ(ended.status, 130) << folder.read("err");
+  EXPECT_THAT(ended.out, AllOf(HasSubstr("speed-up"), HasSubstr("the sweep was interrupted")));
+  EXPECT_THAT(modes_of(json::parse(folder.read("c.json"))), ElementsAre("threads", "processes/shm"));
+  EXPECT_THAT(leftovers(), IsEmpty());
 }
 
 TEST(Compare, SaysWhichJobsDoNotEndWell) {

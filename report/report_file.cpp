@@ -59,16 +59,19 @@ void ReportFile::note(const JobSpec& job, const Outcome& outcome, std::optional<
 
 Result<void> ReportFile::ended(const master::JobRecord& record) {
   note(record.job, record.outcome, record.worker, record.costs);
-  if (succeeded(record.outcome) || ++failed_ > kMostFailures) return {};
-  failures_.push_back({{"job", beginning(record.job.name, kLongestName)},
-                       {"status", status_word(record.outcome.ending)},
-                       {"allowed", record.job.allow_failure},
-                       {"error", beginning(describe(record.outcome), kLongestTail)},
-                       {"attempts", number(record.attempts)},
-                       {"worker", record.worker ? Json(number(*record.worker)) : Json(nullptr)},
-                       {"seconds", seconds(record.outcome.wall)},
-                       {"stderr_tail", ending(last_lines(record.outcome.err, kEvidenceLines), kLongestTail)},
-                       {"replay", replay_ && number(record.attempts) != 0 ? replay_(record.job.name) : std::string()}});
+  if (succeeded(record.outcome)) return {};
+  ++failed_;
+  std::vector<Json>& list = record.job.allow_failure ? allowed_ : failures_;
+  if (list.size() == kMostFailures) return {};
+  list.push_back({{"job", beginning(record.job.name, kLongestName)},
+                  {"status", status_word(record.outcome.ending)},
+                  {"allowed", record.job.allow_failure},
+                  {"error", beginning(describe(record.outcome), kLongestTail)},
+                  {"attempts", number(record.attempts)},
+                  {"worker", record.worker ? Json(number(*record.worker)) : Json(nullptr)},
+                  {"seconds", seconds(record.outcome.wall)},
+                  {"stderr_tail", ending(last_lines(record.outcome.err, kEvidenceLines), kLongestTail)},
+                  {"replay", replay_ && number(record.attempts) != 0 ? replay_(record.job.name) : std::string()}});
   return {};
 }
 
@@ -89,10 +92,14 @@ Json ReportFile::document(const master::RunTotals& totals) const {
   for (std::size_t i = 0; i < master::kSpans; ++i) {
     distributions[std::string(name_of(static_cast<master::Span>(i)))] = distribution(totals.costs.distribution[i]);
   }
+  Json failures(failures_);
+  for (const Json& one : allowed_) {
+    if (failures.size() < kMostFailures) failures.push_back(one);
+  }
   document["run"] = {{"costs", Json::parse(costs_document(batch_, totals))},
                      {"distributions", std::move(distributions)},
                      {"timeline", {{"one_in", attempts_.stride()}, {"attempts", std::move(attempts)}}},
-                     {"failures", failures_},
+                     {"failures", std::move(failures)},
                      {"failures_total", failed_}};
   add_origin(document, command_line_);
   return document;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "master/histogram.hpp"
 #include "master/sink.hpp"
@@ -61,7 +62,8 @@ class ReportFile final : public master::Sink {
   TimePoint began_{};
   Thinned<Attempt> attempts_{kMostAttempts};
   master::Histogram took_;  // all of them
-  nlohmann::ordered_json failures_ = nlohmann::ordered_json::array();
+  std::vector<nlohmann::ordered_json> failures_,
+      allowed_;  // the first of those that were not allowed to fail, and of those that were
   std::uint64_t failed_ = 0;
   bool over_ = true;  // nothing to salvage: not begun, or written
 };

@@ -89,7 +89,7 @@ function failures(run) {
   const where = section("What did not end well");
   where.id = "failures";
   if (run.failures.length === 0) { element(where, "p", run.costs.attempts === 0 ? "No job was begun." : "Every job ended well."); return; }
-  if (run.failures_total > run.failures.length) element(where, "p", "The first " + run.failures.length + " of " + run.failures_total + "; `runner export` has all.", { class: "note" });
+  if (run.failures_total > run.failures.length) element(where, "p", run.failures.length + " of " + run.failures_total + ", first those that were not allowed to fail; `runner export` has all.", { class: "note" });
   const replays = run.failures.some(f => f.replay);
   if (!replays && run.failures.some(f => f.attempts > 0)) element(where, "p", "The run was not recorded, so there are no lines that replay these.", { class: "note" });
   const row = element(where, "div", null, { class: "row" });

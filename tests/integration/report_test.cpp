@@ -105,6 +105,18 @@ TEST_F(Report, FiltersFailuresByStatusAndText) {
   expect_well({"filters"}, "run.html");
 }
 
+TEST_F(Report, ShowsWhatWasNotAllowedToFailHoweverMuchElseFails) {
+  folder_.write(
+      "jobs.yaml",
+      "version: 1\njobs:\n  - {name: may, kind: misbehave, args: {how: throw}, allow_failure: true, matrix: {i: 1..600}}\n"
+      "  - {name: last, kind: misbehave, args: {how: throw}}\n");
+  EXPECT_EQ(folder_.run({"--procs", "1", "--mode", "serial", "--no-store", "--report", "run.html", "jobs.yaml"}).status, 1);
+  Ended page = opened(folder_, "run.html");
+  EXPECT_THAT(page.out,
+              AllOf(HasSubstr("500 of 601, first those that were not allowed to fail"), HasSubstr("data-shown=\"500\"")));
+  EXPECT_THAT(opened(folder_, "run.html", "#filter=last").out, HasSubstr("data-shown=\"1\""));
+}
+
 // The column of a table by its title, as numbers.
 double sum(const json& rows, const std::string& column) {
   double all = 0;

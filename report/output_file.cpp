@@ -42,6 +42,7 @@ std::string why_not(const std::string& path, int error) {
 }  // namespace
 
 Result<OutputFile> OutputFile::create(const std::string& path) {
+  if (path == "-") return fail(ErrorCode::usage, "`-` is not a file to write; `/dev/stdout` is the standard output");
   UniqueFd fd(os::retry("open", ::open, path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666));
   if (!fd) return fail(ErrorCode::unwritable, why_not(path, errno));
   // Kept until the file is closed. A file system that knows no locks lets everybody in.

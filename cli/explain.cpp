@@ -12,6 +12,7 @@
 #include <runner/wire.hpp>
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
+#include "cli/fact_page.hpp"
 #include "cli/print.hpp"
 #include "cli/shares.hpp"
 #include "config/read_batch.hpp"
@@ -23,8 +24,8 @@ namespace runner::cli {
 
 namespace {
 
-constexpr std::size_t kNamed = 8;                // of many jobs
-constexpr std::uint64_t kMostCompared = 10'000;  // names, for a near miss
+constexpr std::size_t kNamed = 8;             // of many jobs
+constexpr std::uint64_t kMostNames = 10'000;  // names, for a near miss
 constexpr std::uint32_t kWaitsShown = 5;
 
 std::string jobs(std::uint64_t count) { return fmt::format("{} job{}", count, count == 1 ? "" : "s"); }
@@ -130,18 +131,7 @@ std::string threads(const Batch& batch, const Demand& demand) {
   return text + (caps.theirs.empty() ? "" : fmt::format("; yours stay: {}", fmt::join(caps.theirs, " ")));
 }
 
-class Page {
- public:
-  void line(std::string_view what, std::string_view text) {
-    fmt::format_to(std::back_inserter(text_), "{:<12}{}\n", what, shown(text));
-  }
-  [[nodiscard]] std::string take() { return std::move(text_); }
-
- private:
-  std::string text_;
-};
-
-void tell_work(Page& page, const JobSpec& job, const Registry& registry) {
+void tell_work(FactPage& page, const JobSpec& job, const Registry& registry) {
   if (const auto* typed = std::get_if<TypedWork>(&job.work)) {
     page.line("runs",
               fmt::format("kind {} with {}", typed->kind, registry.find(typed->kind)->args_json(as_bytes(typed->args))));
@@ -158,7 +148,7 @@ void tell_work(Page& page, const JobSpec& job, const Registry& registry) {
   page.line("reads", command.stdin_path.empty() ? "/dev/null" : command.stdin_path);
 }
 
-Result<void> tell_order(Page& page, Batch& batch, const JobSpec& job) {
+Result<void> tell_order(FactPage& page, Batch& batch, const JobSpec& job) {
   if (!batch.plan) {
     page.line("waits", fmt::format("for no job; {} of the same batch start before it", jobs(number(job.id))));
     return {};
@@ -198,7 +188,7 @@ Result<std::string> page_of(const ExplainOptions& options) {
   if (!id) return tl::unexpected(id.error());
   if (*id) return explanation(batch, **id, registry);
   std::vector<std::string> names;
-  for (std::uint64_t i = 0; i < std::min(batch.size.value_or(0), kMostCompared); ++i) {
+  for (std::uint64_t i = 0; i < std::min(batch.size.value_or(0), kMostNames); ++i) {
     Result<std::string> name = name_of(batch, JobId{i});
     if (!name) return name;
     names.push_back(std::move(*name));
@@ -214,7 +204,7 @@ Result<std::string> page_of(const ExplainOptions& options) {
 Result<std::string> explanation(Batch& batch, JobId id, const Registry& registry) {
   JobSpec job;
   if (const Result<void> filled = batch.jobs->at(id, job); !filled) return tl::unexpected(filled.error());
-  Page page;
+  FactPage page;
   page.line("job",
             fmt::format("{} (number {}{})", job.name, number(id) + 1, batch.size ? fmt::format(" of {}", *batch.size) : ""));
   tell_work(page, job, registry);
@@ -232,7 +222,7 @@ Result<std::string> explanation(Batch& batch, JobId id, const Registry& registry
   page.line("quarantine", job.crash_limit == 1 ? std::string("when it has killed a worker")
                                                : fmt::format("when it has killed {} workers", job.crash_limit));
   page.line("may fail", job.allow_failure ? "yes: neither the run nor a job that needs it minds" : "no");
-  return page.take();
+  return page.text();
 }
 
 int explain_job(const ExplainOptions& options) {

@@ -15,6 +15,7 @@
 #include <runner/registry.hpp>
 #include "cli/complain.hpp"
 #include "cli/dry_run.hpp"
+#include "cli/fact_page.hpp"
 #include "cli/find_store.hpp"
 #include "report/output_file.hpp"
 #include "report/printable.hpp"
@@ -71,19 +72,7 @@ std::string counts_of(const StoredRun& run) {
 // What a start that was killed has taken is known until its last outcome.
 std::string took_of(const StoredRun& run) { return run.wall > Duration::zero() ? format_duration(run.wall) : "?"; }
 
-class Page {
- public:
-  void line(std::string_view what, std::string_view text) {
-    fmt::format_to(std::back_inserter(text_), "{:<12}{}\n", what, shown(text));
-  }
-  void plain(std::string_view text) { text_.append(text) += '\n'; }
-  [[nodiscard]] const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
-
-void tell_stream(Page& page, std::string_view name, const Captured& stream) {
+void tell_stream(FactPage& page, std::string_view name, const Captured& stream) {
   if (stream.bytes == 0) return;
   const std::string_view lines = last_lines(stream, kShown);
   page.line(name, lines.size() == stream.bytes ? format_size(Bytes{stream.bytes})
@@ -104,7 +93,7 @@ void load_plugins(Registry& registry, const StoredRun& run) {
 
 Result<std::string> run_page(const Source& from, const StoredRun& run, bool newest) {
   report::Database& store = from.store;
-  Page page;
+  FactPage page;
   page.line("run", fmt::format("{} of batch `{}`{}", run.number, run.batch, run.file.empty() ? "" : " (" + run.file + ")"));
   page.line("in", run.folder);
   page.line("state", state_of(run, from.writer, newest));
@@ -136,7 +125,7 @@ Result<std::string> run_page(const Source& from, const StoredRun& run, bool newe
 Result<std::string> job_page(report::Database& store, const StoredRun& run, const StoredJob& job, bool newest) {
   Registry registry;
   load_plugins(registry, run);
-  Page page;
+  FactPage page;
   const Outcome& outcome = job.outcome;
   page.line("job", fmt::format("{} (number {} of run {})", job.job.name, number(job.job.id) + 1, run.number));
   page.line("outcome", describe(outcome) + (job.pending ? "; to run again" : ""));

@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::size_t kMostOutstanding = 256;
 constexpr std::size_t kMostWaiting = std::size_t{1} << 20;
-constexpr std::size_t kHeader = sizeof(std::uint32_t);
+constexpr std::size_t kLength = sizeof(std::uint32_t);
 
 Result<std::pair<UniqueFd, UniqueFd>> pipe_pair(int flags) {
   int ends[2];
@@ -32,8 +32,6 @@ Result<void> make_non_blocking(int fd, int flags) {
   if (os::call("fcntl", ::fcntl, fd, F_SETFL, O_NONBLOCK | flags) != 0) return os::failure("set up a pipe", "fcntl");
   return {};
 }
-
-tl::unexpected<Error> violation(const char* what) { return fail(ErrorCode::protocol, what); }
 
 }  // namespace
 
@@ -80,9 +78,9 @@ Result<Ticket> PipeRequester::send(const Request& request) {
                                       " bytes; at most 4 GiB can be sent through a pipe");
   }
   const auto length = static_cast<std::uint32_t>(sizing.size());
-  issue.frame.resize(kHeader + length);
-  std::memcpy(issue.frame.data(), &length, kHeader);
-  ByteWriter out(std::as_writable_bytes(std::span(issue.frame)).subspan(kHeader));
+  issue.frame.resize(kLength + length);
+  std::memcpy(issue.frame.data(), &length, kLength);
+  ByteWriter out(std::as_writable_bytes(std::span(issue.frame)).subspan(kLength));
   header(out);
   request.content.write(out);
   waiting_ += issue.frame.size();
@@ -151,9 +149,9 @@ void PipeRequester::steal(std::vector<Ticket>& taken) {
   std::array<char, PIPE_BUF> packet;
   for (std::size_t most = issued_.size(); most > 0; --most) {
     const ssize_t got = os::retry("read", ::read, taking_.get(), static_cast<void*>(packet.data()), packet.size());
-    if (got < static_cast<ssize_t>(kHeader + sizeof(std::uint64_t))) return;
+    if (got < static_cast<ssize_t>(kLength + sizeof(std::uint64_t))) return;
     std::uint64_t ticket = 0;
-    std::memcpy(&ticket, packet.data() + kHeader, sizeof ticket);
+    std::memcpy(&ticket, packet.data() + kLength, sizeof ticket);
     const auto at = std::find_if(issued_.begin(), issued_.end(), [&](const Issued& one) { return one.ticket == ticket; });
     if (at == issued_.end() || !at->in_pipe() || (at == issued_.begin() && entered_)) continue;  // not ours
     issued_.erase(at);
@@ -189,27 +187,27 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
   std::uint64_t ticket = 0;
   in(tag, ticket);
   if (issued_.empty() || ticket != issued_.front().ticket || issued_.front().written == 0) {
-    return violation("a message is for another request than the next");
+    return fail(ErrorCode::protocol, "a message is for another request than the next");
   }
   if (tag == static_cast<std::uint8_t>(PipeTag::entered)) {
     std::int64_t entered = 0;
     in(entered);
-    if (entered_ || in.left() != 0) return violation("a request was entered twice");
+    if (entered_ || in.left() != 0) return fail(ErrorCode::protocol, "a request was entered twice");
     entered_ = TimePoint(Duration(entered));
     if (waiting_ != 0)
       static_cast<void>(kick());  // what had to wait for a long request may follow; a failure is told by its death
     return false;
   }
-  if (!entered_) return violation("a reply comes before its request was entered");
+  if (!entered_) return fail(ErrorCode::protocol, "a reply comes before its request was entered");
   std::uint32_t item = 0;
   if (tag == static_cast<std::uint8_t>(PipeTag::progress)) {
     in(item);
     // Each brings it further, or there would be no end to them.
-    if (item <= item_) return violation("a request came no further");
+    if (item <= item_) return fail(ErrorCode::protocol, "a request came no further");
     if (Result<void> taken = take_progress(item, in.view(in.left())); !taken) return tl::unexpected(taken.error());
     return false;
   }
-  if (tag != static_cast<std::uint8_t>(PipeTag::reply)) return violation("a message has an unknown tag");
+  if (tag != static_cast<std::uint8_t>(PipeTag::reply)) return fail(ErrorCode::protocol, "a message has an unknown tag");
   std::int64_t finished = 0;
   std::uint16_t last_part = 0;
   std::uint32_t files = 0, tail = 0;
@@ -218,15 +216,16 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
   const std::uint32_t items = issued_.front().items;
   switch (static_cast<LastPart>(last_part)) {
     case LastPart::none:
-      if (item != items || in.left() != 0 || files != 0) return violation("a reply has not the results of all items");
+      if (item != items || in.left() != 0 || files != 0)
+        return fail(ErrorCode::protocol, "a reply has not the results of all items");
       break;
     case LastPart::result:
     case LastPart::failure:
-      if (item >= items) return violation("a reply is about an item that its request has not");
+      if (item >= items) return fail(ErrorCode::protocol, "a reply is about an item that its request has not");
       break;
-    default: return violation("a reply ends in an unknown way");
+    default: return fail(ErrorCode::protocol, "a reply ends in an unknown way");
   }
-  if ((files & ~(kOutSpilled | kErrSpilled)) != 0) return violation("a reply announces unknown files");
+  if ((files & ~(kOutSpilled | kErrSpilled)) != 0) return fail(ErrorCode::protocol, "a reply announces unknown files");
   Result<std::vector<UniqueFd>> attached = receive_files(control_, ticket, file_count(files));
   if (!attached && attached.error().code != ErrorCode::system) return tl::unexpected(attached.error());
   const std::span<const std::byte> last = attached ? in.view(in.left()) : std::span<const std::byte>();
@@ -248,9 +247,9 @@ Result<bool> PipeRequester::take(std::span<const std::byte> message) try {
 
 Result<void> PipeRequester::take_progress(std::uint32_t item, std::span<const std::byte> results) {
   const Issued& issue = issued_.front();
-  if (item < item_ || item > issue.items) return violation("the items of a request did not come in order");
+  if (item < item_ || item > issue.items) return fail(ErrorCode::protocol, "the items of a request did not come in order");
   if (results.size() > issue.stream_room - std::min<std::uint64_t>(stream_.size(), issue.stream_room)) {
-    return violation("the results of items take more than there is room for");
+    return fail(ErrorCode::protocol, "the results of items take more than there is room for");
   }
   item_ = item;
   stream_.append(reinterpret_cast<const char*>(results.data()), results.size());

@@ -19,7 +19,7 @@ namespace {
 
 std::atomic<unsigned> signals{0};    // as count() tells them
 std::atomic<std::uint64_t> rung{0};  // each adds one to the descriptor's counter, a moment later
-std::atomic<int> wake{-1};
+std::atomic<int> bell{-1};
 std::atomic<std::int64_t> last_urgent{0};
 std::atomic<void (*)()> last_call{nullptr};
 
@@ -52,7 +52,7 @@ void on_signal(int signal) {
   }
   const std::uint64_t one = 1;
   // A counter that is full is readable already.
-  if (::write(wake.load(std::memory_order_relaxed), &one, sizeof one) > 0) rung.fetch_add(1, std::memory_order_relaxed);
+  if (::write(bell.load(std::memory_order_relaxed), &one, sizeof one) > 0) rung.fetch_add(1, std::memory_order_relaxed);
   errno = saved;
 }
 
@@ -67,7 +67,7 @@ Result<std::unique_ptr<Interrupts>> Interrupts::install() {
   signals = 0;
   rung = 0;
   last_urgent = 0;
-  wake = interrupts->fd();
+  bell = interrupts->fd();
   struct sigaction action{};
   action.sa_handler = on_signal;  // without SA_RESTART: a blocking wait returns
   sigemptyset(&action.sa_mask);
@@ -92,7 +92,7 @@ Interrupts::~Interrupts() {
     struct sigaction now{};
     if (::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == on_signal) ::signal(signal, SIG_DFL);
   }
-  wake = -1;
+  bell = -1;
 }
 
 unsigned Interrupts::count() {

@@ -26,7 +26,7 @@ namespace {
 
 // worker/job_group.hpp reads it.
 constexpr const char* kRunGroup = "RUNNER_CGROUP";
-constexpr int kPatienceMs = 1'000;
+constexpr int kTries = 1'000;  // to take a group away, one each millisecond
 
 // "runner-4026531836-": processes of another namespace have other numbers, and are not ours to judge.
 std::string beginning() {
@@ -85,7 +85,7 @@ void RunGroup::remove(const char* folder) noexcept {
     static_cast<void>(::write(fd, "1", 1));
     ::close(fd);
   }
-  int patience = kPatienceMs;
+  int patience = kTries;
   const auto take_away = [&patience](const char* which) {
     int removed = 0;
     while ((removed = ::rmdir(which)) != 0 && errno == EBUSY && patience-- > 0) ::poll(nullptr, 0, 1);

@@ -12,7 +12,7 @@ namespace runner::report {
 
 namespace {
 
-termios before;                       // what the terminal was like
+termios cooked;                       // what the terminal was like
 std::atomic<bool> is_changed{false};  // by us, and not put back
 
 // From here until it ends no Ctrl-Z gets between a look at who has the terminal and a change of its modes.
@@ -37,8 +37,8 @@ bool in_foreground() { return ::tcgetpgrp(STDIN_FILENO) == ::getpgrp(); }
 }  // namespace
 
 Keyboard::Keyboard(bool wanted) {
-  if (!wanted || ::isatty(STDIN_FILENO) == 0 || ::tcgetattr(STDIN_FILENO, &before) != 0) return;
-  raw_ = before;
+  if (!wanted || ::isatty(STDIN_FILENO) == 0 || ::tcgetattr(STDIN_FILENO, &cooked) != 0) return;
+  raw_ = cooked;
   raw_.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
   raw_.c_cc[VMIN] = 0;
   raw_.c_cc[VTIME] = 0;
@@ -49,7 +49,7 @@ Keyboard::~Keyboard() { restore(); }
 
 void Keyboard::restore() noexcept {
   // In the background the terminal is the shell's, which has set it as it likes.
-  if (is_changed.exchange(false) && in_foreground()) ::tcsetattr(STDIN_FILENO, TCSANOW, &before);
+  if (is_changed.exchange(false) && in_foreground()) ::tcsetattr(STDIN_FILENO, TCSANOW, &cooked);
 }
 
 char Keyboard::next() {

@@ -13,9 +13,9 @@ namespace {
 using boost::interprocess::message_queue;
 
 // The queue is made under the brief name and loses it at once; parent and child keep the mapping.
-class Queue {
+class NamelessQueue {
  public:
-  Queue(std::size_t messages, std::size_t bytes)
+  NamelessQueue(std::size_t messages, std::size_t bytes)
       : queue_(boost::interprocess::create_only, brief_name::get().c_str() + 1, messages, bytes) {
     message_queue::remove(brief_name::get().c_str() + 1);
   }
@@ -25,9 +25,9 @@ class Queue {
   message_queue queue_;
 };
 
-class QueueEnd final : public End {
+class BoostEnd final : public End {
  public:
-  QueueEnd(message_queue& in, message_queue& out, std::size_t incoming) : in_(in), out_(out), received_(incoming) {}
+  BoostEnd(message_queue& in, message_queue& out, std::size_t incoming) : in_(in), out_(out), received_(incoming) {}
   void send(Message message) override { out_.send(message.data(), message.size(), 0); }
   [[nodiscard]] Message receive() override {
     message_queue::size_type got = 0;
@@ -41,17 +41,17 @@ class QueueEnd final : public End {
   std::vector<std::byte> received_;
 };
 
-class QueueLink final : public Link {
+class BoostLink final : public Link {
  public:
-  explicit QueueLink(const Demand& demand)
+  explicit BoostLink(const Demand& demand)
       : demand_(demand), there_(demand.window, demand.there), back_(demand.window, demand.back) {}
-  [[nodiscard]] std::unique_ptr<End> parent() override { return std::make_unique<QueueEnd>(*back_, *there_, demand_.back); }
-  [[nodiscard]] std::unique_ptr<End> child() override { return std::make_unique<QueueEnd>(*there_, *back_, demand_.there); }
+  [[nodiscard]] std::unique_ptr<End> parent() override { return std::make_unique<BoostEnd>(*back_, *there_, demand_.back); }
+  [[nodiscard]] std::unique_ptr<End> child() override { return std::make_unique<BoostEnd>(*there_, *back_, demand_.there); }
   [[nodiscard]] std::size_t window() const override { return demand_.window; }
 
  private:
   Demand demand_;
-  Queue there_, back_;
+  NamelessQueue there_, back_;
 };
 
 class BoostQueue final : public Mechanism {
@@ -66,7 +66,7 @@ class BoostQueue final : public Mechanism {
                                          " bytes, needed are " + std::to_string(needs));
     }
     std::vector<std::unique_ptr<Link>> links;
-    for (std::size_t n = 0; n < demand.children; ++n) links.push_back(std::make_unique<QueueLink>(demand));
+    for (std::size_t n = 0; n < demand.children; ++n) links.push_back(std::make_unique<BoostLink>(demand));
     return links;
   } catch (const boost::interprocess::interprocess_exception& refused) {
     return fail(ErrorCode::system, refused.what());

@@ -21,9 +21,9 @@ std::size_t kernel_limit(const char* name, std::size_t usual) {
   return file >> value ? value : usual;
 }
 
-class Queue {
+class PosixQueue {
  public:
-  Queue(std::size_t messages, std::size_t bytes) {
+  PosixQueue(std::size_t messages, std::size_t bytes) {
     mq_attr wanted{};
     wanted.mq_maxmsg = static_cast<long>(messages);
     wanted.mq_msgsize = static_cast<long>(bytes);
@@ -32,18 +32,19 @@ class Queue {
     if (fd_ < 0) throw std::system_error(errno, std::generic_category(), errno == EMFILE ? "mq_open (ulimit -q?)" : "mq_open");
     ::mq_unlink(brief_name::get().c_str());
   }
-  ~Queue() { ::mq_close(fd_); }
-  Queue(const Queue&) = delete;
-  Queue& operator=(const Queue&) = delete;
+  ~PosixQueue() { ::mq_close(fd_); }
+  PosixQueue(const PosixQueue&) = delete;
+  PosixQueue& operator=(const PosixQueue&) = delete;
   [[nodiscard]] mqd_t fd() const { return fd_; }
 
  private:
   mqd_t fd_ = -1;
 };
 
-class QueueEnd final : public End {
+class PosixEnd final : public End {
  public:
-  QueueEnd(const Queue& in, const Queue& out, std::size_t incoming) : in_(in.fd()), out_(out.fd()), received_(incoming) {}
+  PosixEnd(const PosixQueue& in, const PosixQueue& out, std::size_t incoming)
+      : in_(in.fd()), out_(out.fd()), received_(incoming) {}
   void send(Message message) override {
     while (::mq_send(out_, reinterpret_cast<const char*>(message.data()), message.size(), 0) < 0) {
       if (errno != EINTR) throw std::system_error(errno, std::generic_category(), "mq_send");
@@ -62,18 +63,18 @@ class QueueEnd final : public End {
   std::vector<std::byte> received_;
 };
 
-class QueueLink final : public Link {
+class PosixLink final : public Link {
  public:
-  QueueLink(const Demand& demand, std::size_t window)
+  PosixLink(const Demand& demand, std::size_t window)
       : demand_(demand), window_(window), there_(window, demand.there), back_(window, demand.back) {}
-  [[nodiscard]] std::unique_ptr<End> parent() override { return std::make_unique<QueueEnd>(back_, there_, demand_.back); }
-  [[nodiscard]] std::unique_ptr<End> child() override { return std::make_unique<QueueEnd>(there_, back_, demand_.there); }
+  [[nodiscard]] std::unique_ptr<End> parent() override { return std::make_unique<PosixEnd>(back_, there_, demand_.back); }
+  [[nodiscard]] std::unique_ptr<End> child() override { return std::make_unique<PosixEnd>(there_, back_, demand_.there); }
   [[nodiscard]] std::size_t window() const override { return window_; }
 
  private:
   Demand demand_;
   std::size_t window_;
-  Queue there_, back_;
+  PosixQueue there_, back_;
 };
 
 class PosixMq final : public Mechanism {
@@ -86,7 +87,7 @@ class PosixMq final : public Mechanism {
   [[nodiscard]] Result<std::vector<std::unique_ptr<Link>>> connect(const Demand& demand) const override try {
     std::vector<std::unique_ptr<Link>> links;
     const std::size_t window = affordable(demand);
-    for (std::size_t n = 0; n < demand.children; ++n) links.push_back(std::make_unique<QueueLink>(demand, window));
+    for (std::size_t n = 0; n < demand.children; ++n) links.push_back(std::make_unique<PosixLink>(demand, window));
     return links;
   } catch (const std::system_error& refused) {
     return fail(ErrorCode::system, refused.what());

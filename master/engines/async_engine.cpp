@@ -71,11 +71,11 @@ struct Seat {
 };
 
 // Asio's objects, in the order in which they may be destroyed.
-struct Loop {
+struct IoLoop {
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(io);
   asio::posix::stream_descriptor wake{io};  // the run loop's, watched and never closed
-  ~Loop() {
+  ~IoLoop() {
     if (wake.is_open()) wake.release();
   }
 };
@@ -123,8 +123,8 @@ class AsyncEngine final : public Engine {
   std::uint32_t waiting_ = 0;   // coroutines and commands under way
   const JobSpec unknown_{};     // noted while the loop runs several coroutines
   std::unique_ptr<Watchdog> watchdog_;
-  std::unique_ptr<Loop> loop_;
-  bool watching_ = false;  // Loop::wake is waited for
+  std::unique_ptr<IoLoop> loop_;
+  bool watching_ = false;  // IoLoop::wake is waited for
   bool woken_ = false;
   Prefetch lengths_;
   Ledger ledger_{here_.measure};
@@ -137,7 +137,7 @@ class AsyncEngine final : public Engine {
 Result<void> AsyncEngine::open() {
   ledger_.open(procs(), now());
   try {
-    loop_ = std::make_unique<Loop>();
+    loop_ = std::make_unique<IoLoop>();
   } catch (const std::exception& error) {
     return fail(ErrorCode::system, std::string("the event loop cannot be set up: ") + error.what());
   }

@@ -23,10 +23,10 @@ using std::chrono::steady_clock;
 // A command gets TERM, and KILL from its worker after its kill_after; a worker that has not answered so long after that is ended itself.
 constexpr Duration kTerminateGrace = std::chrono::seconds(3);
 // How often it is looked at the memory of a typed job that has a limit.
-constexpr Duration kMemoryInterval = milliseconds(20);
+constexpr Duration kMemoryLook = milliseconds(20);
 constexpr Duration kShort = milliseconds(10);
 // How often it is looked whether a job with a timeout has begun, however much else goes on.
-constexpr Duration kLookInterval = milliseconds(10);
+constexpr Duration kTimeoutLook = milliseconds(10);
 // A job that takes longer than this, and than was to be expected, has nothing waiting behind it.
 constexpr Duration kLong = milliseconds(2);
 constexpr const char* kOomKiller = "the kernel ended it for want of memory (its cgroup counts one more oom_kill)";
@@ -492,7 +492,7 @@ Result<void> ProcessEngine::wait(std::vector<EngineEvent>& events, TimePoint unt
     dismiss_idle();
     kick_all();
     const TimePoint at = now();
-    if (events.empty() || at - looked_ >= kLookInterval) {
+    if (events.empty() || at - looked_ >= kTimeoutLook) {
       looked_ = at;
       tell_starts(events);
       for (Seat& seat : seats_) free_from_long(seat, at);
@@ -531,7 +531,7 @@ TimePoint ProcessEngine::next_look(TimePoint at) {
   for (Seat& seat : seats_) {
     if (seat.kill_at) look = std::min(look, *seat.kill_at);
     if (!seat.hand) continue;
-    if (limited(seat) != nullptr) look = std::min(look, at + kMemoryInterval);
+    if (limited(seat) != nullptr) look = std::min(look, at + kMemoryLook);
     if (const InHand* head = seat.hand->head(); head != nullptr && seat.hand->held() > 1 && !is_command(*head->job)) {
       look = std::min(look, at + std::max<Duration>(kLong, 4 * head->expected));
     }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -291,22 +292,15 @@ pid_t worker_of(const Running& run) {
   return -1;
 }
 
-pid_t master_of(const Running& run) {
-  for (const pid_t pid : run.descendants()) {
-    if (process_name(pid) == "runner") return pid;
-  }
-  return -1;
-}
-
-constexpr auto kStopped = std::chrono::milliseconds(300);
+constexpr auto kStopped = std::chrono::milliseconds(500);
 constexpr double kShown = 0.25;
 
 // Keeps `worker`, which sleeps, from running for kStopped after `ask` has given it something to do.
-using Hold = std::function<void(pid_t master, pid_t worker, const std::function<void()>& ask)>;
+using Hold = std::function<void(pid_t worker, const std::function<void()>& ask)>;
 
 void expect_late_wake_up(const Model& model, const Hold& hold) {
   const Folder folder;
-  folder.write("gate.sh", "for i in 1 2 3 4 5; do echo $i; while [ ! -e go$i ]; do sleep 0.01; done; done\n");
+  folder.write("gate.sh", "for i in 1 2 3 4 5; do echo $i; : >said$i; while [ ! -e go$i ]; do sleep 0.01; done; done\n");
   folder.write("jobs.yaml", "version: 1\njobs: [{kind: cost, matrix: {i: {lines: \"-\"}}}]\n");
   std::string line;
   for (const std::string& word : words(command(model, {"--procs", "1", "--results", "r.jsonl"}))) line += "'" + word + "' ";
@@ -319,7 +313,10 @@ void expect_late_wake_up(const Model& model, const Hold& hold) {
   const pid_t worker = worker_of(run);
   ASSERT_GT(worker, 0);
   std::this_thread::sleep_for(std::chrono::milliseconds(50));  // it sleeps by then
-  hold(master_of(run), worker, [&] { folder.write("go1", ""); });
+  hold(worker, [&] {
+    folder.write("go1", "");
+    EXPECT_TRUE(eventually([&] { return folder.exists("said2"); }));
+  });
   for (const char* go : {"go2", "go3", "go4", "go5"}) folder.write(go, "");
   const Ended ended = run.wait();
   ASSERT_EQ(ended.status, 0) << ended.err;
@@ -330,7 +327,7 @@ void expect_late_wake_up(const Model& model, const Hold& hold) {
 }
 
 TEST(Costs, ShowALateWakeUpAsOne) {
-  const auto stop = [](pid_t, pid_t worker, const std::function<void()>& ask) {
+  const auto stop = [](pid_t worker, const std::function<void()>& ask) {
     ::kill(worker, SIGSTOP);
     ask();
     std::this_thread::sleep_for(kStopped);
@@ -346,7 +343,8 @@ void bind(pid_t process, int cpu) {
   EXPECT_EQ(::sched_setaffinity(process, sizeof one, &one), 0) << std::strerror(errno);
 }
 
-// A process of higher rank is in the way on the worker's core, and only there.
+// A process of higher rank is in the way on the worker's core, and there is nobody else on it: what the test starts
+// inherits its one core, and the worker alone is moved to another.
 TEST(Costs, ShowABusyCoreAsALateWakeUp) {
   cpu_set_t usable;
   ASSERT_EQ(::sched_getaffinity(0, sizeof usable, &usable), 0);
@@ -360,23 +358,25 @@ TEST(Costs, ShowABusyCoreAsALateWakeUp) {
     GTEST_SKIP() << "real-time scheduling is not allowed here: " << std::strerror(errno);
   const sched_param normal{};
   ASSERT_EQ(::sched_setscheduler(0, SCHED_OTHER, &normal), 0);
-  const auto crowd = [&](pid_t master, pid_t worker, const std::function<void()>& ask) {
-    bind(master, cpus[0]);
+  bind(0, cpus[0]);
+  const auto crowd = [&](pid_t worker, const std::function<void()>& ask) {
     bind(worker, cpus[1]);
     const pid_t busy = ::fork();
     ASSERT_GE(busy, 0);
     if (busy == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
       bind(0, cpus[1]);
       ::sched_setscheduler(0, SCHED_FIFO, &first);
-      for (const auto until = std::chrono::steady_clock::now() + 2 * kStopped; std::chrono::steady_clock::now() < until;)
-        continue;
-      ::_exit(0);
+      for (volatile bool always = true; always;) continue;
     }
     EXPECT_TRUE(eventually([&] { return ::sched_getscheduler(busy) == SCHED_FIFO; }));
     ask();
+    std::this_thread::sleep_for(kStopped);
+    ::kill(busy, SIGKILL);
     EXPECT_EQ(::waitpid(busy, nullptr, 0), busy);
   };
   for (const Model& model : {kShm, kPipe}) expect_late_wake_up(model, crowd);
+  EXPECT_EQ(::sched_setaffinity(0, sizeof usable, &usable), 0);
 }
 
 TEST(Costs, ShowASlowCollectorAsSuch) {
